@@ -1,0 +1,18 @@
+# otter_target(NAME): the flags that every target of ours shares, and no user of ours inherits.
+function(otter_target name)
+  set_target_properties(${name} PROPERTIES
+    CXX_STANDARD 20
+    CXX_STANDARD_REQUIRED ON
+    CXX_EXTENSIONS OFF)  # -std=gnu++20 would make `linux` and `unix` macros
+  target_compile_options(${name} PRIVATE
+    -Wall -Wextra -Wpedantic -Wshadow -Wconversion
+    $<$<BOOL:${OTTER_WARNINGS_AS_ERRORS}>:-Werror>
+    -fno-omit-frame-pointer)  # backtraces of suspended processes walk frame pointers
+  if(OTTER_SANITIZE STREQUAL "address")
+    target_compile_options(${name} PRIVATE -fsanitize=address,undefined -fno-sanitize-recover=undefined)
+    target_link_options(${name} PRIVATE -fsanitize=address,undefined)
+  elseif(OTTER_SANITIZE STREQUAL "thread")
+    target_compile_options(${name} PRIVATE -fsanitize=thread)
+    target_link_options(${name} PRIVATE -fsanitize=thread)
+  endif()
+endfunction()
