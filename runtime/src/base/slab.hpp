@@ -1,0 +1,256 @@
+#pragma once
+
+// base/slab.hpp - blocks of up to 1 KiB that one thread allocates and any thread frees.
+//
+//   slab       one thread's allocator: allocate() and free() are a handful of instructions
+//   slab_set   owns the slabs of one node and the memory under them
+//
+// Messages are the customers: A allocates and B frees, in both directions, millions a second. The
+// freeing thread pushes a block back to the slab that it came from, and the owner collects them all
+// with one exchange when its own list has run dry. So a block never changes slabs, nobody needs a
+// lock, and a thread that only frees hoards nothing.
+//
+// Considered and refused:
+//  - freeing into the freeing thread's own list (tcmalloc's thread caches): one-way traffic then
+//    needs a central list to carry the blocks back, with locks and thresholds;
+//  - a count of used blocks per chunk: two more memory operations per message, for a number that
+//    only trim() wants. trim() counts for itself;
+//  - one remote list for all classes: the owner would have to sort what it takes.
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "base/cache_line.hpp"
+#include "base/sanitizers.hpp"
+
+namespace otter::rts {
+
+class slab;
+class slab_set;
+
+namespace slab_detail {
+
+/// Chunks are aligned to their size: masking a block's address finds its chunk.
+constexpr std::size_t chunk_bytes = std::size_t{64} * 1024;
+
+/// 64, 128, ... 512, 768, 1024.
+constexpr std::size_t class_count = 10;
+constexpr std::size_t largest_small = 1024;
+
+constexpr std::size_t class_of(std::size_t bytes) noexcept {
+  std::size_t const lines = bytes == 0 ? 1 : (bytes + cache_line - 1) / cache_line;
+  return lines <= 8 ? lines - 1 : lines <= 12 ? 8 : 9;
+}
+constexpr std::size_t class_bytes(std::size_t index) noexcept {
+  return index < 8 ? (index + 1) * cache_line : index == 8 ? 768 : 1024;
+}
+/// The first cache line of a chunk is its header.
+constexpr std::size_t blocks_per_chunk(std::size_t index) noexcept {
+  return (chunk_bytes - cache_line) / class_bytes(index);
+}
+
+/// What a block holds while it is free. Under ASan all of it is poisoned, the link too, so that no
+/// use after free goes unnoticed; hence the accessors.
+struct free_block {
+  free_block* next;
+};
+OTTER_NO_ASAN inline free_block* next_of(free_block const* block) noexcept { return block->next; }
+OTTER_NO_ASAN inline void set_next(free_block* block, free_block* next) noexcept {
+  block->next = next;
+}
+
+/// The header of a chunk. Written while its slab takes it from the set and in trim(), so its line
+/// stays shared between all who free.
+struct alignas(cache_line) chunk {
+  slab* owner;
+  std::uint32_t size_class;
+  std::uint32_t free_count;  // trim() only
+  chunk* next;               // all chunks of this class in the slab
+
+  std::byte* blocks() noexcept { return reinterpret_cast<std::byte*>(this) + cache_line; }
+};
+static_assert(sizeof(chunk) == cache_line);
+
+inline chunk* chunk_of(void* block) noexcept {
+  auto const address = reinterpret_cast<std::uintptr_t>(block);
+  return reinterpret_cast<chunk*>(address & ~(std::uintptr_t{chunk_bytes} - 1));
+}
+
+/// Blocks from a slab start on a cache line, large ones in the middle of one. That one bit tells
+/// free() which it has, without a look at memory.
+inline bool is_large(void* block) noexcept {
+  return (reinterpret_cast<std::uintptr_t>(block) & (cache_line / 2)) != 0;
+}
+
+struct large_header;
+
+}  // namespace slab_detail
+
+/// Small blocks for one thread.
+///
+/// Ownership: the slab_set owns the slab and its memory; slab and blocks outlive the thread. A slab
+///            is lent to one thread at a time.
+/// Threads:   free() any; everything else the thread that the slab is lent to.
+/// Invariant: a block is in use, or on exactly one list of the slab of its chunk.
+/// Ordering:  [B1] carries a freed block, and all that was done to it, back to its slab's owner.
+class slab {
+ public:
+  static constexpr std::size_t largest_small = slab_detail::largest_small;
+  /// Alignment of blocks of up to `largest_small` bytes, and of larger ones.
+  static constexpr std::size_t small_alignment = cache_line;
+  static constexpr std::size_t large_alignment = cache_line / 2;
+
+  slab(slab const&) = delete;
+  slab& operator=(slab const&) = delete;
+
+  /// A block of at least `bytes`. The owner's thread only. Throws: std::bad_alloc.
+  [[nodiscard]] void* allocate(std::size_t bytes) {
+    // The countdown starts so high that it never ends unless a test lowers it: two instructions on
+    // a line that is hot anyway. It counts the allocations as well.
+    if (--until_failure_ == 0) [[unlikely]]
+      fail();
+    if (bytes <= largest_small) [[likely]] {
+      std::size_t const index = slab_detail::class_of(bytes);
+      slab_detail::free_block*& list = local_[index];
+      slab_detail::free_block* const block = list;
+      if (block == nullptr) [[unlikely]]
+        return refill(index, bytes);
+      list = slab_detail::next_of(block);
+      asan_unpoison(block, bytes);
+      return block;
+    }
+    return allocate_large(bytes);
+  }
+
+  /// Takes back a block of any slab of any set. `mine` is the calling thread's own slab, or
+  /// nullptr. Any thread. `block` is not nullptr.
+  static void free(void* block, slab* mine) noexcept {
+    if (slab_detail::is_large(block)) [[unlikely]] {
+      free_large(block);
+      return;
+    }
+    slab_detail::chunk* const home = slab_detail::chunk_of(block);
+    asan_poison(block, slab_detail::class_bytes(home->size_class));
+    auto* const freed = static_cast<slab_detail::free_block*>(block);
+    if (home->owner == mine) [[likely]] {
+      slab_detail::free_block*& list = mine->local_[home->size_class];
+      slab_detail::set_next(freed, list);
+      list = freed;
+    } else {
+      free_remote(freed, home);
+    }
+  }
+
+  /// Lets the n-th following allocate() throw bad_alloc (1 is the next one), once; 0 calls it off.
+  void fail_after(std::uint64_t n) noexcept;
+
+  /// Gives chunks without a block in use back to the set, which returns what exceeds its reserve to
+  /// the system. Walks every free block: for a thread with nothing better to do.
+  void trim() noexcept;
+
+  /// Blocks allocated and not yet freed, large ones included. Exact when no other thread is
+  /// freeing. Walks the free lists: for tests and diagnostics.
+  [[nodiscard]] std::size_t blocks_in_use() const noexcept;
+
+  /// Memory held: whole chunks, and large blocks.
+  [[nodiscard]] std::size_t bytes_mapped() const noexcept;
+
+ private:
+  friend class slab_set;
+  friend struct std::default_delete<slab>;
+
+  explicit slab(slab_set& set) noexcept : set_{set} {}
+  ~slab() = default;
+
+  struct fresh_range {  // blocks of the newest chunk that nobody ever had
+    std::byte* next = nullptr;
+    std::byte* end = nullptr;
+  };
+  struct alignas(cache_line) remote_list {
+    std::atomic<slab_detail::free_block*> head{nullptr};
+  };
+
+  static constexpr std::uint64_t never_fails = std::numeric_limits<std::uint64_t>::max();
+
+  OTTER_COLD void fail();
+  OTTER_NOINLINE void* refill(std::size_t index, std::size_t bytes);
+  OTTER_NOINLINE void* allocate_large(std::size_t bytes);
+  OTTER_NOINLINE static void free_large(void* block) noexcept;
+  OTTER_NOINLINE static void free_remote(slab_detail::free_block* block,
+                                         slab_detail::chunk* home) noexcept;
+  void take_chunk(std::size_t index);
+  void gather(std::size_t index) noexcept;
+
+  // --- the owner's thread ---
+  std::uint64_t until_failure_ = never_fails;
+  std::array<slab_detail::free_block*, slab_detail::class_count> local_{};
+  std::array<fresh_range, slab_detail::class_count> fresh_{};
+  std::array<slab_detail::chunk*, slab_detail::class_count> chunks_{};
+  std::size_t chunk_count_ = 0;
+  slab_set& set_;
+
+  // --- any thread; a line each, since each is hammered by whoever frees that size ---
+  std::array<remote_list, slab_detail::class_count> remote_{};
+
+  // --- large blocks, guarded by large_mutex_ ---
+  mutable std::mutex large_mutex_;
+  slab_detail::large_header* large_ = nullptr;
+  std::size_t large_count_ = 0;
+  std::size_t large_bytes_ = 0;
+};
+
+/// The slabs of one node.
+///
+/// Ownership: of every slab, every chunk and every large block. All of it is returned to the system
+///            when the set goes, blocks in use too: nobody may hold one then.
+/// Threads:   any, except destruction.
+class slab_set {
+ public:
+  /// `reserve_chunks`: how many empty chunks of 64 KiB trim() leaves warm.
+  explicit slab_set(std::size_t reserve_chunks = 16) noexcept : reserve_chunks_{reserve_chunks} {}
+  ~slab_set();
+  slab_set(slab_set const&) = delete;
+  slab_set& operator=(slab_set const&) = delete;
+
+  /// A slab for the calling thread: one that was given back, else a new one. Throws:
+  /// std::bad_alloc.
+  [[nodiscard]] slab& lend();
+
+  /// Blocks of this slab may still be in use, and freed by anybody.
+  void give_back(slab& lent) noexcept;
+
+  /// Sums over all slabs; exact when no slab is in use.
+  [[nodiscard]] std::size_t blocks_in_use() const;
+  /// Address space of all chunks, and the bytes of them that trim() has returned to the system.
+  [[nodiscard]] std::size_t bytes_mapped() const;
+  [[nodiscard]] std::size_t bytes_returned() const;
+
+ private:
+  friend class slab;
+
+  // Chunks are mapped 16 at a time, so that a million messages are hundreds of mappings at most.
+  static constexpr std::size_t region_bytes = 16 * slab_detail::chunk_bytes;
+
+  void* take_chunk();  // throws std::bad_alloc
+  void return_chunks(slab_detail::chunk* list) noexcept;
+  void map_region();
+
+  std::size_t const reserve_chunks_;
+
+  mutable std::mutex mutex_;
+  // guarded by mutex_
+  std::vector<std::unique_ptr<slab>> slabs_;
+  std::vector<slab*> idle_;  // capacity for all of slabs_, so that give_back() cannot fail
+  std::vector<void*> regions_;
+  std::vector<void*> warm_;     // free chunks, memory present; capacity for all chunks
+  std::vector<void*> cold_;     // free chunks without memory: never used, or trimmed
+  std::size_t never_used_ = 0;  // how many of cold_ trim() did not put there
+};
+
+}  // namespace otter::rts
