@@ -1,0 +1,178 @@
+#!/usr/bin/env python3
+"""mutate.py [--turn K/N] [PATTERN]: each small patch breaks one rule; the tests that cite it must fail.
+
+A mutation is a file tests/mutations/NAME.patch. Above the diff it says what it breaks and who must notice:
+
+    rule: P-7
+    program: process_tests          a test program of the build, or: otter_simulate
+    tests: [P-7]                    what is given to the program (default: the rule as a tag)
+    seeds: 1000                     only for otter_simulate: within so many seeds a scenario must fail
+    runs: 5                         optional: for a race, the tests must fail in one of so many runs
+
+The sources are copied to build/mutations/tree and changed there, one mutation at a time. First every
+command is run without a mutation: it must pass, and must run at least one test. Then, mutated, it must fail;
+a crash or a hang (60 s) counts, a build that breaks does not.
+"""
+import argparse
+import filecmp
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+HOME = ROOT / "build/mutations"
+TREE = HOME / "tree"
+COPIED = ("CMakeLists.txt", "CMakePresets.json", "cmake", "runtime", "actors", "examples", "tests")
+LIMIT = 60
+
+
+class mutation:
+    def __init__(self, path):
+        self.path = path
+        head = path.read_text().split("\n--- ", 1)[0].split("\ndiff ", 1)[0]
+        self.fields = dict(re.findall(r"^(rule|program|tests|seeds|runs):[ \t]*(\S.*?)[ \t]*$", head, re.M))
+        self.rule = self.fields.get("rule", "")
+        self.program = self.fields.get("program", "")
+        self.runs = int(self.fields.get("runs", 1))
+
+    def problem(self):
+        if not self.rule or not self.program:
+            return "its head names no rule or no program"
+        return None
+
+    def arguments(self):
+        if self.program == "otter_simulate":
+            return ["--seeds", self.fields.get("seeds", "1000")]
+        return [self.fields.get("tests", f"[{self.rule}]"), "--order", "rand", "--rng-seed", "time", "-w", "NoTests"]
+
+
+def synchronise():
+    """Copies what has changed, so that the build in the copy stays incremental."""
+    seen = set()
+    for name in COPIED:
+        base = ROOT / name
+        for path in [base] if base.is_file() else sorted(base.rglob("*")) if base.is_dir() else []:
+            if not path.is_file() or "__pycache__" in path.parts:
+                continue
+            relative = path.relative_to(ROOT)
+            seen.add(relative)
+            target = TREE / relative
+            if not target.exists() or not filecmp.cmp(path, target, shallow=False):
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(path, target)
+                shutil.copymode(path, target)
+    for path in sorted(TREE.rglob("*")):
+        relative = path.relative_to(TREE)
+        if path.is_file() and relative.parts[0] != "build" and relative not in seen:
+            path.unlink()
+
+
+def run(command, **options):
+    return subprocess.run(command, capture_output=True, text=True, errors="replace", **options)
+
+
+def build(targets):
+    jobs = os.environ.get("OTTER_JOBS", str(os.cpu_count()))
+    return run(["cmake", "--build", str(TREE / "build/dev"), "--parallel", jobs, "--target", *targets])
+
+
+def configure():
+    launcher = ["-DCMAKE_CXX_COMPILER_LAUNCHER=ccache"] if shutil.which("ccache") else []
+    os.environ["CCACHE_BASEDIR"] = str(TREE)
+    os.environ["CCACHE_NOHASHDIR"] = "1"
+    os.environ.setdefault("CCACHE_DIR", str(ROOT / ".cache/ccache"))
+    return run(["cmake", "--preset", "dev", "-DOTTER_WARNINGS_AS_ERRORS=OFF", *launcher], cwd=TREE)
+
+
+def passes(m):
+    """(passed, how it ended)"""
+    found = [p for p in (TREE / "build/dev").rglob(m.program) if p.is_file() and os.access(p, os.X_OK)]
+    if not found:
+        return False, "was not built"
+    try:
+        done = run([str(found[0]), *m.arguments()], timeout=LIMIT * (5 if m.program == "otter_simulate" else 1))
+    except subprocess.TimeoutExpired:
+        return False, "hung"
+    if done.returncode == 0 and "No test" in done.stdout:
+        return False, "ran no test"
+    return done.returncode == 0, f"ended with {done.returncode}"
+
+
+def apply(patch, *options):
+    return run(["git", "apply", "--whitespace=nowarn", *options, str(patch)], cwd=TREE,
+               env=dict(os.environ, GIT_CEILING_DIRECTORIES=str(HOME)))
+
+
+def main():
+    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    arguments.add_argument("--turn", help="K/N: every N-th mutation, beginning with the K-th")
+    arguments.add_argument("pattern", nargs="?", default="")
+    options = arguments.parse_args()
+    mutations = [mutation(p) for p in sorted((ROOT / "tests/mutations").glob("*.patch")) if options.pattern in p.name]
+    if not mutations:
+        print("mutate: absent: no patch in tests/mutations" + (f" has {options.pattern} in its name" if options.pattern else ""))
+        return 3
+    total = len(mutations)
+    if options.turn:
+        turn, parts = (int(x) for x in options.turn.split("/"))
+        mutations = [m for i, m in enumerate(mutations) if i % parts == turn % parts]
+        print(f"mutate: {len(mutations)} of {total} mutations in this turn")
+
+    synchronise()
+    done = configure()
+    if done.returncode != 0:
+        print(done.stdout + done.stderr)
+        return 2
+    done = build(sorted({m.program for m in mutations if not m.problem()}))
+    if done.returncode != 0:
+        print("the copy does not build without a mutation:\n" + done.stdout[-4000:])
+        return 2
+
+    passed = failed = 0
+    healthy = {}
+    for m in mutations:
+        begin, verdict = time.monotonic(), None
+        key = (m.program, tuple(m.arguments()))
+        problem = m.problem()
+        if not problem:
+            if key not in healthy:
+                healthy[key] = passes(m)
+            if not healthy[key][0]:
+                problem = f"{m.program} {m.arguments()[0]} {healthy[key][1]} without the mutation"
+        if not problem and apply(m.path).returncode != 0:
+            problem = "does not apply to the sources"
+        elif not problem:
+            try:
+                done = build([m.program])
+                if done.returncode != 0:
+                    problem = "does not compile: " + "\n".join(l for l in done.stdout.splitlines() if "error" in l)[:600]
+                else:
+                    for _ in range(m.runs):
+                        ok, how = passes(m)
+                        if not ok:
+                            verdict = how
+                            break
+                    if verdict is None:
+                        problem = f"NOT NOTICED by {m.program} {m.arguments()[0]}"
+                    elif verdict == "was not built" or verdict == "ran no test":
+                        problem = verdict
+            finally:
+                if apply(m.path, "--reverse").returncode != 0:
+                    synchronise()
+        seconds = time.monotonic() - begin
+        if problem:
+            failed += 1
+            print(f"{m.path.name} ({m.rule}): {problem}", flush=True)
+        else:
+            passed += 1
+            print(f"{m.path.name} ({m.rule}): noticed, {m.program} {verdict} ({seconds:.0f} s)", flush=True)
+    print(f"{passed} passed, {failed} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
