@@ -155,7 +155,7 @@ class check:
             return word.group(0) in {"return", "co_return", "co_await", "co_yield", "else", "do", "throw", "case",
                                      "and", "or", "not"}
         # The format writes `T&& send(` for a declaration and `a && send(` for a call.
-        return not re.search(r"(?:\S[>*&]|\]\])$", before) or before.endswith("||")
+        return not re.search(r"(?:\S(?<!&)(?:&&|[>*&])|\]\])$", before)
 
 
 def main():

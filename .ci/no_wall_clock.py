@@ -15,7 +15,7 @@ from cpp_text import code_only, line_of, sources
 RULES = [
     ("reads a clock",
      r"_clock::now\s*\(|\b(?:clock_gettime|gettimeofday|timespec_get|ftime)\s*\(|(?<![\w.>])(?:::|std::)?time\s*\(\s*(?:nullptr|NULL|0|&)"
-     r"|\b_*rdtscp?\b|\bclock\s*\(\s*\)",
+     r"|\b_*rdtscp?\b|(?<!\w)(?:::|std::)clock\s*\(\s*\)",
      ["runtime/src/base/clock", "runtime/src/poller/"]),
     ("draws a random number",
      r"\brandom_device\b|\bmt19937|\bminstd_rand|\bdefault_random_engine\b|(?<![\w.>])(?:::|std::)?s?rand\s*\("

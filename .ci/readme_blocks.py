@@ -38,7 +38,7 @@ class block:
 
 def blocks_of(path, name):
     text = path.read_text()
-    found, previous_end = [], 0
+    found, previous_end, program = [], 0, None
     for match in FENCE.finditer(text):
         language, body = match.group(2), match.group(3)
         before = text[previous_end:match.start()]
@@ -48,10 +48,12 @@ def blocks_of(path, name):
                 b.skip = m.group(1)
             b.alone = re.search(r"<!--\s*alone\s*-->\s*$", before) is not None
             found.append(b)
-        elif language in ("", "text", "output") and found and found[-1].program and found[-1].expected is None:
-            # Only the block that follows the program at once, with no heading between.
-            if not re.search(r"^#|^```", before, re.M):
-                found[-1].expected = body
+            program = b if b.program else None
+        else:
+            # Output is only the block that follows the program next, with no heading between.
+            if program and language in ("", "text", "output") and not re.search(r"^#", before, re.M):
+                program.expected = body
+            program = None
         previous_end = match.end()
     return found
 
