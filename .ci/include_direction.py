@@ -134,28 +134,31 @@ class check:
                     self.bad(path, 1, "the name says nothing of what is inside")
 
     def unqualified_calls(self, path, text):
+        found = {}  # name -> [offsets of calls], or None where the file declares the name itself
         for match in re.finditer(r"\b(" + "|".join(POSIX_NAMES) + r")[ \t]*\(", text):
-            name = match.group(1)
-            if not self.is_call(text, match.start(1)):
-                continue
+            name, kind = match.group(1), self.kind_of_use(text, match.start(1))
+            if kind == "declaration":
+                found[name] = None
+            elif kind == "call" and found.setdefault(name, []) is not None:
+                found[name].append(match.start(1))
+        for name, offsets in found.items():
             if re.search(rf"\b(?:class|struct)\s+{name}\b", text):
-                continue  # a constructor of a type with this name
-            self.bad(path, line_of(text, match.start(1)),
-                     f"unqualified {name}(...): write otter::{name}, this->{name} or ::{name}")
+                continue  # constructors
+            for offset in offsets or []:
+                self.bad(path, line_of(text, offset),
+                         f"unqualified {name}(...): write otter::{name}, this->{name} or ::{name}")
 
     @staticmethod
-    def is_call(text, start):
-        """False for declarations (`void send(`), members (`.send(`) and qualified names (`otter::send(`)."""
+    def kind_of_use(text, start):
+        """`void send(` is a declaration: it hides the C library's. `.send(` and `otter::send(` are neither."""
         before = text[:start].rstrip()
-        if not before:
-            return True
         if before.endswith(("::", ".", "->", "~", "#define")):
-            return False
+            return "qualified"
         if word := re.search(r"[A-Za-z_]\w*$", before):
-            return word.group(0) in {"return", "co_return", "co_await", "co_yield", "else", "do", "throw", "case",
-                                     "and", "or", "not"}
+            return "call" if word.group(0) in {"return", "co_return", "co_await", "co_yield", "else", "do", "throw",
+                                               "case", "and", "or", "not"} else "declaration"
         # The format writes `T&& send(` for a declaration and `a && send(` for a call.
-        return not re.search(r"(?:\S(?<!&)(?:&&|[>*&])|\]\])$", before)
+        return "declaration" if re.search(r"(?:\S(?<!&)(?:&&|[>*&])|\]\])$", before) else "call"
 
 
 def main():

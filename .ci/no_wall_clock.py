@@ -20,7 +20,7 @@ RULES = [
     ("draws a random number",
      r"\brandom_device\b|\bmt19937|\bminstd_rand|\bdefault_random_engine\b|(?<![\w.>])(?:::|std::)?s?rand\s*\("
      r"|\b(?:getrandom|getentropy|arc4random\w*|RAND_bytes|[dlm]rand48)\s*\(",
-     ["runtime/src/base/random", "runtime/src/base/clock"]),
+     ["runtime/src/base/random", "runtime/src/scheduler/threads_driver"]),
     ("uses a socket",
      r"(?<![\w>)])::(?:socket|socketpair|accept4?|bind|listen|connect|recv|recvfrom|recvmsg|recvmmsg|send|sendto"
      r"|sendmsg|sendmmsg|shutdown|getaddrinfo|setsockopt|getsockopt|poll|ppoll|select|pselect)\s*\("

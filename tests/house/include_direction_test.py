@@ -87,6 +87,7 @@ class include_direction(in_a_tree):
     def test_declarations_members_and_qualified_calls_are_no_breach(self):
         done = self.look(**{"runtime__src__process__x.cpp": """
             void send(int); T&& link(int); int* kill(int); std::vector<int> exit(int);
+            struct list { void link(int); void insert() { link(1); } };
             void f() { otter::send(1); ::kill(1, 2); a.exit(1); b->link(2); this->send(3); }
             // send(this) is a comment, and "kill(9)" below a string
             char const* text = "kill(9)"; char const* raw = R"(exit(1))";
