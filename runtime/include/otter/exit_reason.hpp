@@ -270,18 +270,11 @@ class [[gnu::visibility("default")]] process_exit {
 
 template <>
 struct fmt::formatter<otter::exit_kind> : fmt::formatter<fmt::string_view> {
-  template <class Context>
-  auto format(otter::exit_kind kind, Context& context) const {
-    const std::string_view text = otter::to_string(kind);
-    return fmt::formatter<fmt::string_view>::format({text.data(), text.size()}, context);
-  }
+  fmt::format_context::iterator format(otter::exit_kind kind, fmt::format_context& context) const;
 };
 
 template <>
 struct fmt::formatter<otter::exit_reason> : fmt::formatter<fmt::string_view> {
-  template <class Context>
-  auto format(const otter::exit_reason& reason, Context& context) const {
-    const std::string text = otter::to_string(reason);
-    return fmt::formatter<fmt::string_view>::format({text.data(), text.size()}, context);
-  }
+  fmt::format_context::iterator format(const otter::exit_reason& reason,
+                                       fmt::format_context& context) const;
 };

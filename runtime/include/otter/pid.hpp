@@ -85,12 +85,9 @@ struct std::hash<otter::pid> {
   }
 };
 
+// Bodies in the library: with them here, everybody who names a pid would compile all of
+// fmt/format.h.
 template <>
 struct fmt::formatter<otter::pid> : fmt::formatter<fmt::string_view> {
-  template <class Context>
-  auto format(const otter::pid& p, Context& context) const {
-    char text[otter::detail::max_pid_text];
-    return fmt::formatter<fmt::string_view>::format({text, otter::detail::pid_text(p, text)},
-                                                    context);
-  }
+  fmt::format_context::iterator format(const otter::pid& p, fmt::format_context& context) const;
 };

@@ -138,20 +138,15 @@ struct std::hash<otter::from> {
   }
 };
 
-template <std::derived_from<otter::ref> Ref>
-struct fmt::formatter<Ref> : fmt::formatter<fmt::string_view> {
-  template <class Context>
-  auto format(const otter::ref& r, Context& context) const {
-    char text[otter::detail::max_ref_text];
-    return fmt::formatter<fmt::string_view>::format({text, otter::detail::ref_text(r, text)},
-                                                    context);
-  }
+template <>
+struct fmt::formatter<otter::ref> : fmt::formatter<fmt::string_view> {
+  fmt::format_context::iterator format(const otter::ref& r, fmt::format_context& context) const;
 };
 
+template <std::derived_from<otter::ref> Ref>
+struct fmt::formatter<Ref> : fmt::formatter<otter::ref> {};
+
 template <>
-struct fmt::formatter<otter::from> : fmt::formatter<otter::ref> {
-  template <class Context>
-  auto format(const otter::from& f, Context& context) const {
-    return fmt::formatter<otter::ref>::format(f.call(), context);
-  }
+struct fmt::formatter<otter::from> : fmt::formatter<fmt::string_view> {
+  fmt::format_context::iterator format(const otter::from& f, fmt::format_context& context) const;
 };

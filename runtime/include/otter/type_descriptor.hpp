@@ -120,7 +120,7 @@ struct [[gnu::visibility("hidden")]] type_operations {
     return nullptr;
   }
   static constexpr auto copyable_op() noexcept->void (*)(void*, const void*) {
-    if constexpr (std::is_trivially_copy_constructible_v<T>) return &copy_construct;
+    if constexpr (copyable<T>) return &copy_construct;
     return nullptr;
   }
   static constexpr auto comparable_op() noexcept->bool (*)(const void*, const void*) {
