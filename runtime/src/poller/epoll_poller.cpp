@@ -1,0 +1,165 @@
+// poller/epoll_poller.cpp - the poller on epoll, with an eventfd to be woken by.
+
+#include "poller/poller.hpp"
+
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <ctime>
+#include <limits>
+#include <mutex>
+#include <system_error>
+
+namespace otter::rts {
+namespace {
+
+[[noreturn]] void fail(char const* what) {
+  throw std::system_error(errno, std::generic_category(), what);
+}
+
+/// A descriptor that is closed with its owner.
+class descriptor {
+ public:
+  descriptor(int fd, char const* what) : fd_(fd) {
+    if (fd_ < 0) fail(what);
+  }
+  descriptor(descriptor const&) = delete;
+  descriptor& operator=(descriptor const&) = delete;
+  ~descriptor() { ::close(fd_); }
+  int get() const noexcept { return fd_; }
+
+ private:
+  int fd_;
+};
+
+/// epoll_pwait2 takes nanoseconds (Linux 5.11); before it, milliseconds rounded up, so that a
+/// timer is late rather than the worker awake for nothing.
+int wait_for_events(int epoll, epoll_event* events, int room, std::int64_t limit_ns) noexcept {
+#ifdef SYS_epoll_pwait2
+  static std::atomic<bool> missing{false};  // relaxed: worst case is one more failing call
+  if (limit_ns > 0 && !missing.load(std::memory_order_relaxed)) {
+    timespec limit{};
+    limit.tv_sec = static_cast<std::time_t>(limit_ns / 1'000'000'000);
+    limit.tv_nsec = static_cast<long>(limit_ns % 1'000'000'000);
+    long n = ::syscall(SYS_epoll_pwait2, epoll, events, room, &limit, nullptr, 0);
+    if (n >= 0 || errno != ENOSYS) return static_cast<int>(n);
+    missing.store(true, std::memory_order_relaxed);
+  }
+#endif
+  int ms = -1;
+  if (limit_ns >= 0) {
+    std::int64_t const rounded = (limit_ns + 999'999) / 1'000'000;
+    ms = rounded > std::numeric_limits<int>::max() ? std::numeric_limits<int>::max()
+                                                   : static_cast<int>(rounded);
+  }
+  return ::epoll_wait(epoll, events, room, ms);
+}
+
+}  // namespace
+
+/// Threads: events_ and sources_ belong to the thread that holds the core. removed_ is guarded by
+///          mutex_; count_removed_ is written under it and read without.
+class epoll_poller final : public poller {
+ public:
+  epoll_poller()
+      : epoll_(::epoll_create1(EPOLL_CLOEXEC), "epoll_create1"),
+        wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), "eventfd") {
+    epoll_event event{};
+    event.events = EPOLLIN | EPOLLET;
+    event.data.ptr = nullptr;  // no source has this address: it names the eventfd
+    if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, wake_.get(), &event) != 0) fail("epoll_ctl");
+  }
+
+  outcome wait(std::int64_t limit_ns) noexcept override {
+    outcome result;
+    release_removed();
+    int const n = wait_for_events(epoll_.get(), events_.data(), static_cast<int>(events_.size()),
+                                  limit_ns);
+    for (int i = 0; i < n; ++i) {
+      epoll_event const& event = events_[static_cast<std::size_t>(i)];
+      if (event.data.ptr == nullptr) {
+        std::uint64_t count = 0;
+        // An edge-triggered eventfd need not be read for the next edge, but an unread counter
+        // could reach its limit and block the writer. EAGAIN means that nothing was there.
+        if (::read(wake_.get(), &count, sizeof count) == sizeof count) result.woken = true;
+        continue;
+      }
+      auto* source = static_cast<poll_source*>(event.data.ptr);
+      // [L1] acquire: meets remove(). A source that was removed while its event lay in events_
+      // is still allocated, since only release_removed() below lets it go.
+      if (source->removed_.load(std::memory_order_acquire)) continue;
+      source->ready(event.events);
+      ++result.events;
+    }
+    release_removed();
+    return result;
+  }
+
+  void wake() noexcept override {
+    std::uint64_t const one = 1;
+    // EAGAIN: the counter is at its limit, so the sleeper is woken anyway.
+    [[maybe_unused]] auto written = ::write(wake_.get(), &one, sizeof one);
+  }
+
+  void add(poll_source& source) override {
+    source.home_ = this;
+    source.removed_.store(false, std::memory_order_relaxed);  // nobody else knows it yet
+    epoll_event event{};
+    event.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
+    event.data.ptr = &source;
+    if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, source.fd, &event) != 0) fail("epoll_ctl(add)");
+    sources_.fetch_add(1, std::memory_order_relaxed);
+  }
+
+  void remove(poll_source& source) noexcept override {
+    epoll_event event{};
+    ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, source.fd, &event);  // fails only if it is closed
+    source.removed_.store(true, std::memory_order_release);       // [L1]
+    {
+      std::lock_guard lock(mutex_);
+      source.next_removed_ = removed_;
+      removed_ = &source;
+      count_removed_.fetch_add(1, std::memory_order_relaxed);  // read as a hint, or after wake()
+    }
+    wake();
+  }
+
+  bool has_work() const noexcept override {
+    return sources_.load(std::memory_order_relaxed) != 0 ||
+           count_removed_.load(std::memory_order_relaxed) != 0;
+  }
+
+ private:
+  void release_removed() noexcept {
+    if (count_removed_.load(std::memory_order_relaxed) == 0) return;
+    poll_source* list = nullptr;
+    {
+      std::lock_guard lock(mutex_);
+      list = removed_;
+      removed_ = nullptr;
+      count_removed_.store(0, std::memory_order_relaxed);
+    }
+    while (list != nullptr) {
+      poll_source* const source = list;
+      list = source->next_removed_;
+      sources_.fetch_sub(1, std::memory_order_relaxed);
+      source->released();  // it may be gone now
+    }
+  }
+
+  descriptor epoll_;
+  descriptor wake_;
+  std::array<epoll_event, 128> events_{};
+  std::atomic<std::size_t> sources_{0};  // hint for has_work()
+  std::mutex mutex_;
+  poll_source* removed_ = nullptr;
+  std::atomic<std::size_t> count_removed_{0};
+};
+
+std::unique_ptr<poller> make_epoll_poller() { return std::make_unique<epoll_poller>(); }
+
+}  // namespace otter::rts

@@ -1,0 +1,76 @@
+#pragma once
+
+// poller/poller.hpp - readiness of descriptors, and the place where an idle worker sleeps.
+//
+// One poller per core. The interface is what the scheduler and the io room see; epoll is the
+// first backend behind it.
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+namespace otter::rts {
+
+class poller;
+
+/// A descriptor that somebody wants to hear about, edge-triggered: ready() comes once for each
+/// change, so whoever gets it must read or write until it would block.
+///
+/// Ownership: the room above. It may be destroyed once released() has been called, not earlier.
+/// Threads:   ready() and released() run on the worker that holds the poller's core, in the
+///            runtime, outside any turn.
+struct poll_source {
+  int fd = -1;
+
+  /// `events` are EPOLLIN, EPOLLOUT, EPOLLRDHUP, EPOLLHUP, EPOLLERR as in <sys/epoll.h>.
+  virtual void ready(std::uint32_t events) noexcept = 0;
+  /// The poller has forgotten the source: the last call, exactly one for each remove().
+  virtual void released() noexcept {}
+
+ protected:
+  poll_source() = default;
+  poll_source(poll_source const&) = delete;
+  poll_source& operator=(poll_source const&) = delete;
+  ~poll_source() = default;
+
+ private:
+  friend class epoll_poller;
+  friend class scheduler;
+  poller* home_ = nullptr;             // the poller that it is registered with
+  poll_source* next_removed_ = nullptr;
+  std::atomic<bool> removed_{false};   // ready() is not called any more once it is seen
+};
+
+/// Where one core looks for events and sleeps.
+///
+/// Threads: wait() and add() for the thread that holds the core; remove() and wake() for any.
+class poller {
+ public:
+  struct outcome {
+    unsigned events = 0;  ///< calls of ready() made
+    bool woken = false;   ///< a wake() was consumed; several may be merged into one
+  };
+  static constexpr std::int64_t no_limit = -1;
+
+  virtual ~poller() = default;
+
+  /// Delivers what is ready. Waits at most `limit_ns` if nothing is (0: looks only; no_limit).
+  virtual outcome wait(std::int64_t limit_ns) noexcept = 0;
+  /// Ends the present or the next wait().
+  virtual void wake() noexcept = 0;
+
+  /// Throws std::system_error if the kernel refuses the descriptor.
+  virtual void add(poll_source& source) = 0;
+  /// The descriptor is forgotten at once; source.released() follows from this poller's wait(),
+  /// which is woken for it. The caller may close the descriptor as soon as this returns.
+  virtual void remove(poll_source& source) noexcept = 0;
+
+  /// True if wait(0) could find anything: sources, or removals that are not released yet.
+  virtual bool has_work() const noexcept = 0;
+};
+
+/// Throws std::system_error.
+std::unique_ptr<poller> make_epoll_poller();
+
+}  // namespace otter::rts

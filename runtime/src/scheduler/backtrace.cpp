@@ -1,0 +1,87 @@
+// scheduler/backtrace.cpp - see the header.
+
+#include "scheduler/backtrace.hpp"
+
+#include "base/clock.hpp"
+
+#include <execinfo.h>
+#include <signal.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <mutex>
+#include <thread>
+
+namespace otter::rts {
+namespace {
+
+constexpr std::int64_t answer_limit_ns = 20'000'000;
+
+int the_signal() noexcept { return SIGRTMIN + 7; }
+
+/// One capture at a time. The handler writes only if it wins `wanted` for its own thread, so a
+/// signal that comes too late changes nothing.
+struct exchange_place {
+  std::mutex one_at_a_time;
+  std::atomic<pid_t> wanted{0};
+  std::atomic<bool> done{false};  // [B1] release: the frames are written
+  void* frames[captured_backtrace::most];
+  std::size_t depth = 0;
+};
+exchange_place place;
+std::atomic<bool> installed{false};
+
+void handler(int) {
+  int const saved = errno;
+  auto self = static_cast<pid_t>(::syscall(SYS_gettid));
+  if (place.wanted.compare_exchange_strong(self, 0, std::memory_order_acquire)) {
+    int const n = ::backtrace(place.frames, static_cast<int>(captured_backtrace::most));
+    place.depth = static_cast<std::size_t>(std::max(0, n));
+    place.done.store(true, std::memory_order_release);  // [B1]
+  }
+  errno = saved;
+}
+
+}  // namespace
+
+void prepare_backtraces() noexcept {
+  std::lock_guard lock(place.one_at_a_time);
+  if (installed.load(std::memory_order_relaxed)) return;
+  void* warm[2];
+  ::backtrace(warm, 2);
+  struct sigaction present {};
+  if (::sigaction(the_signal(), nullptr, &present) != 0 || present.sa_handler != SIG_DFL) return;
+  struct sigaction ours {};
+  ours.sa_handler = handler;
+  ours.sa_flags = SA_RESTART | SA_ONSTACK;
+  ::sigemptyset(&ours.sa_mask);
+  if (::sigaction(the_signal(), &ours, nullptr) == 0) {
+    installed.store(true, std::memory_order_relaxed);
+  }
+}
+
+void captured_backtrace::capture(pid_t thread) noexcept {
+  if (!installed.load(std::memory_order_relaxed)) return;
+  std::lock_guard lock(place.one_at_a_time);
+  place.done.store(false, std::memory_order_relaxed);
+  place.wanted.store(thread, std::memory_order_release);
+  if (::syscall(SYS_tgkill, ::getpid(), thread, the_signal()) != 0) {
+    place.wanted.store(0, std::memory_order_relaxed);
+    return;
+  }
+  std::int64_t const deadline = monotonic_ns() + answer_limit_ns;
+  while (!place.done.load(std::memory_order_acquire)) {  // [B1]
+    if (monotonic_ns() > deadline) {
+      pid_t expected = thread;
+      // If the handler has begun, it will be done in a moment.
+      if (place.wanted.compare_exchange_strong(expected, 0, std::memory_order_relaxed)) return;
+    }
+    std::this_thread::yield();
+  }
+  depth_ = place.depth;
+  std::copy_n(place.frames, depth_, frames_.begin());
+}
+
+}  // namespace otter::rts

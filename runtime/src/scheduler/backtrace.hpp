@@ -1,0 +1,34 @@
+#pragma once
+
+// scheduler/backtrace.hpp - where another thread is right now: program counters, taken by a
+// real-time signal whose handler stores them and returns.
+
+#include <sys/types.h>
+
+#include <array>
+#include <cstddef>
+
+namespace otter::rts {
+
+/// Once, before the first capture: installs the handler, and calls the unwinder so that nothing is
+/// loaded later in the handler. The program's own handler for that signal, if any, is kept: then
+/// captures give nothing.
+void prepare_backtraces() noexcept;
+
+/// Threads: one at a time captures; the signal's handler fills it on the other thread.
+class captured_backtrace {
+ public:
+  static constexpr std::size_t most = 64;
+
+  /// Waits up to 20 ms for the thread to answer; empty if it does not.
+  void capture(pid_t thread) noexcept;
+
+  void* const* frames() const noexcept { return frames_.data(); }
+  std::size_t depth() const noexcept { return depth_; }
+
+ private:
+  std::array<void*, most> frames_{};
+  std::size_t depth_ = 0;
+};
+
+}  // namespace otter::rts

@@ -1,0 +1,194 @@
+// scheduler/idle.cpp - what a worker does that has nothing to run: look at timers and sockets, look
+// around for a moment, sleep; and how it is woken.
+//
+// When is other people's work worth taking? Moving a runnable costs cache misses on both sides, a
+// wake-up costs its giver 12 us and arrives after 30. So a thief takes only what has waited longer
+// than moving costs: it watches a queue for a window of 20 us, and takes half if there is more in
+// it than its owner has run meanwhile. Wake-ups that found nothing make the next ones rarer.
+//
+// Refused: stealing at first sight (spawn and exit cost 68 -> 167 ns with a second worker), and
+// waking for one ready runnable (a ring hop: 28 -> 44 ns).
+
+#include "scheduler/threads_driver.hpp"
+
+#include "base/clock.hpp"
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+#include <limits>
+#include <thread>
+
+namespace otter::rts {
+namespace {
+
+constexpr std::int64_t window_ns = 20'000;
+constexpr int windows = 2;
+constexpr unsigned most_backoff = 14;
+
+void relax() noexcept {
+#if defined(__x86_64__) || defined(__i386__)
+  __builtin_ia32_pause();
+#else
+  std::atomic_signal_fence(std::memory_order_seq_cst);
+#endif
+}
+
+}  // namespace
+
+/// Not under Valgrind: it runs one thread at a time, so that a spinning one only keeps others away.
+bool threads_driver::may_spin() noexcept {
+  char const* const preloaded = std::getenv("LD_PRELOAD");
+  return preloaded == nullptr || std::strstr(preloaded, "vgpreload") == nullptr;
+}
+
+bool threads_driver::anything_shared() const noexcept {
+  return overflow_.size(std::memory_order_seq_cst) != 0 ||       // [R1]
+         rarer_.load(std::memory_order_seq_cst) != 0 ||          // [R1]
+         core_wanted_.load(std::memory_order_seq_cst) != 0 ||    // [R1]
+         stopping_.load(std::memory_order_seq_cst);
+}
+
+void threads_driver::idle(worker_thread& t) noexcept {
+  core& c = *t.held;
+  c.clock = monotonic_ns();
+  if (run_timers(c) != 0) return;
+  if (core_wanted_.load(std::memory_order_relaxed) != 0) {
+    hand_over(t);
+    return;
+  }
+  if (stopping_.load(std::memory_order_relaxed)) {
+    c.attention.store(true, std::memory_order_relaxed);
+    return;
+  }
+  if (t.spins && cores_.size() > 1) {
+    search(t);
+    if (t.inbox.has_any() || !c.ring.empty() || c.fresh.size() != 0 || anything_shared()) return;
+    c.clock = monotonic_ns();
+  }
+  park(t);
+}
+
+/// Watches the other cores for a moment and takes what waits too long there.
+void threads_driver::search(worker_thread& t) noexcept {
+  if (!t.to_search.exchange(false, std::memory_order_relaxed)) {
+    if (2 * searching_.load(std::memory_order_relaxed) >= cores_.size()) return;
+    searching_.fetch_add(1, std::memory_order_seq_cst);
+  }
+  core& mine = *t.held;
+  bool found = false;
+  for (int w = 0; w < windows && !found; ++w) {
+    for (std::size_t i = 0; i < cores_.size(); ++i) {
+      t.seen_position[i] = cores_[i]->ring.position();
+      t.least_ring[i] = t.least_fresh[i] = std::numeric_limits<std::uint32_t>::max();
+    }
+    std::int64_t const until = monotonic_ns() + window_ns;
+    do {
+      for (std::size_t i = 0; i < cores_.size(); ++i) {
+        t.least_ring[i] = std::min(t.least_ring[i], cores_[i]->ring.size());
+        t.least_fresh[i] = std::min(t.least_fresh[i], cores_[i]->fresh.size());
+      }
+      for (int i = 0; i < 8; ++i) relax();
+      found = t.inbox.has_any() || anything_shared() ||
+              mine.attention.load(std::memory_order_relaxed);
+    } while (!found && monotonic_ns() < until);
+    std::size_t const first = mine.random.below(cores_.size());
+    for (std::size_t i = 0; i < cores_.size() && !found; ++i) {
+      core& victim = *cores_[(first + i) % cores_.size()];
+      if (&victim != &mine && steal(t, victim)) {
+        found = true;
+        count_one(mine.steals);
+        wake_backoff_.store(0, std::memory_order_relaxed);
+      }
+    }
+  }
+  if (!found) {
+    unsigned const backoff = wake_backoff_.load(std::memory_order_relaxed);
+    if (backoff < most_backoff) wake_backoff_.store(backoff + 1, std::memory_order_relaxed);
+  }
+  searching_.fetch_sub(1, std::memory_order_seq_cst);  // [R1] before the last look at the queues
+  // Submitters left everything to us while we were searching. We go and work: the next sleeper is
+  // to look for what else there is.
+  if (found && (overflow_.size(std::memory_order_seq_cst) > 1 || mine.ring.size() > 1)) {
+    wake_one(false);
+  }
+}
+
+/// Takes from `victim` what has waited for the whole window.
+bool threads_driver::steal(worker_thread& t, core& victim) noexcept {
+  core& mine = *t.held;
+  std::uint32_t const went_by = victim.ring.position() - t.seen_position[victim.number];
+  if (t.least_ring[victim.number] != 0 && victim.ring.size() > went_by) {
+    std::array<runnable*, run_ring::capacity / 2> loot;
+    std::uint32_t const n = victim.ring.steal(loot);
+    for (std::uint32_t i = 0; i < n; ++i) push_ring(mine, *loot[i]);
+    if (n != 0) return true;
+  }
+  if (t.least_fresh[victim.number] != 0) {
+    if (runnable* const r = victim.fresh.steal(); r != nullptr) {
+      push_ring(mine, *r);
+      return true;
+    }
+  }
+  return false;
+}
+
+/// Sleeps in the poller until there is an event, a timer is due, or somebody wakes it.
+void threads_driver::park(worker_thread& t) noexcept {
+  core& c = *t.held;
+  idle_.fetch_add(1, std::memory_order_seq_cst);  // [R1]
+  if (!t.inbox.set_mark(private_queue::mark::parked)) {
+    idle_.fetch_sub(1, std::memory_order_seq_cst);
+    return;
+  }
+  if (!anything_shared()) {  // [R1]
+    std::int64_t const due = c.timers.next_due();
+    std::int64_t limit = poller::no_limit;
+    if (due != std::numeric_limits<std::int64_t>::max()) {
+      limit = std::max<std::int64_t>(0, due - c.clock);  // c.clock is a moment old: never early
+    }
+    c.sockets->wait(limit);
+    count_one(c.wakeups);
+  }
+  if (!t.inbox.claim(private_queue::mark::parked)) {
+    // Somebody has claimed us and still looks at our core: wait until that is done. [P1]
+    while (!t.token.exchange(false, std::memory_order_acquire)) std::this_thread::yield();
+  }
+  idle_.fetch_sub(1, std::memory_order_seq_cst);                        // [W1]
+  if (watchdog_asleep_.load(std::memory_order_seq_cst)) wake_watchdog();  // [W1]
+}
+
+/// For who has replaced the parked mark of `t`, which keeps its core until it has the token.
+void threads_driver::unpark(worker_thread& t) noexcept {
+  t.held->sockets->wake();
+  t.token.store(true, std::memory_order_release);  // [P1]
+}
+
+/// There may be work for two on `c`: wakes somebody to share it, at times.
+void threads_driver::offer(core& c) noexcept {
+  if (idle_.load(std::memory_order_relaxed) == 0) return;
+  std::uint32_t const stealable = c.ring.size() + c.fresh.size();
+  if (stealable + (c.slot != nullptr ? 1 : 0) < 2 || stealable == 0) return;
+  if (searching_.load(std::memory_order_relaxed) != 0) return;
+  if (++c.wakes_skipped < (1u << wake_backoff_.load(std::memory_order_relaxed))) return;
+  c.wakes_skipped = 0;
+  wake_one(false);
+}
+
+/// Wakes a sleeping worker, unless one is searching already and that will do.
+void threads_driver::wake_one(bool even_if_searching) noexcept {
+  if (idle_.load(std::memory_order_seq_cst) == 0) return;                             // [R1]
+  if (!even_if_searching && searching_.load(std::memory_order_seq_cst) != 0) return;  // [R1]
+  unsigned const first = wake_from_.fetch_add(1, std::memory_order_relaxed);
+  for (std::size_t i = 0; i < cores_.size(); ++i) {
+    core& c = *cores_[(first + i) % cores_.size()];
+    worker_thread* const sleeper = c.holder.load(std::memory_order_acquire);
+    if (sleeper == nullptr || !sleeper->inbox.claim(private_queue::mark::parked)) continue;
+    searching_.fetch_add(1, std::memory_order_seq_cst);
+    sleeper->to_search.store(true, std::memory_order_relaxed);  // [P1] carries it
+    unpark(*sleeper);
+    return;
+  }
+}
+
+}  // namespace otter::rts

@@ -1,0 +1,48 @@
+#pragma once
+
+// scheduler/runnable.hpp - what a scheduler runs. The room above (process) derives from it; the
+// scheduler itself knows nothing of processes.
+
+#include "stacks/stack.hpp"
+
+#include <cstdint>
+
+namespace otter::rts {
+
+class worker;
+
+/// Priorities, most urgent first. `max` is the runtime's own work.
+enum class priority_level : std::uint8_t { max, high, normal, low };
+
+/// Something that is run in turns, at most one at a time.
+///
+/// Ownership: the scheduler never owns a runnable; between submit() and the start of the turn it
+///            holds a pointer to it in exactly one queue.
+/// Threads:   a runnable that nobody has submitted is touched by nobody. submit() is called by the
+///            one who won the right to do so (for a process: who replaced the idle mark of its
+///            inbox). `home_` and `frames_` are written only by the thread that runs it, before it
+///            publishes that it waits, and read only by who won the word after that.
+/// Invariant: frames_ != nullptr  =>  home_ != nullptr, and only the thread home_ continues it.
+class runnable {
+ public:
+  /// One turn. Called by a worker's loop directly on the worker's stack, in the runtime (not in
+  /// user code). It may suspend in the middle (see suspend.hpp). When it returns, the runnable may
+  /// already run elsewhere or be reused: the loop does not touch it again.
+  virtual void run() noexcept = 0;
+
+ protected:
+  runnable() = default;
+  ~runnable() = default;
+  runnable(runnable const&) = delete;
+  runnable& operator=(runnable const&) = delete;
+
+ public:
+  runnable* queue_next = nullptr;  ///< link of the queue that holds it; the scheduler's
+  worker* home = nullptr;          ///< the thread that its frames are on, or null: any may run it
+  stack* frames = nullptr;         ///< the suspended stack, or null between turns
+  priority_level priority = priority_level::normal;
+  stack_class stack_kind = stack_class::small;  ///< class of stack that its turns want
+  std::uint32_t stack_bytes = 0;                ///< how many, for stack_class::exact
+};
+
+}  // namespace otter::rts

@@ -1,0 +1,238 @@
+// scheduler/scheduler.cpp - the interface of scheduler.hpp, passed on to the driver.
+
+#include "scheduler/scheduler.hpp"
+
+#include "base/cache_line.hpp"
+#include "base/clock.hpp"
+#include "scheduler/simulation.hpp"
+#include "scheduler/threads_driver.hpp"
+
+#include <optional>
+#include <stdexcept>
+
+namespace otter::rts {
+namespace {
+
+thread_local worker* this_worker = nullptr;
+
+worker_thread& thread_of(worker& w) noexcept { return static_cast<worker_thread&>(w); }
+virtual_worker& virtual_of(worker& w) noexcept { return static_cast<virtual_worker&>(w); }
+
+}  // namespace
+
+OTTER_NOINLINE worker* current_worker() noexcept {
+  asm volatile("");  // keeps gcc from merging two calls into one
+  return this_worker;
+}
+
+OTTER_NOINLINE void worker_access::enter_thread(worker* w) noexcept { this_worker = w; }
+
+/// Exactly one of the two drivers.
+struct scheduler::implementation {
+  implementation(scheduler& owner, scheduler_options const& o, scheduler_hooks const& hooks)
+      : options(o) {
+    if (options.simulated) {
+      simulated.emplace(owner, options, hooks);
+    } else {
+      threads.emplace(owner, options, hooks);
+    }
+  }
+
+  scheduler_options const options;
+  std::optional<threads_driver> threads;
+  std::optional<simulation> simulated;
+};
+
+// --- worker ---
+
+struct driver_of {
+  static simulation& simulated(worker& w) noexcept { return *w.owner().impl_->simulated; }
+};
+
+std::int64_t worker::now() noexcept {
+  return simulated_ ? driver_of::simulated(*this).now() : monotonic_ns();
+}
+
+void worker::submit(runnable& r) noexcept {
+  if (simulated_) [[unlikely]] return driver_of::simulated(*this).submit(this, r);
+  worker_thread& t = thread_of(*this);
+  t.driver.submit(t, r);
+}
+
+void worker::submit_woken(runnable& r) noexcept {
+  if (simulated_) [[unlikely]] return driver_of::simulated(*this).submit(this, r);
+  worker_thread& t = thread_of(*this);
+  t.driver.submit_woken(t, r);
+}
+
+void worker::submit_fresh(runnable& r) noexcept {
+  if (simulated_) [[unlikely]] return driver_of::simulated(*this).submit(this, r);
+  worker_thread& t = thread_of(*this);
+  t.driver.submit_fresh(t, r);
+}
+
+void worker::submit_yielded(runnable& r) noexcept {
+  if (simulated_) [[unlikely]] return driver_of::simulated(*this).submit(this, r);
+  worker_thread& t = thread_of(*this);
+  t.driver.submit_yielded(t, r);
+}
+
+timer_wheel& worker::wheel() noexcept {
+  return simulated_ ? virtual_of(*this).timers.wheel() : thread_of(*this).held->timers.wheel();
+}
+
+void worker::start_timer(timer_node& t, std::int64_t delay_ns) noexcept {
+  std::int64_t const from = now();
+  std::int64_t due = 0;
+  if (__builtin_add_overflow(from, delay_ns, &due)) due = std::numeric_limits<std::int64_t>::max();
+  start_timer_at(t, due);
+}
+
+void worker::start_timer_at(timer_node& t, std::int64_t due_ns) noexcept {
+  if (simulated_) [[unlikely]] {
+    driver_of::simulated(*this).start_timer_at(virtual_of(*this), t, due_ns);
+  } else {
+    thread_of(*this).held->timers.wheel().start(t, due_ns);
+  }
+}
+
+bool worker::cancel_timer(timer_node& t, std::uint64_t generation) noexcept {
+  return timer_wheel::cancel(t, generation, &wheel());
+}
+
+// --- suspension ---
+
+void prepare_suspend(worker& w, runnable& self) {
+  turn_loop& loop = *current_turn_loop();
+  loop.reserve();
+  self.home = &w;
+  self.frames = loop.here();
+}
+
+void cancel_suspend(runnable& self) noexcept {
+  self.home = nullptr;
+  self.frames = nullptr;
+}
+
+void suspend(runnable&) noexcept {
+  // The runnable may be in our private queue already, but only this thread takes it from there.
+  worker& before = *current_worker();
+  bool const counted = !before.owner().simulated();
+  if (counted) thread_of(before).waiting_frames.fetch_add(1, std::memory_order_relaxed);
+  current_turn_loop()->suspend();
+  // Asked again: in between other code ran here. Frames never change threads.
+  if (counted) thread_of(*current_worker()).waiting_frames.fetch_sub(1, std::memory_order_relaxed);
+}
+
+// --- the border of the runtime ---
+
+OTTER_COLD bool runtime_entry::regain_core() noexcept {
+  worker_thread& t = thread_of(*worker_);
+  return t.driver.regain(t);
+}
+
+OTTER_COLD void user_code::regain_core() noexcept {
+  worker_thread& t = thread_of(*current_worker());
+  if (!t.driver.regain(t)) t.driver.desert(t);
+}
+
+// --- scheduler ---
+
+scheduler::scheduler(scheduler_options const& options, scheduler_hooks const& hooks)
+    : impl_(std::make_unique<implementation>(*this, options, hooks)) {}
+
+scheduler::~scheduler() {
+  // Threads that were left behind still look at the driver.
+  if (impl_->threads && impl_->threads->stop(0) != 0) static_cast<void>(impl_.release());
+}
+
+void* scheduler::owner() const noexcept { return impl_->options.owner; }
+bool scheduler::simulated() const noexcept { return impl_->options.simulated; }
+unsigned scheduler::workers() const noexcept {
+  return impl_->options.workers == 0 ? 1 : impl_->options.workers;
+}
+
+void scheduler::start() {
+  if (impl_->threads) impl_->threads->start();
+}
+
+std::size_t scheduler::stop(std::int64_t limit_ns) {
+  return impl_->threads ? impl_->threads->stop(limit_ns) : 0;
+}
+
+simulation_end scheduler::run_simulation(std::function<bool()> const& stop) {
+  if (!impl_->simulated) {
+    throw std::logic_error("run_simulation: this scheduler runs on threads");
+  }
+  return impl_->simulated->run(stop);
+}
+
+void scheduler::submit(runnable& r) noexcept {
+  worker* const w = current_worker();
+  bool const ours = w != nullptr && &w->owner() == this;
+  if (impl_->simulated) {
+    impl_->simulated->submit(ours ? w : nullptr, r);
+  } else if (ours) {
+    thread_of(*w).driver.submit(thread_of(*w), r);
+  } else {
+    impl_->threads->submit_foreign(r);
+  }
+}
+
+std::int64_t scheduler::now() noexcept {
+  return impl_->simulated ? impl_->simulated->now() : monotonic_ns();
+}
+
+void scheduler::submit_blocking(blocking_job& job) {
+  if (impl_->simulated) {
+    impl_->simulated->submit_blocking(job);
+  } else {
+    impl_->threads->submit_blocking(job);
+  }
+}
+
+std::uint64_t scheduler::random() noexcept {
+  return impl_->simulated ? impl_->simulated->random()
+                          : thread_of(*current_worker()).held->random.next();
+}
+
+bool scheduler::thread_is_stuck(worker const& w) const noexcept {
+  return impl_->threads && impl_->threads->is_stuck(w);
+}
+
+void scheduler::forget_frames(runnable& r) noexcept {
+  if (impl_->threads) {
+    impl_->threads->forget_frames(r);
+  } else {
+    cancel_suspend(r);
+  }
+}
+
+void scheduler::watch(poll_source& source) {
+  if (impl_->simulated) {
+    throw std::logic_error("watch: there are no real descriptors in a simulation");
+  }
+  thread_of(*current_worker()).held->sockets->add(source);
+}
+
+void scheduler::unwatch(poll_source& source) noexcept {
+  if (source.home_ != nullptr) source.home_->remove(source);
+}
+
+scheduler::statistics scheduler::stats() const noexcept {
+  return impl_->simulated ? impl_->simulated->stats() : impl_->threads->stats();
+}
+
+void scheduler::trace(char const* what, std::uint64_t a, std::uint64_t b) noexcept {
+  if (impl_->simulated) impl_->simulated->trace(what, a, b);
+}
+
+std::uint64_t scheduler::trace_digest() const noexcept {
+  return impl_->simulated ? impl_->simulated->digest() : 0;
+}
+
+void scheduler::keep_trace(std::string const& path) {
+  if (impl_->simulated) impl_->simulated->keep_trace(path);
+}
+
+}  // namespace otter::rts

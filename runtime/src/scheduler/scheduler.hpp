@@ -1,0 +1,282 @@
+#pragma once
+
+// scheduler/scheduler.hpp - the scheduler as the rooms above see it, the same for both drivers.
+//
+//   scheduler        one per node: workers, queues, timers, pollers, blocking pool, watchdog
+//   worker           what the code that is running right now may use without locks
+//   current_worker() the worker of this OS thread (in simulation: the virtual worker chosen)
+//   suspend.hpp      giving up the processor in the middle of a turn
+//   runtime_entry    marks the border between user code and the runtime
+
+#include "base/slab.hpp"
+#include "scheduler/claim.hpp"
+#include "scheduler/runnable.hpp"
+#include "timers/wheel.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+namespace otter::rts {
+
+class poller;
+class scheduler;
+struct poll_source;
+
+/// One stall: a thread that has been in user code for longer than the limit.
+struct stall_report {
+  runnable* who;                      ///< what it runs; describe() names it
+  std::int64_t ran_for_ns;            ///< how long, so far
+  std::size_t waiting_frames;         ///< suspended runnables that only this thread can continue
+  void* const* backtrace;             ///< program counters of the stuck thread
+  std::size_t depth;
+};
+
+/// Upward calls, implemented by the room that owns the scheduler. None may throw.
+struct scheduler_hooks {
+  /// A timer is due. On the worker whose core owned it, in the runtime, outside any turn.
+  void (*timer_fired)(timer_node&) noexcept;
+  /// A timer that another thread cancelled has left its wheel and may be reused.
+  void (*timer_released)(timer_node&) noexcept;
+  /// Writes a name of `who` for reports. Async-signal-safe.
+  void (*describe)(runnable const& who, char* buffer, std::size_t size) noexcept;
+  /// A stall was seen; called once per stall on the watchdog's thread.
+  void (*stalled)(scheduler&, stall_report const&) noexcept;
+  /// The watchdog asks, for a thread whose core it took, at each of its ticks: is `who` to be
+  /// abandoned now? (A kill that was not obeyed within the limit.) Then it calls abandon below.
+  bool (*wants_abandon)(runnable& who, std::int64_t now_ns) noexcept;
+  /// `who` stays for ever where it is. Called on a worker, in the runtime, with the stuck thread
+  /// locked out of the runtime (it will find itself refused): the room above ends it.
+  void (*abandon)(scheduler&, runnable& who) noexcept;
+  /// More than max_abandoned threads are lost.
+  void (*too_many_abandoned)(scheduler&, std::size_t threads) noexcept;
+};
+
+struct scheduler_options {
+  unsigned workers = 1;
+  bool simulated = false;
+  std::uint64_t seed = 0;               ///< simulation only
+  std::int64_t stall_limit_ns = 10'000'000;
+  unsigned max_spare_threads = 16;
+  unsigned max_abandoned = 8;
+  unsigned blocking_threads = 16;
+  bool stall_backtraces = false;        ///< takes a real-time signal (SIGRTMIN + 7) for itself
+  std::uint64_t max_turns = 0;          ///< simulation only: livelock is suspected after so many
+  void* owner = nullptr;                ///< the node; scheduler::owner() gives it back
+};
+
+/// Why run_simulation() returned.
+enum class simulation_end : std::uint8_t {
+  quiescent,     ///< nothing is runnable, no timer pending, no job out
+  stopped,       ///< stop() became true
+  out_of_turns,  ///< scheduler_options::max_turns: probably a livelock
+};
+
+/// Work for the blocking pool.
+struct blocking_job {
+  blocking_job* next = nullptr;
+  /// On a pool thread (in simulation: inline, at a time that the seed chooses). Publishes its own
+  /// completion, for a process by a signal. The pool does not touch the job afterwards.
+  virtual void run() noexcept = 0;
+
+ protected:
+  ~blocking_job() = default;
+};
+
+/// The thread half of "a worker is a thread plus a core": what cannot move.
+///
+/// Threads: all members are for the code that runs on this worker, except where said.
+class worker {
+ public:
+  scheduler& owner() noexcept { return *scheduler_; }
+  /// Blocks for signals; see slab::free for giving them back from anywhere.
+  slab& memory() noexcept { return *slab_; }
+  /// The runnable whose turn this is, or null in the loop. Set by the loop before run() and again
+  /// when a suspended one continues.
+  runnable* current() noexcept { return current_; }
+  /// For the room above: what it keeps for each worker.
+  void* upper = nullptr;
+  /// What is left of the present turn's budget; the room above counts it down.
+  int reductions = 0;
+  /// Clock of the driver, ns. Threads: a clock reading; simulation: virtual time.
+  std::int64_t now() noexcept;
+  /// Small number of the worker, for statistics and traces: 0 .. workers-1 (spares reuse them).
+  unsigned number() const noexcept { return number_; }
+
+  // --- queues (never block) ---
+  /// `r` is ready: goes to its home thread's private queue if it has frames, else to this core.
+  void submit(runnable& r) noexcept;
+  /// `r` has just been woken by the current turn: it may use the slot that runs next.
+  void submit_woken(runnable& r) noexcept;
+  /// `r` is a child that the current turn spawned: fresh children run first.
+  void submit_fresh(runnable& r) noexcept;
+  /// `r` has used up its budget and goes behind everybody of its priority.
+  void submit_yielded(runnable& r) noexcept;
+
+  // --- timers (never block; see timers/wheel.hpp) ---
+  /// Starts `t` so that it fires `delay_ns` from now, never earlier.
+  void start_timer(timer_node& t, std::int64_t delay_ns) noexcept;
+  void start_timer_at(timer_node& t, std::int64_t due_ns) noexcept;
+  /// From any worker: true exactly if it will now never fire. False with `released` semantics as
+  /// described in wheel.hpp.
+  bool cancel_timer(timer_node& t, std::uint64_t generation) noexcept;
+  /// The wheel that this core's timers are in (for comparing with timer_node::home).
+  timer_wheel& wheel() noexcept;
+
+ private:
+  friend class runtime_entry;
+  friend class user_code;
+  friend struct worker_access;
+  scheduler* scheduler_ = nullptr;
+  slab* slab_ = nullptr;
+  runnable* current_ = nullptr;
+  unsigned number_ = 0;
+  bool in_user_ = false;    // this thread is in user code: the outermost runtime_entry must enter
+  bool simulated_ = false;
+  claim claim_;
+};
+
+/// The worker of the calling OS thread, or null on a foreign thread. Never inlined, and read again
+/// after every suspension: the compiler would keep the address of the thread-local across it.
+worker* current_worker() noexcept;
+
+/// Gives up the processor in the middle of a turn.
+///
+///     prepare_suspend(w, self);            // writes self.home and self.frames
+///     if (!self.publish_idle()) { cancel_suspend(self); return; }   // e.g. a signal has come
+///     suspend(self);                       // returns when somebody has submitted self and
+///                                          // its home thread has taken it from its private queue
+/// After it, current_worker() must be asked again (in simulation it may differ).
+///
+/// Throws: std::bad_alloc, before anything is published; it reserves the stack that suspend() needs.
+void prepare_suspend(worker& w, runnable& self);
+void cancel_suspend(runnable& self) noexcept;
+void suspend(runnable& self) noexcept;
+
+/// Marks a stretch of runtime code called from user code. Constructed at the top of every public
+/// function that touches the core; nests (the inner one does nothing).
+///
+/// If the watchdog has taken this thread's core meanwhile, the constructor waits until the thread
+/// has a core again. If the current runnable has been abandoned, `refused()` is true and the
+/// caller must touch nothing but leave (throw, or return a default where it may not throw).
+class runtime_entry {
+ public:
+  runtime_entry() noexcept
+      : worker_(current_worker()), entered_(worker_ != nullptr && worker_->in_user_) {
+    if (entered_) {
+      worker_->in_user_ = false;
+      if (!worker_->claim_.enter()) [[unlikely]] refused_ = !regain_core();
+    }
+  }
+  ~runtime_entry() {
+    if (entered_) leave();
+  }
+  runtime_entry(runtime_entry const&) = delete;
+  runtime_entry& operator=(runtime_entry const&) = delete;
+  bool refused() const noexcept { return refused_; }
+  worker* here() const noexcept { return worker_; }  ///< null on a foreign thread
+
+ private:
+  worker* worker_;
+  /// Waits for a core. False if the current runnable has been abandoned.
+  bool regain_core() noexcept;
+  /// In simulation the virtual worker may be another one after a suspension: asked again.
+  void leave() noexcept {
+    worker* const w = current_worker();
+    w->in_user_ = true;
+    w->claim_.leave();
+  }
+
+  bool entered_;
+  bool refused_ = false;
+};
+
+/// The other direction: run() wraps each call of user code in one.
+///
+/// If the runnable has been abandoned meanwhile, the destructor does not return: the thread
+/// deserts the stack with all its frames and goes on with other work.
+class user_code {
+ public:
+  user_code() noexcept {
+    worker* const w = current_worker();
+    w->in_user_ = true;
+    w->claim_.leave();
+  }
+  ~user_code() {
+    worker* const w = current_worker();
+    w->in_user_ = false;
+    if (!w->claim_.enter()) [[unlikely]] regain_core();
+  }
+  user_code(user_code const&) = delete;
+  user_code& operator=(user_code const&) = delete;
+
+ private:
+  static void regain_core() noexcept;
+};
+
+class scheduler {
+ public:
+  scheduler(scheduler_options const&, scheduler_hooks const&);
+  ~scheduler();
+
+  void* owner() const noexcept;
+  bool simulated() const noexcept;
+  unsigned workers() const noexcept;
+
+  /// Threads driver: starts the workers; returns when they run. Simulation: nothing.
+  void start();
+  /// Threads driver: asks the workers to end once their current turns end, and joins those that
+  /// can be joined; returns the number of threads that were left behind (abandoned or stuck for
+  /// longer than `limit_ns`).
+  std::size_t stop(std::int64_t limit_ns);
+  /// Simulation: runs until nothing is runnable, no timer is pending, no job is out, or until
+  /// `stop()` becomes true (asked after each turn). On the calling thread.
+  simulation_end run_simulation(std::function<bool()> const& stop);
+
+  /// From any thread: `r` is ready.
+  void submit(runnable& r) noexcept;
+  /// Clock of the driver, from any thread.
+  std::int64_t now() noexcept;
+  /// From any thread, worker or foreign.
+  void submit_blocking(blocking_job& job);
+  /// Seeded in simulation, else from the system: for jitter and ids, not for secrets. Called on a
+  /// worker.
+  std::uint64_t random() noexcept;
+
+  /// Its core was taken by the watchdog: frames suspended on that thread cannot go on for now. For
+  /// deciding whether a killed one is to be abandoned. From any thread.
+  bool thread_is_stuck(worker const& w) const noexcept;
+  /// `r`, suspended on a stuck thread, will never be continued: its stack stays where it is, and
+  /// `r` has no frames and no home any more. For who has won the right to submit it.
+  void forget_frames(runnable& r) noexcept;
+
+  /// Registers a descriptor with the poller of the current worker's core (see poller/poller.hpp).
+  void watch(poll_source& source);
+  void unwatch(poll_source& source) noexcept;
+
+  struct statistics {
+    std::size_t timers = 0, stacks_mapped = 0, stacks_in_use = 0, blocks_in_use = 0;
+    std::size_t abandoned_threads = 0;
+    std::uint64_t wakeups = 0;  ///< times that a worker came back from sleeping
+    std::uint64_t steals = 0;
+    std::uint64_t turns = 0;
+  };
+  statistics stats() const noexcept;  ///< exact when quiescent
+
+  /// Simulation: adds one line to the trace (what, and two numbers that do not depend on
+  /// addresses), which also enters the digest. Nothing in the threads driver.
+  void trace(char const* what, std::uint64_t a, std::uint64_t b) noexcept;
+  std::uint64_t trace_digest() const noexcept;
+  /// Simulation: keep the text of the trace too and write it to `path` at the end.
+  void keep_trace(std::string const& path);
+
+  struct implementation;
+
+ private:
+  friend struct driver_of;
+  std::unique_ptr<implementation> impl_;
+};
+
+}  // namespace otter::rts

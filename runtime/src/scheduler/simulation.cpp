@@ -1,0 +1,275 @@
+// scheduler/simulation.cpp - see the header and doc/simulation.md.
+
+#include "scheduler/simulation.hpp"
+
+#include <algorithm>
+#include <cstdio>
+#include <limits>
+
+namespace otter::rts {
+namespace {
+
+constexpr int usual_budget = 4000;
+constexpr std::int64_t never = std::numeric_limits<std::int64_t>::max();
+constexpr std::uint64_t longest_turn_ns = 2'000;      // how much time a turn takes at most
+constexpr std::uint64_t longest_job_ns = 5'000'000;   // likewise a blocking job
+constexpr std::uint64_t timer_jitter_ns = 1'000;
+constexpr std::int64_t clock_reading_ns = 50;
+constexpr std::int64_t first_moment = 1'000'000'000;  // not 0: "never set" is to be noticed
+
+}  // namespace
+
+simulation::simulation(scheduler& owner, scheduler_options const& options,
+                       scheduler_hooks const& hooks)
+    : owner_(owner),
+      options_(options),
+      hooks_(hooks),
+      choices_(options.seed),
+      for_others_(options.seed ^ 0x6f74746572),  // another stream: what others draw moves no choice
+      loop_(stacks_, &next_of, this),
+      now_(first_moment) {
+  unsigned const n = std::max(1u, options.workers);
+  for (unsigned i = 0; i < n; ++i) {
+    auto w = std::make_unique<virtual_worker>(now_);
+    worker_access::owner(*w) = &owner_;
+    worker_access::memory(*w) = &slabs_.lend();
+    worker_access::number(*w) = i;
+    worker_access::simulated(*w) = true;
+    worker_access::claim(*w).hold();
+    workers_.push_back(std::move(w));
+  }
+}
+
+simulation::~simulation() {
+  for (auto& w : workers_) slabs_.give_back(*worker_access::memory(*w));
+}
+
+simulation_end simulation::run(std::function<bool()> const& stop) {
+  stop_ = stop ? &stop : nullptr;
+  for (;;) {
+    job_now_ = nullptr;
+    loop_.run();
+    in_turn_ = false;
+    worker_access::enter_thread(nullptr);
+    if (job_now_ == nullptr) break;
+    // As on a pool thread: no worker, and a stack of the usual size.
+    job_now_->run();
+  }
+  stop_ = nullptr;
+  trace("end", static_cast<std::uint64_t>(end_), turns_);
+  write_trace();
+  return end_;
+}
+
+runnable* simulation::next_of(void* self) noexcept { return static_cast<simulation*>(self)->next(); }
+
+/// What happens next: a turn, due timers, or a job that comes back; null for what the thread's own
+/// stack has to do.
+runnable* simulation::next() noexcept {
+  if (in_turn_) {
+    in_turn_ = false;
+    worker_access::current(*current_worker()) = nullptr;
+    if (options_.max_turns != 0 && turns_ >= options_.max_turns) {
+      end_ = simulation_end::out_of_turns;
+      return nullptr;
+    }
+  }
+  for (;;) {
+    if (stop_ != nullptr && (*stop_)()) {
+      end_ = simulation_end::stopped;
+      return nullptr;
+    }
+    std::array<step, 3> possible;
+    std::size_t n = 0;
+    if (std::any_of(workers_.begin(), workers_.end(), [&](auto& w) { return has_ready(*w); })) {
+      possible[n++] = step::turn;
+    }
+    if (std::any_of(workers_.begin(), workers_.end(),
+                    [&](auto& w) { return w->timers.next_due() <= now_; })) {
+      possible[n++] = step::timers;
+    }
+    if (std::any_of(jobs_.begin(), jobs_.end(), [&](job_out const& j) { return j.due <= now_; })) {
+      possible[n++] = step::job;
+    }
+    if (n == 0) {
+      if (jump()) continue;
+      end_ = simulation_end::quiescent;
+      return nullptr;
+    }
+    switch (possible[choose(n)]) {
+      case step::turn: return choose_turn();
+      case step::timers: {
+        std::vector<virtual_worker*> due;
+        for (auto& w : workers_) {
+          if (w->timers.next_due() <= now_) due.push_back(w.get());
+        }
+        fire_some(*due[choose(due.size())]);
+        break;
+      }
+      case step::job: {
+        std::vector<std::size_t> due;
+        for (std::size_t i = 0; i < jobs_.size(); ++i) {
+          if (jobs_[i].due <= now_) due.push_back(i);
+        }
+        std::size_t const i = due[choose(due.size())];
+        job_now_ = jobs_[i].job;
+        jobs_.erase(jobs_.begin() + static_cast<std::ptrdiff_t>(i));
+        trace("job", i, static_cast<std::uint64_t>(now_));
+        return nullptr;
+      }
+    }
+  }
+}
+
+bool simulation::has_ready(virtual_worker const& w) const noexcept {
+  for (std::size_t l = 0; l < level_count; ++l) {
+    if (!w.ready[l].empty() || !w.pinned[l].empty()) return true;
+  }
+  return false;
+}
+
+/// The level that `w` serves next: strict for max and high, one of low for some eight of normal.
+bool simulation::choose_level(virtual_worker& w, std::size_t& level) noexcept {
+  auto const there = [&](std::size_t l) { return !w.ready[l].empty() || !w.pinned[l].empty(); };
+  constexpr std::size_t normal = index_of(priority_level::normal);
+  constexpr std::size_t low = index_of(priority_level::low);
+  for (level = 0; level < normal; ++level) {
+    if (there(level)) return true;
+  }
+  level = normal;
+  if (there(normal) && there(low)) level = choose(9) == 0 ? low : normal;
+  if (!there(level)) level = low;
+  return there(level);
+}
+
+runnable* simulation::choose_turn() noexcept {
+  std::vector<virtual_worker*> candidates;
+  for (auto& w : workers_) {
+    if (has_ready(*w)) candidates.push_back(w.get());
+  }
+  virtual_worker* w = candidates[choose(candidates.size())];
+  std::size_t level = 0;
+  choose_level(*w, level);
+  std::size_t const loose = w->ready[level].size();
+  std::size_t const pinned = w->pinned[level].size();
+  bool const from_loose = choose(loose + pinned) < loose;
+  std::uint64_t const from = w->number();
+  runnable* const r = take_from(from_loose ? w->ready[level] : w->pinned[level]);
+  if (from_loose && choose(4) == 0) w = workers_[choose(workers_.size())].get();  // stolen
+  now_ += static_cast<std::int64_t>(1 + choose(longest_turn_ns));
+  ++turns_;
+  in_turn_ = true;
+  worker_access::enter_thread(w);
+  worker_access::current(*w) = r;
+  // Small budgets now and then, so that yields come in places where they usually do not.
+  w->reductions = choose(4) == 0 ? static_cast<int>(1 + choose(20)) : usual_budget;
+  trace("turn", from << 32 | w->number(), static_cast<std::uint64_t>(now_));
+  return r;
+}
+
+/// Mostly the oldest, at times the youngest (a slot, a fresh child) or any.
+runnable* simulation::take_from(std::deque<runnable*>& queue) noexcept {
+  std::uint64_t const how = choose(8);
+  std::size_t i = 0;
+  if (how < 2) {
+    i = queue.size() - 1;
+  } else if (how < 4) {
+    i = choose(queue.size());
+  }
+  runnable* const r = queue[i];
+  if (i == 0) {
+    queue.pop_front();
+  } else {
+    queue[i] = queue.back();
+    queue.pop_back();
+  }
+  trace("pick", i, queue.size());
+  return r;
+}
+
+void simulation::fire_some(virtual_worker& w) noexcept {
+  worker_access::enter_thread(&w);
+  std::size_t const most = 1 + choose(8);
+  std::size_t const fired = w.timers.run(now_, most, hooks_.timer_fired, hooks_.timer_released);
+  trace("timers", w.number(), fired);
+}
+
+/// Nothing can happen at the present time: lets it jump to the next timer or job. False if there
+/// is none.
+bool simulation::jump() noexcept {
+  std::int64_t next = never;
+  for (auto& w : workers_) {
+    // Timers that other workers have cancelled are released here; that may make something ready.
+    worker_access::enter_thread(w.get());
+    w->timers.run(now_, std::numeric_limits<std::size_t>::max(), hooks_.timer_fired,
+                  hooks_.timer_released);
+  }
+  for (auto& w : workers_) {
+    if (has_ready(*w)) return true;
+    next = std::min(next, w->timers.next_due());
+  }
+  for (job_out const& j : jobs_) next = std::min(next, j.due);
+  if (next == never) return false;
+  now_ = std::max(now_, next);
+  trace("time", static_cast<std::uint64_t>(now_), 0);
+  return true;
+}
+
+void simulation::submit(worker* from, runnable& r) noexcept {
+  std::size_t const level = index_of(r.priority);
+  if (r.home != nullptr) {
+    static_cast<virtual_worker&>(*r.home).pinned[level].push_back(&r);
+    return;
+  }
+  worker* const w = from != nullptr ? from : workers_[choose(workers_.size())].get();
+  static_cast<virtual_worker&>(*w).ready[level].push_back(&r);
+}
+
+void simulation::submit_blocking(blocking_job& job) {
+  jobs_.push_back({now_ + static_cast<std::int64_t>(choose(longest_job_ns)), &job});
+}
+
+/// A clock that is read takes its time, so that a loop which waits for a moment ends.
+std::int64_t simulation::now() noexcept { return now_ += clock_reading_ns; }
+
+void simulation::start_timer_at(virtual_worker& w, timer_node& t, std::int64_t due) noexcept {
+  // Timers for one moment fire in any order.
+  w.timers.wheel().start(t, due + static_cast<std::int64_t>(choose(timer_jitter_ns)));
+}
+
+void simulation::trace(char const* what, std::uint64_t a, std::uint64_t b) noexcept {
+  auto const add = [&](std::uint64_t byte) {
+    digest_ = (digest_ ^ (byte & 0xff)) * 0x100000001b3;
+  };
+  for (char const* c = what; *c != '\0'; ++c) add(static_cast<unsigned char>(*c));
+  for (unsigned shift = 0; shift < 64; shift += 8) add(a >> shift);
+  for (unsigned shift = 0; shift < 64; shift += 8) add(b >> shift);
+  if (trace_path_.empty()) return;
+  char line[160];
+  int const n = std::snprintf(line, sizeof line, "%s %llu %llu\n", what,
+                              static_cast<unsigned long long>(a),
+                              static_cast<unsigned long long>(b));
+  trace_text_.append(line, std::min(sizeof line - 1, static_cast<std::size_t>(n)));
+}
+
+void simulation::write_trace() noexcept {
+  if (trace_path_.empty()) return;
+  std::FILE* const file = std::fopen(trace_path_.c_str(), "a");
+  if (file == nullptr) return;
+  std::fwrite(trace_text_.data(), 1, trace_text_.size(), file);
+  std::fclose(file);
+  trace_text_.clear();
+}
+
+scheduler::statistics simulation::stats() const {
+  scheduler::statistics s;
+  for (auto const& w : workers_) s.timers += w->timers.count();
+  stack_counts const stacks = stacks_.counts();
+  s.stacks_mapped = stacks.total_mapped();
+  s.stacks_in_use = stacks.total_in_use();
+  s.blocks_in_use = slabs_.blocks_in_use();
+  s.turns = turns_;
+  return s;
+}
+
+}  // namespace otter::rts

@@ -1,0 +1,94 @@
+#pragma once
+
+// scheduler/worker_thread.hpp - the thread half of "a worker is a thread plus a core", as the
+// threads driver sees it: what cannot move.
+
+#include "scheduler/core.hpp"
+#include "scheduler/private_queue.hpp"
+#include "scheduler/scheduler.hpp"
+#include "scheduler/turn_loop.hpp"
+
+#include <sys/types.h>
+
+#include <array>
+#include <atomic>
+#include <condition_variable>
+#include <cstddef>
+#include <cstdint>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+namespace otter::rts {
+
+/// The drivers' way to the members of a worker.
+struct worker_access {
+  static scheduler*& owner(worker& w) noexcept { return w.scheduler_; }
+  static slab*& memory(worker& w) noexcept { return w.slab_; }
+  static runnable*& current(worker& w) noexcept { return w.current_; }
+  static unsigned& number(worker& w) noexcept { return w.number_; }
+  static bool& simulated(worker& w) noexcept { return w.simulated_; }
+  static bool& in_user(worker& w) noexcept { return w.in_user_; }
+  static class claim& claim(worker& w) noexcept { return w.claim_; }
+  /// What current_worker() gives on this OS thread from now on.
+  static void enter_thread(worker* w) noexcept;
+};
+
+constexpr std::size_t level_count = 4;
+constexpr std::size_t index_of(priority_level p) noexcept { return static_cast<std::size_t>(p); }
+
+/// Where a thread is in its life, for the slow paths.
+enum class thread_status : std::uint8_t {
+  holding,   ///< has a core
+  in_line,   ///< waits for a core because it has something to do with it
+  spare,     ///< waits for a core, with nothing to do of its own
+  stuck,     ///< in user code, and its core was taken
+  lost,      ///< likewise, and what it runs has been abandoned: it is refused
+  ended,
+};
+
+class threads_driver;
+
+/// Ownership: of its stacks (through the loop); the driver owns the thread itself.
+/// Threads:   the thread itself, except where said.
+struct worker_thread : worker {
+  worker_thread(threads_driver& d, stack_source& source, next_turn next) noexcept
+      : driver(d), loop(source, next, this) {}
+
+  threads_driver& driver;
+  turn_loop loop;
+
+  // --- ready here and nowhere else ---
+  std::array<run_list, level_count> own;
+  std::size_t own_left = 0;    ///< what is left of the round in own[normal]
+  std::size_t own_rarer = 0;   ///< how many in the other levels
+  bool spins = false;          ///< looks around for a moment before it sleeps
+  std::vector<std::uint32_t> seen_position, least_ring, least_fresh;  ///< search(), by core
+
+  /// Written by the thread, and by whoever gives or takes the core while the thread is known to
+  /// wait or to be locked out (under the driver's mutex).
+  core* held = nullptr;
+
+  // --- any thread ---
+  private_queue inbox;
+  std::atomic<bool> token{false};      ///< [P1] for who lost the parked mark: set once all is done
+  std::atomic<bool> to_search{false};  ///< woken to look for work: counted in searching already
+  std::atomic<std::size_t> waiting_frames{0};  ///< suspended here; relaxed, for reports
+
+  // --- guarded by the driver's mutex ---
+  thread_status status = thread_status::spare;
+  std::condition_variable changed;  ///< held or the driver's stopping has changed
+
+  /// Held by the watchdog while it reports on this thread or abandons what it runs; taken once by
+  /// the thread when it comes back from user code without a core. Before the driver's mutex.
+  std::mutex gate;
+
+  // --- the watchdog's ---
+  claim::stretch seen = 0;
+  std::int64_t seen_since = 0;
+
+  pid_t tid = 0;  ///< constant once the thread runs
+  std::thread os;
+};
+
+}  // namespace otter::rts
