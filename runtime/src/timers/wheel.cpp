@@ -84,15 +84,22 @@ timer_node* timer_wheel::take_due(std::int64_t now_ns, std::size_t& work) noexce
       elapsed_ = std::max(elapsed_, now_ns);
       return nullptr;
     }
-    elapsed_ = start;
-    cascading_level_ = at.level;
     --work;
-    auto& node = static_cast<timer_node&>(*slots_[at.level * slots_per_level + at.slot].next);
+    timer_link const& list = slots_[at.level * slots_per_level + at.slot];
+    auto& node = static_cast<timer_node&>(*list.next);
+    std::int64_t const due = node.due_ns.load(std::memory_order_relaxed);
+    // Alone in a slot that is not half moved down, a node precedes all others, and need not go down
+    // level by level.
+    bool const alone = node.next == &list && start > elapsed_;
     unlink(node);
-    if (at.level != 0) {
-      place(node, node.due_ns.load(std::memory_order_relaxed));
+    if (at.level != 0 && !(alone && due <= now_ns)) {
+      cascading_level_ = alone ? 0 : at.level;
+      elapsed_ = alone ? now_ns : start;
+      place(node, due);
       continue;
     }
+    cascading_level_ = 0;
+    elapsed_ = at.level == 0 ? start : due;
     node.next = nullptr;
     std::uint64_t word = node.word.load(std::memory_order_relaxed);
     if ((word & state_mask) == bits(timer_state::armed) &&

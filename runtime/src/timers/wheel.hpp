@@ -136,6 +136,25 @@ class timer_wheel {
     return true;
   }
 
+  /// The same for a node that nobody but the calling thread may be cancelling, such as the one that
+  /// a process embeds for its own time-outs: at home it does without the locked instruction, which
+  /// is half of the price.
+  static bool cancel_own(timer_node& node, std::uint64_t generation, timer_wheel* mine,
+                         std::int64_t* due_ns = nullptr) noexcept {
+    // Relaxed: at home this thread has started it and alone could have fired it; otherwise the
+    // thread has what it knows of the node from whoever ran on it before.
+    if (node.home.load(std::memory_order_relaxed) != mine || mine == nullptr)
+      return cancel(node, generation, mine, due_ns);
+    if (node.word.load(std::memory_order_relaxed) != (generation << 2 | bits(timer_state::armed))) {
+      return false;
+    }
+    node.word.store(generation << 2 | bits(timer_state::idle), std::memory_order_release);  // [W2]
+    if (due_ns != nullptr) *due_ns = node.due_ns.load(std::memory_order_relaxed);
+    unlink(node);
+    --mine->size_;
+    return true;
+  }
+
   /// When the owner must call collect() again: never later than the earliest due time (the time of
   /// the last collect() if that is past), INT64_MAX if there is none. Exact unless more than
   /// `exact_scan` timers share the slot of the earliest; then it may be the start of that slot. In

@@ -213,7 +213,7 @@ TEST_CASE("a wheel agrees with a sorted list whatever is done to it", "[wheel]")
   struct model_timer : timer_node {
     std::uint64_t armed_generation = 0;
     std::multimap<std::int64_t, model_timer*>::iterator at;
-    enum { free, armed, awaiting_release } is = free;
+    enum { resting, armed, awaiting_release } is = resting;
   };
   for (int run = 0; run < 30; ++run) {
     auto now = static_cast<std::int64_t>(random.below(std::uint64_t{1} << random.below(62)));
@@ -238,12 +238,16 @@ TEST_CASE("a wheel agrees with a sorted list whatever is done to it", "[wheel]")
       timer.is = model_timer::armed;
     };
     auto const cancel = [&](model_timer& timer, bool at_home) {
+      auto* const cancel_it =
+          random.below(2) == 0 ? &timer_wheel::cancel : &timer_wheel::cancel_own;
+      std::int64_t due = 0;
       bool const cancelled =
-          timer_wheel::cancel(timer, timer.armed_generation, at_home ? &wheel : nullptr);
+          cancel_it(timer, timer.armed_generation, at_home ? &wheel : nullptr, &due);
       REQUIRE(cancelled == (timer.is == model_timer::armed));
       if (!cancelled) return;
+      REQUIRE(due == timer.at->first);
       model.erase(timer.at);
-      timer.is = at_home ? model_timer::free : model_timer::awaiting_release;
+      timer.is = at_home ? model_timer::resting : model_timer::awaiting_release;
       if (!at_home) ++awaiting;
     };
     struct handler {
@@ -263,19 +267,19 @@ TEST_CASE("a wheel agrees with a sorted list whatever is done to it", "[wheel]")
                     if (!started_within) REQUIRE(due >= std::min(last_fired, model.begin()->first));
                     last_fired = due;
                     model.erase(timer.at);
-                    timer.is = model_timer::free;
+                    timer.is = model_timer::resting;
                     std::uint64_t const whim = random.below(12);
                     model_timer& any = *timers[random.below(population)];
                     if (whim < 2) {
                       cancel(any, whim == 0);
-                    } else if (whim == 2 && any.is == model_timer::free) {
+                    } else if (whim == 2 && any.is == model_timer::resting) {
                       started_within = true;
                       start(any);
                     }
                   },
                   [&](model_timer& timer) {
                     REQUIRE(timer.is == model_timer::awaiting_release);
-                    timer.is = model_timer::free;
+                    timer.is = model_timer::resting;
                     --awaiting;
                   }};
 
@@ -284,7 +288,7 @@ TEST_CASE("a wheel agrees with a sorted list whatever is done to it", "[wheel]")
       switch (random.below(6)) {
         case 0:
         case 1:
-          if (timer.is == model_timer::free) start(timer);
+          if (timer.is == model_timer::resting) start(timer);
           break;
         case 2:
           cancel(timer, random.below(2) == 0);
