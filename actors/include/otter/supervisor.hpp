@@ -1,0 +1,105 @@
+#pragma once
+
+// otter/supervisor.hpp - a process that starts others, and starts them again when they end.
+//
+//   otter::supervisor        the operations, all static
+//   otter::supervisor_flags  which others are restarted too, and how many restarts are too many
+//   otter::strategy_type     one_for_one, one_for_all, rest_for_one
+//
+//     auto sup = otter::supervisor::start_link(
+//         {.intensity = 3, .period = 5s},
+//         {{.id = "counter", .start = [] { return counter::start_link({.name = "counter"}, 0);
+//         }}});
+//
+// Children are started in the order of their list and stopped in the reverse order, one after the
+// other; a child that does not stop within its shutdown_limit is killed. A supervisor traps exits
+// and ends with its parent. More than `intensity` restarts within `period`: it stops its children
+// and ends with reason shutdown, so that its own supervisor decides.
+//
+// For very many children of one kind that come and go, see otter/dynamic_supervisor.hpp.
+
+#include <chrono>
+#include <otter/child_spec.hpp>
+#include <otter/gen.hpp>
+#include <otter/server_ref.hpp>
+#include <otter/start.hpp>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace otter {
+
+/// Which children are restarted when one has to be.
+enum class strategy_type : unsigned char {
+  one_for_one,   ///< that one
+  one_for_all,   ///< all: the others are stopped first
+  rest_for_one,  ///< that one and those started after it
+};
+
+struct supervisor_flags {
+  strategy_type strategy = strategy_type::one_for_one;
+  /// So many restarts within `period` are allowed; 0: none at all. A restart of several children
+  /// counts once; starts by start_child() and restart_child() do not count.
+  unsigned intensity = 1;
+  duration period = std::chrono::seconds(5);
+};
+
+namespace detail {
+child_result<pid> supervisor_start_child(target const& to, child_spec spec);
+child_result<void> supervisor_terminate_child(target const& to, std::string_view id);
+child_result<pid> supervisor_restart_child(target const& to, std::string_view id);
+child_result<void> supervisor_delete_child(target const& to, std::string_view id);
+child_result<child_spec> supervisor_get_childspec(target const& to, std::string_view id);
+std::vector<child_info> supervisor_which_children(target const& to);
+child_count supervisor_count_children(target const& to);
+}  // namespace detail
+
+/// A process that looks after others. All operations wait without limit for its answer; they throw
+/// as otter::call() if it ends meanwhile. Called from: a process, or an attached thread.
+class supervisor {
+ public:
+  /// Starts a supervisor, and its children in order. If one of them cannot be started, those before
+  /// it are stopped and the start fails with reason shutdown, and in it failed_to_start_child.
+  /// Flags or specifications that cannot be obeyed: it fails with bad_child_spec.
+  static start_result<supervisor> start_link(supervisor_flags flags,
+                                             std::vector<child_spec> children,
+                                             start_options const& options = {});
+
+  /// Adds a child, last in the order, and starts it. No process: the start said `ignored`. If the
+  /// start fails, the child is not kept (SUP-32).
+  template <server_address Address>
+  static child_result<pid> start_child(Address const& sup, child_spec spec) {
+    return detail::supervisor_start_child(detail::locate(sup), std::move(spec));
+  }
+  /// Stops a child. It is kept, unless temporary, and can be started by restart_child(). One that
+  /// does not run is no error (SUP-33).
+  template <server_address Address>
+  static child_result<void> terminate_child(Address const& sup, std::string_view id) {
+    return detail::supervisor_terminate_child(detail::locate(sup), id);
+  }
+  /// Starts a child that does not run (SUP-34).
+  template <server_address Address>
+  static child_result<pid> restart_child(Address const& sup, std::string_view id) {
+    return detail::supervisor_restart_child(detail::locate(sup), id);
+  }
+  /// Forgets a child that does not run (SUP-34).
+  template <server_address Address>
+  static child_result<void> delete_child(Address const& sup, std::string_view id) {
+    return detail::supervisor_delete_child(detail::locate(sup), id);
+  }
+  template <server_address Address>
+  static child_result<child_spec> get_childspec(Address const& sup, std::string_view id) {
+    return detail::supervisor_get_childspec(detail::locate(sup), id);
+  }
+  /// All children, the newest first (SUP-35).
+  template <server_address Address>
+  static std::vector<child_info> which_children(Address const& sup) {
+    return detail::supervisor_which_children(detail::locate(sup));
+  }
+  template <server_address Address>
+  static child_count count_children(Address const& sup) {
+    return detail::supervisor_count_children(detail::locate(sup));
+  }
+};
+
+}  // namespace otter
