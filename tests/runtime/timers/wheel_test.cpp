@@ -189,6 +189,23 @@ TEST_CASE("no call does more than it is told, and what is left is said to be due
   CHECK(wheel.next_due() == never);
 }
 
+TEST_CASE("a crowd of timers never lets the home sleep past the earliest", "[wheel]") {
+  timer_wheel wheel{0};
+  recorder seen;
+  std::vector<timer_node> nodes(500);
+  std::int64_t due = 1'000'900'000;
+  for (timer_node& node : nodes) wheel.start(node, due -= 7);  // the earliest is the last started
+  std::int64_t now = 0;
+  for (int wakes = 0; seen.fired.empty(); ++wakes) {
+    REQUIRE(wakes < 12);
+    now = wheel.next_due();
+    REQUIRE(now <= due);
+    wheel.collect(now, plenty, seen);
+  }
+  CHECK(now == due);
+  CHECK(seen.fired == std::vector{&nodes.back()});
+}
+
 TEST_CASE("cancelled elsewhere by the thousand, a sleeping home is told", "[wheel]") {
   static int told = 0;
   told = 0;
