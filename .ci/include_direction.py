@@ -152,6 +152,9 @@ class check:
     def kind_of_use(text, start):
         """`void send(` is a declaration: it hides the C library's. `.send(` and `otter::send(` are neither."""
         before = text[:start].rstrip()
+        line = text[text.rfind("\n", 0, start) + 1:start]
+        if re.fullmatch(r"[A-Za-z_].*\w::", line) and not line.startswith(("return", "otter::")):
+            return "declaration"  # `result socket::send(` at the left margin: a member is defined
         if before.endswith(("::", ".", "->", "~", "#define")):
             return "qualified"
         if word := re.search(r"[A-Za-z_]\w*$", before):

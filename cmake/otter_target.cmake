@@ -8,6 +8,10 @@ function(otter_target name)
     -Wall -Wextra -Wpedantic -Wshadow -Wconversion
     $<$<BOOL:${OTTER_WARNINGS_AS_ERRORS}>:-Werror>
     -fno-omit-frame-pointer)  # backtraces of suspended processes walk frame pointers
+  if(OTTER_SANITIZE AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    # gcc 12's flow analysis loses its way in instrumented code and complains about libstdc++ itself.
+    target_compile_options(${name} PRIVATE -Wno-maybe-uninitialized)
+  endif()
   if(OTTER_SANITIZE STREQUAL "address")
     target_compile_options(${name} PRIVATE -fsanitize=address,undefined -fno-sanitize-recover=undefined)
     target_link_options(${name} PRIVATE -fsanitize=address,undefined)

@@ -90,6 +90,8 @@ class include_direction(in_a_tree):
             struct list { void link(int); void insert() { link(1); } };
             void f() { otter::send(1); ::kill(1, 2); a.exit(1); b->link(2); this->send(3); }
             // send(this) is a comment, and "kill(9)" below a string
+
+int port::kill(int a) { return kill(a, 2); }
             char const* text = "kill(9)"; char const* raw = R"(exit(1))";
             struct signal { signal(int); }; [[nodiscard]] friend bool link(int);
             """})
