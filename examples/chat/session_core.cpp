@@ -1,0 +1,559 @@
+#include "session_core.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <optional>
+#include <utility>
+
+#include "base64.hpp"
+#include "iq_services.hpp"
+
+namespace chat {
+namespace {
+
+template <typename... Fs>
+struct overloaded : Fs... {
+  using Fs::operator()...;
+};
+template <typename... Fs>
+overloaded(Fs...) -> overloaded<Fs...>;
+
+std::int64_t in_ms(std::chrono::seconds s) { return milliseconds{s}.count(); }
+
+/// The major number of `1.0`; nothing if it is no version.
+std::optional<int> major_version(std::string_view text) {
+  int major = 0;
+  auto const [end, error] = std::from_chars(text.data(), text.data() + text.size(), major);
+  auto const* const last = text.data() + text.size();
+  if (error != std::errc{} || end == last || *end != '.' || end + 1 == last || major < 0)
+    return std::nullopt;
+  if (!std::all_of(end + 1, last, [](char c) { return c >= '0' && c <= '9'; })) return std::nullopt;
+  return major;
+}
+
+/// The priority of a presence: 0 without one, nothing if it is no number from -128 to 127.
+std::optional<std::int8_t> priority_of(xml_element const& presence) {
+  auto const* child = presence.child("priority", ns::client);
+  if (child == nullptr) return std::int8_t{0};
+  auto const text = child->text();
+  std::string_view view = text;
+  while (!view.empty() && (view.front() == ' ' || view.front() == '\n')) view.remove_prefix(1);
+  while (!view.empty() && (view.back() == ' ' || view.back() == '\n')) view.remove_suffix(1);
+  if (view.starts_with('+')) view.remove_prefix(1);
+  int value = 0;
+  auto const [end, error] = std::from_chars(view.data(), view.data() + view.size(), value);
+  if (error != std::errc{} || end != view.data() + view.size() || value < -128 || value > 127)
+    return std::nullopt;
+  return static_cast<std::int8_t>(value);
+}
+
+}  // namespace
+
+struct session_core::login_state {
+  std::optional<sasl_exchange> exchange;
+  std::uint32_t failures = 0;
+  std::string bind_id;  // of the iq that waits for its answer
+};
+
+session_core::session_core(session_settings const& settings) noexcept : settings_{&settings} {}
+session_core::~session_core() = default;
+session_core::session_core(session_core&&) noexcept = default;
+
+// --- time ---
+
+void session_core::arm(std::int64_t at, milliseconds now, session_actions& out) {
+  armed_at_ = at;
+  out.emplace_back(action::arm_timer{milliseconds{std::max<std::int64_t>(at - now.count(), 0)}});
+}
+
+std::int64_t session_core::next_due() const noexcept {
+  if (phase_ != phase::bound) return deadline_;
+  auto const& limits = settings_->limits;
+  std::int64_t due = asked_at_ == never ? last_read_ + in_ms(limits.idle_time)
+                                        : asked_at_ + in_ms(limits.answer_time);
+  if (element_since_ != never) due = std::min(due, element_since_ + in_ms(limits.element_time));
+  return due;
+}
+
+void session_core::on_accepted(milliseconds now, session_actions& out) {
+  login_ = std::make_unique<login_state>();
+  last_read_ = now.count();
+  deadline_ = now.count() + in_ms(settings_->limits.header_time);
+  arm(deadline_, now, out);
+}
+
+void session_core::on_timer(milliseconds now, session_actions& out) {
+  if (phase_ == phase::closed) return;
+  auto const due = next_due();
+  if (now.count() < due) return arm(due, now, out);  // something happened since it was armed
+  if (phase_ != phase::bound)
+    return end_with(stream_condition::connection_timeout, "login takes too long", out);
+  auto const& limits = settings_->limits;
+  if (element_since_ != never && now.count() >= element_since_ + in_ms(limits.element_time))
+    return end_with(stream_condition::connection_timeout, "element takes too long", out);
+  if (asked_at_ != never) return end_with(stream_condition::connection_timeout, "no answer", out);
+  asked_at_ = now.count();
+  xml_element ping{"iq", ns::client};
+  ping.set("type", "get").set("id", "otter-" + random_hex(settings_->sasl.random, 4));
+  ping.set("from", settings_->domain).set("to", who_.full());
+  ping.add(xml_element{"ping", "urn:xmpp:ping"});
+  out.emplace_back(action::write{to_xml(ping)});
+  arm(next_due(), now, out);
+}
+
+void session_core::on_read(std::size_t bytes, bool parser_idle, milliseconds now,
+                           session_actions& out) {
+  if (phase_ == phase::closed) return;
+  last_read_ = now.count();
+  asked_at_ = never;
+  if (parser_idle) {
+    element_since_ = never;
+  } else if (element_since_ == never) {
+    element_since_ = now.count();
+  }
+  // The timer is not touched for every read: when it fires too early it is armed again. Only what
+  // is due before it needs a new one.
+  if (phase_ == phase::bound && (armed_at_ == never || next_due() < armed_at_))
+    arm(next_due(), now, out);
+  auto const wait = bytes_.take(settings_->limits.bytes, static_cast<std::uint32_t>(bytes), now);
+  auto const longest = std::max<std::int64_t>(wait.count(), pause_);
+  pause_ = 0;
+  if (longest > 0) out.emplace_back(action::pause_reading{milliseconds{longest}});
+}
+
+// --- ends ---
+
+void session_core::finish(session_actions& out) {
+  if (phase_ == phase::bound || phase_ == phase::bind_wait) out.emplace_back(action::unbind{who_});
+  phase_ = phase::closed;
+  login_.reset();
+  held_.reset();
+}
+
+void session_core::end_with(stream_condition condition, std::string_view text,
+                            session_actions& out) {
+  if (phase_ == phase::closed) return;
+  if (!header_sent_) write_header({}, out);
+  auto bytes = stream_error_xml(condition, text);
+  bytes += stream_end_xml;
+  out.emplace_back(action::write{std::move(bytes)});
+  finish(out);
+  out.emplace_back(action::close{settings_->limits.close_time});
+}
+
+void session_core::on_connection_lost(session_actions& out) {
+  if (phase_ != phase::closed) finish(out);
+}
+
+void session_core::on_replaced(session_actions& out) {
+  end_with(stream_condition::conflict, "resource taken by a new connection", out);
+}
+void session_core::on_shutdown(session_actions& out) {
+  end_with(stream_condition::system_shutdown, {}, out);
+}
+void session_core::on_internal_error(session_actions& out) {
+  end_with(stream_condition::internal_server_error, {}, out);
+}
+void session_core::on_leftover(session_actions& out) {
+  end_with(stream_condition::policy_violation, "data before the stream was restarted", out);
+}
+
+// --- the stream ---
+
+void session_core::on_event(xml_event event, milliseconds now, session_actions& out) {
+  if (phase_ == phase::closed) return;
+  std::visit(overloaded{
+                 [&](stream_opened& opened) {
+                   open_stream(opened, out);
+                   // The header is there: from now on the login has its own time, counted from
+                   // accept.
+                   if (phase_ == phase::login) {
+                     auto const& limits = settings_->limits;
+                     deadline_ += in_ms(limits.login_time) - in_ms(limits.header_time);
+                     arm(deadline_, now, out);
+                   }
+                 },
+                 [&](stream_element& done) {
+                   element_since_ = never;
+                   auto const wait = stanzas_.take(settings_->limits.stanzas, 1, now);
+                   pause_ = std::max(pause_, static_cast<std::uint32_t>(wait.count()));
+                   element(done.element, now, out);
+                 },
+                 [](stream_whitespace&) {},
+                 [&](stream_closed&) {
+                   out.emplace_back(action::write{std::string{stream_end_xml}});
+                   finish(out);
+                   out.emplace_back(action::close{settings_->limits.close_time});
+                 },
+                 [&](stream_fault& fault) { end_with(fault.condition, fault.text, out); },
+             },
+             event);
+}
+
+void session_core::write_header(std::string_view to, session_actions& out) {
+  header_sent_ = true;
+  out.emplace_back(action::write{
+      stream_header_xml(settings_->domain, random_hex(settings_->sasl.random, 16), to)});
+}
+
+void session_core::open_stream(stream_opened const& opened, session_actions& out) {
+  // The answer to a header is a header, whatever is wrong with it (RFC 6120, section 4.9.1.2).
+  std::optional<jid> from;
+  if (auto const* text = opened.attribute("from"))
+    if (auto parsed = jid::parse(*text)) from = *parsed;
+  write_header(from ? std::string_view{from->full()} : std::string_view{}, out);
+
+  if (opened.ns != ns::streams)
+    return end_with(stream_condition::invalid_namespace, "not a stream", out);
+  if (opened.name != "stream") return end_with(stream_condition::bad_format, "not a stream", out);
+  bool const client_content =
+      opened.default_ns == ns::client ||
+      (opened.client_prefix && (opened.default_ns.empty() || opened.default_ns == ns::streams));
+  if (!client_content)
+    return end_with(stream_condition::invalid_namespace, "content is not jabber:client", out);
+  auto const* version = opened.attribute("version");
+  auto const major = version == nullptr ? std::nullopt : major_version(*version);
+  if (!major || *major < 1)
+    return end_with(stream_condition::unsupported_version, "version 1.0 is needed", out);
+  if (auto const* to = opened.attribute("to")) {
+    auto const parsed = jid::parse(*to);
+    if (!parsed) return end_with(stream_condition::improper_addressing, parsed.error(), out);
+    if (parsed->full() != settings_->domain)
+      return end_with(stream_condition::host_unknown, {}, out);
+  }
+  write_features(out);
+  phase_ = authenticated_ ? phase::bind : phase::login;
+}
+
+void session_core::write_features(session_actions& out) {
+  xml_element features{"features", ns::streams};
+  if (authenticated_) {
+    xml_element session{"session", ns::session};
+    session.add(xml_element{"optional", ns::session});
+    features.add(xml_element{"bind", ns::bind}).add(std::move(session));
+  } else {
+    xml_element mechanisms{"mechanisms", ns::sasl};
+    for (auto const name : sasl_mechanisms) {
+      xml_element mechanism{"mechanism", ns::sasl};
+      mechanism.add_text(name);
+      mechanisms.add(std::move(mechanism));
+    }
+    features.add(std::move(mechanisms));
+  }
+  out.emplace_back(action::write{to_xml(features)});
+}
+
+void session_core::element(xml_element& e, milliseconds now, session_actions& out) {
+  bool const is_stanza = kind_of(e).has_value();
+  switch (phase_) {
+    case phase::header:  // of the old stream, behind a success
+    case phase::login_wait:
+    case phase::bind_wait:
+      return on_leftover(out);
+    case phase::login:
+      if (is_stanza) return end_with(stream_condition::not_authorized, "log in first", out);
+      return login_element(e, now, out);
+    case phase::bind:
+      if (is_stanza) return bind_element(e, out);
+      break;
+    case phase::bound:
+      if (is_stanza) return stanza_element(e, out);
+      break;
+    case phase::closed:
+      return;
+  }
+  if (e.is("starttls", ns::tls)) return login_element(e, now, out);
+  end_with(stream_condition::unsupported_stanza_type, {}, out);
+}
+
+// --- login ---
+
+void session_core::login_element(xml_element const& e, milliseconds now, session_actions& out) {
+  if (e.is("starttls", ns::tls)) {
+    // Not offered; RFC 6120, section 5.4.2.2: failure, then both sides are done.
+    auto bytes = to_xml(xml_element{"failure", ns::tls});
+    bytes += stream_end_xml;
+    out.emplace_back(action::write{std::move(bytes)});
+    finish(out);
+    out.emplace_back(action::close{settings_->limits.close_time});
+    return;
+  }
+  auto& login = *login_;
+  if (e.is("abort", ns::sasl)) return login_failure(sasl_condition::aborted, out);
+  bool const auth = e.is("auth", ns::sasl);
+  if (!auth && !e.is("response", ns::sasl))
+    return end_with(stream_condition::unsupported_stanza_type, {}, out);
+  // A second <auth> while one runs, or a response while none does.
+  if (auth == login.exchange.has_value())
+    return login_failure(sasl_condition::malformed_request, out);
+
+  auto text = e.text();
+  std::optional<std::string> data;
+  if (text == "=")
+    data.emplace();
+  else if (!text.empty() || !auth)
+    data = base64_decode(text);
+  if (!data && !text.empty()) return login_failure(sasl_condition::incorrect_encoding, out);
+  if (auth) {
+    auto const* mechanism = e.attribute("mechanism");
+    if (mechanism == nullptr) return login_failure(sasl_condition::invalid_mechanism, out);
+    login.exchange.emplace(settings_->sasl);
+    std::optional<std::string_view> initial;
+    if (data) initial = *data;
+    login_step(login.exchange->start(*mechanism, initial), now, out);
+  } else {
+    login_step(login.exchange->response(*data), now, out);
+  }
+  // Both may hold a password (PLAIN).
+  if (data) wipe(data->data(), data->size());
+  wipe(text.data(), text.size());
+}
+
+void session_core::login_step(sasl_step step, milliseconds now, session_actions& out) {
+  phase_ = phase::login;
+  std::visit(overloaded{
+                 [&](need_credentials& need) {
+                   phase_ = phase::login_wait;
+                   out.emplace_back(action::find_credentials{std::move(need.username)});
+                 },
+                 [&](need_derivation& need) {
+                   phase_ = phase::login_wait;
+                   out.emplace_back(action::derive_key{std::move(need.job)});
+                 },
+                 [&](sasl_challenge& challenge) {
+                   xml_element e{"challenge", ns::sasl};
+                   e.add_text(base64_encode(challenge.data));
+                   out.emplace_back(action::write{to_xml(e)});
+                 },
+                 [&](sasl_success& success) {
+                   xml_element e{"success", ns::sasl};
+                   e.add_text(base64_encode(success.data));
+                   out.emplace_back(action::write{to_xml(e)});
+                   out.emplace_back(action::restart_stream{settings_->limits.xml});
+                   who_ = jid::from_prepared(success.username, settings_->domain);
+                   login_->exchange.reset();
+                   authenticated_ = true;
+                   header_sent_ = false;
+                   phase_ = phase::header;
+                   deadline_ = now.count() + in_ms(settings_->limits.login_time);
+                   arm(deadline_, now, out);
+                 },
+                 [&](sasl_failure& failure) { login_failure(failure.condition, out); },
+             },
+             step);
+}
+
+void session_core::login_failure(sasl_condition condition, session_actions& out) {
+  login_->exchange.reset();
+  phase_ = phase::login;
+  xml_element e{"failure", ns::sasl};
+  e.add(xml_element{to_string(condition), ns::sasl});
+  out.emplace_back(action::write{to_xml(e)});
+  if (++login_->failures >= settings_->limits.login_attempts)
+    end_with(stream_condition::policy_violation, "too many failed logins", out);
+}
+
+void session_core::on_credentials(std::optional<credentials> account, milliseconds now,
+                                  session_actions& out) {
+  if (phase_ != phase::login_wait) return;  // the stream has ended meanwhile
+  login_step(login_->exchange->found(std::move(account)), now, out);
+}
+
+void session_core::on_derived(secret salted, milliseconds now, session_actions& out) {
+  if (phase_ != phase::login_wait) return;
+  login_step(login_->exchange->derived(std::move(salted)), now, out);
+}
+
+void session_core::on_login_failed(milliseconds, session_actions& out) {
+  if (phase_ != phase::login_wait) return;
+  login_failure(sasl_condition::temporary_auth_failure, out);
+}
+
+// --- bind ---
+
+void session_core::bind_element(xml_element const& e, session_actions& out) {
+  auto const* request = e.child("bind", ns::bind);
+  auto const* type = e.attribute("type");
+  if (e.name() != "iq" || request == nullptr || type == nullptr || *type != "set")
+    return end_with(stream_condition::not_authorized, "bind a resource first", out);
+  auto const* id = e.attribute("id");
+  if (id == nullptr || id->empty() || e.child_count() != 1)
+    return refuse(e, {}, stanza_condition::bad_request, out);
+  std::string resource;
+  auto const* wanted = request->child("resource", ns::bind);
+  if (wanted != nullptr) resource = wanted->text();
+  if (resource.empty()) {
+    resource = random_hex(settings_->sasl.random, 8);
+  } else {
+    auto prepared = prepare_resource(resource);
+    if (!prepared) return refuse(e, {}, stanza_condition::bad_request, out);
+    resource = *std::move(prepared);
+  }
+  login_->bind_id = *id;
+  who_ = jid::from_prepared(who_.local(), who_.domain(), resource);
+  phase_ = phase::bind_wait;
+  out.emplace_back(action::bind{who_});
+}
+
+void session_core::on_bound(bind_outcome outcome, milliseconds now, session_actions& out) {
+  if (phase_ != phase::bind_wait) return;
+  xml_element answer{"iq", ns::client};
+  answer.set("id", login_->bind_id);
+  if (outcome != bind_outcome::bound) {
+    answer.set("type", "error");
+    answer.add(error_element(outcome == bind_outcome::failed
+                                 ? stanza_condition::internal_server_error
+                                 : stanza_condition::resource_constraint));
+    out.emplace_back(action::write{to_xml(answer)});
+    who_ = who_.to_bare();
+    phase_ = phase::bind;
+    return;
+  }
+  xml_element address{"jid", ns::bind};
+  address.add_text(who_.full());
+  xml_element bound{"bind", ns::bind};
+  bound.add(std::move(address));
+  answer.set("type", "result").add(std::move(bound));
+  out.emplace_back(action::write{to_xml(answer)});
+  phase_ = phase::bound;
+  login_.reset();
+  deadline_ = never;
+  last_read_ = now.count();
+  arm(next_due(), now, out);
+}
+
+// --- stanzas ---
+
+void session_core::refuse(xml_element const& e, std::string_view from, stanza_condition condition,
+                          session_actions& out) {
+  auto const kind = kind_of(e).value();
+  auto const* type = e.attribute("type");
+  // Never an answer to an answer.
+  if (type != nullptr && (*type == "error" || (kind == stanza_kind::iq && *type == "result")))
+    return;
+  auto const* id = e.attribute("id");
+  out.emplace_back(
+      action::write{stanza_error_xml(kind, id == nullptr ? std::string_view{} : *id, from,
+                                     bound() ? std::string_view{who_.full()} : "", condition)});
+}
+
+void session_core::stanza_element(xml_element& e, session_actions& out) {
+  if (auto const* from = e.attribute("from")) {
+    auto const parsed = jid::parse(*from);
+    if (!parsed || (*parsed != who_ && parsed->full() != who_.bare()))
+      return end_with(stream_condition::invalid_from, {}, out);
+  }
+  jid to;
+  auto const* to_text = e.attribute("to");
+  if (to_text != nullptr) {
+    auto parsed = jid::parse(*to_text);
+    if (!parsed) return refuse(e, settings_->domain, stanza_condition::jid_malformed, out);
+    to = *std::move(parsed);
+  }
+  bool const addressed = to_text != nullptr;
+  switch (kind_of(e).value()) {
+    case stanza_kind::iq:
+      return iq(e, to, addressed, out);
+    case stanza_kind::message:
+      return message(e, to, addressed, out);
+    case stanza_kind::presence:
+      return presence(e, to, addressed, out);
+  }
+}
+
+void session_core::iq(xml_element& e, jid const& to, bool addressed, session_actions& out) {
+  std::string_view const reply_from = addressed ? std::string_view{to.full()} : std::string_view{};
+  auto const* id = e.attribute("id");
+  auto const cls = classify(e);
+  if (id == nullptr || id->empty() || !cls)
+    return refuse(e, reply_from, stanza_condition::bad_request, out);
+  bool const request = cls == stanza_class::iq_request;
+  if (request && e.child_count() != 1)
+    return refuse(e, reply_from, stanza_condition::bad_request, out);
+  bool const own_account = !addressed || to.full() == who_.bare();
+  bool const server = addressed && to.full() == settings_->domain;
+  if (!own_account && !server) {
+    out.emplace_back(action::route{make_stanza(std::move(e), who_, to)});
+    return;
+  }
+  if (!request) return;  // an answer to a ping of ours, or to nothing
+  auto const& payload = *e.first_child();
+  bool const is_set = *e.attribute("type") == "set";
+  if (payload.is("bind", ns::bind))
+    return refuse(e, reply_from, stanza_condition::not_allowed, out);
+  auto answer =
+      answer_iq(own_account ? iq_target::own_account : iq_target::server, is_set, payload);
+  if (auto const* condition = std::get_if<stanza_condition>(&answer))
+    return refuse(e, reply_from, *condition, out);
+  xml_element result{"iq", ns::client};
+  result.set("type", "result").set("id", *id);
+  if (addressed) result.set("from", reply_from);
+  result.set("to", who_.full());
+  auto& payload_out = std::get<iq_result>(answer);
+  if (payload_out.has_payload) result.add(std::move(payload_out.payload));
+  out.emplace_back(action::write{to_xml(result)});
+}
+
+void session_core::message(xml_element& e, jid const& to, bool addressed, session_actions& out) {
+  out.emplace_back(action::route{make_stanza(std::move(e), who_, addressed ? to : who_.to_bare())});
+}
+
+void session_core::presence(xml_element& e, jid const& to, bool addressed, session_actions& out) {
+  auto const cls = classify(e);
+  if (!cls) return refuse(e, {}, stanza_condition::bad_request, out);
+  if (addressed) {
+    out.emplace_back(action::route{make_stanza(std::move(e), who_, to)});
+    return;
+  }
+  if (cls == stanza_class::presence_managing)
+    return refuse(e, {}, stanza_condition::bad_request, out);
+  own_presence(e, out);
+}
+
+void session_core::own_presence(xml_element& e, session_actions& out) {
+  auto const* type = e.attribute("type");
+  if (type != nullptr && *type == "error") return;
+  bool const available = type == nullptr;
+  auto const priority = priority_of(e);
+  if (!priority) return refuse(e, {}, stanza_condition::bad_request, out);
+  e.set("from", who_.full());
+  out.emplace_back(action::set_presence{available, *priority, to_xml(e)});
+  if (!available) {
+    fetched_ = false;
+  } else if (*priority >= 0 && !fetched_) {
+    fetched_ = true;
+    if (held_) return;  // a fetch from before is still under way; a second one would double it
+    held_ = std::make_unique<std::vector<std::string>>();
+    out.emplace_back(action::fetch_offline{});
+  }
+}
+
+// --- to the client ---
+
+void session_core::on_offline(std::vector<offline_message> batch, session_actions& out) {
+  if (phase_ != phase::bound) return;
+  if (batch.empty()) {
+    // What arrived behind the waiting messages follows them, in its order.
+    if (!held_) return;
+    for (auto& xml : *held_) out.emplace_back(action::write{std::move(xml)});
+    held_.reset();
+    return;
+  }
+  action::delete_offline done;
+  for (auto const& m : batch) {
+    out.emplace_back(action::write{with_delay(m, settings_->domain)});
+    done.ids.push_back(m.id);
+  }
+  out.emplace_back(std::move(done));
+  out.emplace_back(action::fetch_offline{});
+}
+
+void session_core::on_delivery(std::string xml, session_actions& out) {
+  if (phase_ != phase::bound) return;
+  if (held_)
+    held_->push_back(std::move(xml));
+  else
+    out.emplace_back(action::write{std::move(xml)});
+}
+
+}  // namespace chat

@@ -1,0 +1,198 @@
+#pragma once
+
+// session_core.hpp - one client's stream, from the first byte to the closing tag, as pure logic.
+//
+//   session_settings   what all sessions of a server share
+//   session_action     what the caller has to do next
+//   session_core       the state machine: an on_... function per thing that happens
+//
+// It does no input or output, knows no clock and no thread: the process that owns the socket feeds
+// it events and carries out its actions, in order. `now` is any steady clock. While waiting() is
+// true an answer is due, and the caller holds back further events of the stream until it has given
+// it.
+//
+// One timer is enough: arm_timer replaces the one before, and on_timer() finds out what was due.
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "jid.hpp"
+#include "limits.hpp"
+#include "offline.hpp"
+#include "rate_limit.hpp"
+#include "sasl.hpp"
+#include "stanza.hpp"
+#include "stanza_error.hpp"
+#include "stream_error.hpp"
+#include "xml_stream.hpp"
+
+namespace chat {
+
+struct session_settings {
+  std::string domain;  // prepared
+  chat_limits limits;
+  sasl_policy sasl;
+};
+
+using milliseconds = std::chrono::milliseconds;
+
+namespace action {
+/// Send these bytes.
+struct write {
+  std::string bytes;
+};
+/// Find the account and call on_credentials().
+struct find_credentials {
+  std::string username;
+};
+/// Run it where it may block and call on_derived().
+struct derive_key {
+  pbkdf2_job job;
+};
+/// Reset the parser and give it these limits. If an event of the old stream is left (white space
+/// apart), or bytes of one (the parser was not idle), call on_leftover(): nothing that was sent
+/// before the login was complete may be acted on afterwards.
+struct restart_stream {
+  xml_limits limits;
+};
+/// Ask the router to make this the address of the session; then on_bound().
+struct bind {
+  jid who;
+};
+/// The address is free again. Comes before close, if the session was bound.
+struct unbind {
+  jid who;
+};
+/// The session's own presence, stamped and without a `to`.
+struct set_presence {
+  bool available = false;
+  std::int8_t priority = 0;
+  std::string xml;
+};
+struct route {
+  stanza what;
+};
+/// Read a batch of waiting messages, oldest first, and call on_offline(); an empty batch ends it.
+struct fetch_offline {};
+struct delete_offline {
+  std::vector<std::int64_t> ids;
+};
+/// Call on_timer() after this time.
+struct arm_timer {
+  milliseconds after{};
+};
+/// Do not read for this long.
+struct pause_reading {
+  milliseconds time{};
+};
+/// Send what is pending, close the sending side, wait at most this long for the peer's end.
+struct close {
+  milliseconds linger{};
+};
+}  // namespace action
+
+using session_action =
+    std::variant<action::write, action::find_credentials, action::derive_key,
+                 action::restart_stream, action::bind, action::unbind, action::set_presence,
+                 action::route, action::fetch_offline, action::delete_offline, action::arm_timer,
+                 action::pause_reading, action::close>;
+using session_actions = std::vector<session_action>;
+
+enum class bind_outcome : std::uint8_t { bound, too_many_resources, failed };
+
+/// Ownership: `settings` must outlive it. What only a login needs goes when the login is over.
+/// Threads:   one at a time.
+/// Invariant: after a close action nothing but on_connection_lost() has an effect.
+class session_core {
+ public:
+  explicit session_core(session_settings const& settings) noexcept;
+  ~session_core();
+  session_core(session_core&&) noexcept;
+  session_core& operator=(session_core&&) = delete;
+
+  // --- the connection ---
+  void on_accepted(milliseconds now, session_actions& out);
+  void on_event(xml_event event, milliseconds now, session_actions& out);
+  /// After the events of one read: how many bytes it had, and whether the parser is idle now.
+  void on_read(std::size_t bytes, bool parser_idle, milliseconds now, session_actions& out);
+  void on_leftover(session_actions& out);
+  void on_timer(milliseconds now, session_actions& out);
+  /// The socket is gone: nothing can be written any more.
+  void on_connection_lost(session_actions& out);
+
+  // --- answers ---
+  void on_credentials(std::optional<credentials> account, milliseconds now, session_actions& out);
+  void on_derived(secret salted, milliseconds now, session_actions& out);
+  /// The store or the pool could not: the client may try again later.
+  void on_login_failed(milliseconds now, session_actions& out);
+  void on_bound(bind_outcome outcome, milliseconds now, session_actions& out);
+  void on_offline(std::vector<offline_message> batch, session_actions& out);
+
+  // --- from the router and the operator ---
+  /// A stanza for this client, as it is to be written.
+  void on_delivery(std::string xml, session_actions& out);
+  /// Another connection has taken the resource.
+  void on_replaced(session_actions& out);
+  void on_shutdown(session_actions& out);
+  /// Something of ours broke.
+  void on_internal_error(session_actions& out);
+
+  // --- questions ---
+  [[nodiscard]] bool waiting() const noexcept {
+    return phase_ == phase::login_wait || phase_ == phase::bind_wait;
+  }
+  [[nodiscard]] bool bound() const noexcept { return phase_ == phase::bound; }
+  [[nodiscard]] bool closed() const noexcept { return phase_ == phase::closed; }
+  /// Empty until the login; bare until the bind.
+  [[nodiscard]] jid const& who() const noexcept { return who_; }
+
+ private:
+  enum class phase : std::uint8_t { header, login, login_wait, bind, bind_wait, bound, closed };
+  struct login_state;
+  static constexpr std::int64_t never = -1;
+
+  void open_stream(stream_opened const& opened, session_actions& out);
+  void write_header(std::string_view to, session_actions& out);
+  void write_features(session_actions& out);
+  void element(xml_element& e, milliseconds now, session_actions& out);
+  void login_element(xml_element const& e, milliseconds now, session_actions& out);
+  void login_step(sasl_step step, milliseconds now, session_actions& out);
+  void login_failure(sasl_condition condition, session_actions& out);
+  void bind_element(xml_element const& e, session_actions& out);
+  void stanza_element(xml_element& e, session_actions& out);
+  void iq(xml_element& e, jid const& to, bool addressed, session_actions& out);
+  void message(xml_element& e, jid const& to, bool addressed, session_actions& out);
+  void presence(xml_element& e, jid const& to, bool addressed, session_actions& out);
+  void own_presence(xml_element& e, session_actions& out);
+  void refuse(xml_element const& e, std::string_view from, stanza_condition condition,
+              session_actions& out);
+  void end_with(stream_condition condition, std::string_view text, session_actions& out);
+  void finish(session_actions& out);
+  void arm(std::int64_t at, milliseconds now, session_actions& out);
+  [[nodiscard]] std::int64_t next_due() const noexcept;
+
+  session_settings const* settings_;
+  jid who_;
+  std::unique_ptr<login_state> login_;              // until bound
+  std::unique_ptr<std::vector<std::string>> held_;  // deliveries behind the waiting messages
+  std::int64_t deadline_ = never;                   // until bound: when it must be
+  std::int64_t last_read_ = 0;
+  std::int64_t element_since_ = never;  // an element has begun and is not complete
+  std::int64_t asked_at_ = never;       // a ping of ours is out
+  std::int64_t armed_at_ = never;       // when the timer will fire
+  token_bucket bytes_;
+  token_bucket stanzas_;
+  std::uint32_t pause_ = 0;  // milliseconds, found while the events of a read ran
+  phase phase_ = phase::header;
+  bool header_sent_ = false;
+  bool authenticated_ = false;
+  bool fetched_ = false;  // waiting messages were asked for since available
+};
+
+}  // namespace chat
