@@ -39,6 +39,11 @@ inline constexpr std::size_t max_fields = 32;
 
 // --- how many fields: with how many initializers can a T be made? ---
 
+#if defined(__clang__)  // these conversions are only asked about, never made
+#pragma clang diagnostic push
+#pragma clang diagnostic ignored "-Wundefined-internal"
+#endif
+
 /// Converts to whatever a field is, but not to T itself: that would be a copy.
 template <class T>
 struct any_field_of {
@@ -56,6 +61,10 @@ struct any_union {
   operator U() const noexcept;
 };
 struct fits_nothing {};  // what takes this takes everything, as std::any does
+
+#if defined(__clang__)
+#pragma clang diagnostic pop
+#endif
 
 #if defined(__GNUC__)
 #pragma GCC diagnostic push
