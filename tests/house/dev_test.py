@@ -35,7 +35,7 @@ class dev(in_a_tree):
         for words, expected in (
             (("cheese",), "unknown command 'cheese'"),
             (("chat", "--cheese"), "unknown option --cheese"),
-            (("chat", "--data"), "--data needs a value"),
+            (("chat", "--data-dir"), "--data-dir needs a value"),
             (("simulate", "--seeds", "many"), "--seeds needs a number, not 'many'"),
             (("install", "--prefix"), "--prefix needs a value"),
             (("format", "--cheese"), "unknown option --cheese"),
