@@ -334,6 +334,7 @@ def arguments():
 
 def main():
     options = arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that no step outlives the run
     if options.list:
         for function, budget, text in STAGES:
             note = "   (nothing to run yet)" if has_nothing_yet(function.__name__) else ""
