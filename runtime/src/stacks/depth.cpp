@@ -55,7 +55,9 @@ OTTER_STACKS_NO_ASAN std::size_t painted_depth(stack const& s) noexcept {
   if (!stack_access::painted(s)) return 0;
   auto const* at = reinterpret_cast<std::uint64_t const volatile*>(s.low());
   auto const* const end = reinterpret_cast<std::uint64_t const volatile*>(s.high());
+  sanitizer_hooks::look_below_frames_begin();
   while (at != end && *at == pattern) ++at;
+  sanitizer_hooks::look_below_frames_end();
   return static_cast<std::size_t>(end - at) * sizeof(std::uint64_t);
 }
 

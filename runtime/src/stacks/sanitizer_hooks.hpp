@@ -115,4 +115,16 @@ OTTER_STACKS_NO_ASAN inline void forget([[maybe_unused]] stack& s) noexcept {
 #endif
 }
 
+/// Between these two, reading below a stack pointer is meant: memcheck takes it for a mistake.
+inline void look_below_frames_begin() noexcept {
+#ifdef OTTER_STACKS_VALGRIND
+  VALGRIND_DISABLE_ERROR_REPORTING;
+#endif
+}
+inline void look_below_frames_end() noexcept {
+#ifdef OTTER_STACKS_VALGRIND
+  VALGRIND_ENABLE_ERROR_REPORTING;
+#endif
+}
+
 }  // namespace otter::rts::sanitizer_hooks

@@ -134,18 +134,20 @@ void make_context(stack& s, stack_entry entry, void* argument) noexcept {
 }
 
 void switch_to(stack& from, stack& to) noexcept {
-  exception_state* const exceptions = this_threads_exceptions();
+  check_leaving(from, static_cast<std::byte*>(__builtin_frame_address(0)));
   void* const context = stack_access::context(to);
   if (context == nullptr) stack_broken(to, "switched to a stack on which nothing waits,");
-  // The address of the exception state is also the name of the thread, and costs nothing more.
-  if (stack_access::thread(to) != exceptions) {
+  // The address of a thread's exception state is also the name of the thread. It was written into
+  // `from` when that was entered, which spares the call of __cxa_get_globals().
+  void* const thread = stack_access::thread(from);
+  if (stack_access::thread(to) != thread) {
     if (stack_access::thread(to) != nullptr) {
       stack_broken(to, "continued on another thread than it was suspended on,");
     }
-    stack_access::thread(to) = exceptions;  // its first switch
+    stack_access::thread(to) = thread;  // its first switch
   }
-  check_leaving(from, static_cast<std::byte*>(__builtin_frame_address(0)));
 
+  auto* const exceptions = static_cast<exception_state*>(thread);
   stack_access::caught(from) = exceptions->caught;
   stack_access::uncaught(from) = exceptions->uncaught;
   exceptions->caught = stack_access::caught(to);
