@@ -1,0 +1,39 @@
+#pragma once
+
+// otter/attached_thread.hpp - a plain thread takes part in a node.
+//
+//   otter::attached_thread   while it lives, the calling thread has a pid and a mailbox: it can
+//                            spawn, send, link, monitor, call and receive
+//   otter::call_async()      a call whose answer is a std::future, from any thread
+//
+// A foreign event loop waits on event_fd() and then drains the mailbox with receive(..., after(0s)).
+
+#include <otter/node.hpp>
+#include <otter/pid.hpp>
+
+#include <future>
+#include <memory>
+
+namespace otter {
+
+/// Gives the constructing thread a pid on `n`. One per thread; must be destroyed on it, before
+/// the node. A thread waits by blocking itself; nothing else differs from a process, except that
+/// it cannot be killed: an exit signal makes the next receive or call throw process_exit.
+class attached_thread {
+ public:
+  explicit attached_thread(node& n);
+  ~attached_thread();
+  attached_thread(attached_thread const&) = delete;
+  attached_thread& operator=(attached_thread const&) = delete;
+
+  pid self() const noexcept { return self_; }
+  /// A descriptor that is readable while signals wait; owned by this object. Level-triggered:
+  /// it stays readable until they were received.
+  int event_fd();
+
+ private:
+  pid self_;
+  void* state_;
+};
+
+}  // namespace otter

@@ -1,0 +1,127 @@
+#pragma once
+
+// otter/detail/envelope.hpp - the block that carries one signal from one process to another.
+//
+// A message is moved once into an envelope; header and payload share one block, so that a small
+// message is one cache line. Users never see it: send() packs, receive() unpacks.
+
+#include <otter/pid.hpp>
+#include <otter/ref.hpp>
+#include <otter/type_descriptor.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <new>
+#include <type_traits>
+#include <utility>
+
+namespace otter::detail {
+
+/// What one process does to another. The order groups them: those up to `reply` may carry a
+/// user's payload and can stand in a mailbox.
+enum class signal_kind : std::uint8_t {
+  message,        // a plain message
+  cast,           // a behaviour's asynchronous request
+  request,        // a call: a request_envelope, answered by reply()
+  reply,          // the answer to a call, id in front of the payload
+  call_failed,    // the answer that no server gave: reason in place of the payload
+  timeout,        // an event timer of a reactive process, token in front
+  system,         // sys: suspend, get_state, terminate ...; kept in a list of its own
+  ready,          // a port has something for its owner
+  alias_message,  // a plain message sent through an alias, id in front of the payload
+  // --- from here on: acted upon when received, never in a mailbox ---
+  exit,
+  link_exit,
+  link,
+  unlink,
+  unlink_ack,
+  monitor,
+  demonitor,
+  down,
+  cancel_call,
+  timer,
+  attach_timer,
+  query,
+  set_group_leader,
+  room_wanted,
+  room_given,
+  wake,
+};
+
+/// The common head of all signals: 32 bytes.
+///
+/// Ownership: the sender's until the push into an inbox succeeds, then the receiver's; what a
+///            closing inbox took is the closer's.
+/// Invariant: written completely before it is pushed; nobody writes to it while it is queued.
+struct envelope {
+  envelope* next = nullptr;
+  type_descriptor const* type = nullptr;  ///< of the payload, or null: there is none
+  std::uint64_t target = 0;               ///< bits of the pid that it is for
+  signal_kind kind = signal_kind::message;
+  std::uint8_t flags = 0;
+  std::uint16_t payload_at = 0;  ///< offset of the payload from the start of the block
+  std::uint32_t bytes = 0;       ///< size of the block
+
+  void* payload() noexcept { return reinterpret_cast<std::byte*>(this) + payload_at; }
+};
+
+/// Flags of an envelope.
+inline constexpr std::uint8_t counted = 1;  ///< takes a place in a bounded mailbox
+
+/// Heads of the kinds that carry more than a payload. The payload follows each of them.
+struct id_envelope : envelope {  // reply, alias_message, timeout
+  std::uint64_t id = 0;
+  std::uint64_t extra = 0;  // reply: bits of the pid that answered
+};
+struct request_envelope : envelope {
+  request_envelope* hash_next = nullptr;
+  from caller;
+};
+
+inline constexpr std::size_t header_size(signal_kind kind) noexcept {
+  switch (kind) {
+    case signal_kind::request:
+    case signal_kind::system:
+    case signal_kind::query: return sizeof(request_envelope);
+    case signal_kind::reply:
+    case signal_kind::alias_message:
+    case signal_kind::timeout:
+    case signal_kind::call_failed: return sizeof(id_envelope);
+    default: return sizeof(envelope);
+  }
+}
+
+/// A block for a signal of `kind` with room for a payload; header filled in, payload raw.
+/// Throws std::bad_alloc; not_in_process.
+envelope* new_envelope(signal_kind kind, std::size_t payload_size, std::size_t alignment);
+/// Destroys the payload, if there is one, and gives the block back. Any thread.
+void delete_envelope(envelope* e) noexcept;
+/// Gives back a block whose payload was never constructed or is gone already.
+void delete_block(envelope* e) noexcept;
+
+struct envelope_deleter {
+  void operator()(envelope* e) const noexcept { delete_envelope(e); }
+};
+using envelope_ptr = std::unique_ptr<envelope, envelope_deleter>;
+
+/// Moves `value` into a fresh envelope of `kind`.
+template <class Message, class Value>
+envelope_ptr pack(signal_kind kind, Value&& value) {
+  static_assert(std::is_object_v<Message> && std::is_move_constructible_v<Message>,
+                "otter: a message must be a movable object; this type is not");
+  static_assert(!std::is_pointer_v<Message>,
+                "otter: a pointer is not a message: two processes never share mutable state. "
+                "Send a value, or otter::shared<T> for one immutable payload with many readers");
+  envelope* e = new_envelope(kind, sizeof(Message), alignof(Message));
+  try {
+    ::new (e->payload()) Message(std::forward<Value>(value));
+  } catch (...) {
+    delete_block(e);
+    throw;
+  }
+  e->type = &otter::descriptor_of<Message>();
+  return envelope_ptr(e);
+}
+
+}  // namespace otter::detail

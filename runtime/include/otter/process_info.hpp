@@ -1,0 +1,91 @@
+#pragma once
+
+// otter/process_info.hpp - looking at a process.
+//
+//   otter::is_alive()        does it live, all earlier signals of mine counted?
+//   otter::process_info()    chosen facts about it
+//   otter::info_item, info   what can be asked, and the answers
+//   otter::set_priority(), set_sensitive(), set_label()   what a process says of itself
+//   otter::group_leader()    which family it belongs to
+
+#include <otter/message.hpp>
+#include <otter/pid.hpp>
+#include <otter/spawn.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <initializer_list>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+namespace otter {
+
+/// True while the process lives. An answer given by the process itself, behind all signals that
+/// the caller sent to it before: after exit(p, kill), is_alive(p) is false (P-12).
+///
+/// Called from: a process or an attached thread. Blocks: until the answer. Exits: may.
+bool is_alive(pid process);
+
+enum class info_item : unsigned char {
+  registered_name,    // std::string
+  label,              // std::string
+  status,             // process_status
+  message_queue_len,  // std::uint64_t
+  messages,           // std::vector<std::string>: the first 32, each cut to 256 bytes
+  links,              // std::vector<pid>
+  monitors,           // std::vector<pid>: whom it watches, duplicates included
+  monitored_by,       // std::vector<pid>
+  trap_exit,          // bool
+  group_leader,       // pid
+  parent,             // pid
+  priority,           // otter::priority
+  memory,             // std::uint64_t: bytes of its blocks and queued messages
+  stack_size,         // std::uint64_t: bytes it holds now, 0 between two events
+  reductions,         // std::uint64_t
+  initial_call,       // std::string
+};
+
+enum class process_status : unsigned char { running, runnable, waiting, exiting, suspended };
+
+using info_value = std::variant<bool, std::uint64_t, std::string, pid, std::vector<pid>,
+                                std::vector<std::string>, otter::priority, process_status>;
+
+struct info {
+  info_item item;
+  info_value value;
+};
+
+/// The items asked for, in that order; nothing if the process does not live (PI-1). Counts what
+/// the caller sent to it before (PI-4).
+///
+/// Called from: a process or an attached thread. Blocks: until the answer. Exits: may.
+std::optional<std::vector<info>> process_info(pid process, std::vector<info_item> items);
+
+/// One item: `process_info<std::uint64_t>(p, info_item::message_queue_len)`.
+template <class T>
+std::optional<T> process_info(pid process, info_item item) {
+  auto all = process_info(process, std::vector<info_item>{item});
+  if (!all) return std::nullopt;
+  return std::get<T>(std::move(all->front().value));
+}
+
+/// The group leader of the caller; of another process `set_group_leader` (PI-8).
+pid group_leader();
+void set_group_leader(pid leader, pid process);
+
+/// Flags of the calling process; each returns the old value. Exits: never.
+otter::priority set_priority(otter::priority level) noexcept;
+bool set_sensitive(bool hidden) noexcept;  ///< hides messages from info (PI-5)
+void set_label(std::string_view text);
+/// How it was started, for reports; behaviours set it.
+void set_initial_call(std::string_view text);
+/// Who spawned the calling process (no process: a node or thread did).
+pid parent();
+
+/// All processes of the node that live, in the order of their slots. Any thread of the node.
+std::vector<pid> processes();
+
+}  // namespace otter

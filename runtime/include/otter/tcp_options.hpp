@@ -1,0 +1,82 @@
+#pragma once
+
+// otter/tcp_options.hpp - how a socket behaves: modes, framing, limits.
+//
+//   otter::active        who moves: the owner by receiving, or the socket by sending messages
+//   otter::active_n()    so many messages, then silence
+//   otter::packet        how bytes are cut into packets
+//   otter::tcp_options   all of it; sockets inherit their listener's (TCP-19)
+
+#include <otter/duration.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+
+namespace otter {
+
+enum class active : unsigned char {
+  off,    ///< no messages: recv()
+  once,   ///< one packet as a message, then off
+  on,     ///< every packet as a message: no flow control
+  count,  ///< made by active_n(): off when the counter has come down to 0, with tcp_passive
+  ready,  ///< for a reactive: an event of kind `ready` when there is something to read()
+};
+
+struct active_mode {
+  otter::active mode = otter::active::off;
+  int by = 0;
+
+  constexpr active_mode() noexcept = default;
+  constexpr active_mode(otter::active m) noexcept : mode(m) {}
+  constexpr active_mode(otter::active m, int n) noexcept : mode(m), by(n) {}
+};
+
+/// Adds `n` (-32768 .. 32767) to the socket's counter. A sum above 32767 is refused with einval; at
+/// or below 0 the socket becomes passive and says so with tcp_passive (TCP-3).
+constexpr active_mode active_n(int n) noexcept { return {active::count, n}; }
+
+enum class packet : unsigned char {
+  raw,   ///< what has come, in whatever pieces
+  line,  ///< up to and including '\n'
+};
+
+/// Default: passive, raw. OTP's default is active; a socket without flow control is left to who
+/// asks for it.
+struct tcp_options {
+  active_mode active;
+  otter::packet packet = otter::packet::raw;
+  /// A longer packet kills the socket with emsgsize (TCP-6). 0: no limit; a line longer than
+  /// `buffer` then comes in pieces.
+  std::uint32_t packet_size = 0;
+  /// The most bytes that one raw message or unlimited recv carries. 1 .. 64 KiB.
+  std::uint32_t buffer = 65536;
+
+  bool nodelay = false;
+  bool keepalive = false;
+  /// Closing waits for nothing and sends a reset if 0. Not set: what is queued is sent first.
+  std::optional<duration> linger;
+  /// The peer's end of sending closes the socket in both directions. Off: reading ends, sending
+  /// goes on (TCP-11).
+  bool exit_on_close = true;
+  /// A reset by the peer is told as econnreset; else it looks like an ordinary close (TCP-13).
+  bool show_econnreset = false;
+
+  /// A sender waits while so many bytes are queued, until fewer than `low_watermark` are (TCP-22).
+  std::uint32_t high_watermark = 8192;
+  std::uint32_t low_watermark = 4096;
+  duration send_timeout = infinity;
+  /// A send that runs out of time closes the socket (TCP-23).
+  bool send_timeout_close = false;
+
+  std::optional<int> send_buffer;     ///< of the system, bytes
+  std::optional<int> receive_buffer;  ///< of the system, bytes
+
+  // --- listeners only ---
+  int backlog = 1024;
+  bool reuse_address = true;
+  bool reuse_port = false;  ///< several listeners share the address, each with its own queue
+  bool v6_only = false;
+};
+
+}  // namespace otter

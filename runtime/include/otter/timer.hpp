@@ -1,0 +1,124 @@
+#pragma once
+
+// otter/timer.hpp - messages that arrive later.
+//
+//   otter::send_after()     sends a message after a delay
+//   otter::start_timer()    the same, wrapped in `timeout<T>` with the timer's ref
+//   otter::cancel_timer()   stops one
+//   otter::read_timer()     how long is left?
+//   otter::send_interval(), exit_after(), kill_after()
+//
+// Never early, on the monotonic clock (TM-2). A timer ends with the process that it is for, so
+// timers of dead processes do not accumulate. To give a receive a limit, use otter::after().
+
+#include <otter/detail/envelope.hpp>
+#include <otter/duration.hpp>
+#include <otter/exit_reason.hpp>
+#include <otter/message.hpp>
+#include <otter/pid.hpp>
+#include <otter/ref.hpp>
+
+#include <chrono>
+#include <optional>
+#include <string_view>
+
+namespace otter {
+
+/// The message of start_timer().
+template <class Message>
+struct timeout {
+  timer_ref timer;
+  Message message;
+};
+
+/// A moment on the node's monotonic clock. In simulation that clock is virtual.
+struct node_clock {
+  using duration = otter::duration;
+  using rep = duration::rep;
+  using period = duration::period;
+  using time_point = std::chrono::time_point<node_clock>;
+  static constexpr bool is_steady = true;
+  /// Called from: a process, or an attached thread.
+  static time_point now();
+};
+
+namespace detail {
+timer_ref start_message_timer(node_clock::time_point due, pid to, envelope_ptr message);
+timer_ref start_message_timer(node_clock::time_point due, std::string_view name,
+                              envelope_ptr message);
+/// Throws error(badarg) for a negative or too long delay (TM-3); the moment otherwise.
+node_clock::time_point due_after(duration delay);
+/// The ref of the timer that will be started next, so that its message can carry it.
+timer_ref reserve_timer(pid to, node_clock::time_point due);
+void arm_timer(timer_ref timer, envelope_ptr message) noexcept;
+timer_ref start_interval(duration every, pid to, any_message (*copy)(any_message&), any_message m);
+}  // namespace detail
+
+/// Sends `message` to `to` after `delay`.
+///
+/// If `to` has ended already, nothing will ever happen (TM-4). A name is looked up when the time
+/// has come (TM-5). The message never comes before the delay is over.
+///
+/// Called from: a process. Blocks: never. Exits: never.
+/// Throws: error(badarg) if the delay is negative; std::bad_alloc.
+template <class Message>
+timer_ref send_after(duration delay, pid to, Message&& message) {
+  return detail::start_message_timer(detail::due_after(delay), to,
+                                     detail::pack_plain(std::forward<Message>(message)));
+}
+template <class Message>
+timer_ref send_after(duration delay, std::string_view name, Message&& message) {
+  return detail::start_message_timer(detail::due_after(delay), name,
+                                     detail::pack_plain(std::forward<Message>(message)));
+}
+/// At a moment of node_clock; one that is past fires at once.
+template <class Message>
+timer_ref send_at(node_clock::time_point when, pid to, Message&& message) {
+  return detail::start_message_timer(when, to,
+                                     detail::pack_plain(std::forward<Message>(message)));
+}
+
+/// As send_after(), but a `timeout<Message>` arrives that carries the timer's ref (TM-1).
+template <class Message>
+timer_ref start_timer(duration delay, pid to, Message message) {
+  timer_ref ref = detail::reserve_timer(to, detail::due_after(delay));
+  detail::arm_timer(ref, detail::pack<timeout<Message>>(
+                             detail::signal_kind::message,
+                             timeout<Message>{ref, std::move(message)}));
+  return ref;
+}
+
+/// Stops a timer: what was left of it, and its message will never arrive; or nothing if it had
+/// expired, was cancelled or never was. Then the message may be anywhere, also on its way (TM-7).
+/// Anybody who holds the ref may do this.
+///
+/// Called from: a process. Blocks: never. Exits: never. Throws: never.
+std::optional<duration> cancel_timer(timer_ref timer) noexcept;
+/// What is left, or nothing if it is not active (TM-9).
+std::optional<duration> read_timer(timer_ref timer) noexcept;
+
+/// The answer of the asynchronous forms (TM-8).
+struct timer_answer {
+  timer_ref timer;
+  std::optional<duration> left;
+};
+/// As cancel_timer() and read_timer(); the result comes as a `timer_answer`.
+void cancel_timer_async(timer_ref timer);
+void read_timer_async(timer_ref timer);
+
+/// Sends a copy of `message` to `to` every `every`: the k-th at start + k * every, without drift
+/// (TM-12). Ends with the receiver or cancel_interval().
+template <class Message>
+timer_ref send_interval(duration every, pid to, Message message) {
+  return detail::start_interval(
+      every, to,
+      [](any_message& m) { return any_message::of(Message(*m.get_if<Message>())); },
+      any_message::of(std::move(message)));
+}
+/// True if the interval was running.
+bool cancel_interval(timer_ref interval) noexcept;
+/// Sends an exit signal after `delay`.
+timer_ref exit_after(duration delay, pid to, exit_reason reason);
+timer_ref kill_after(duration delay, pid to);
+
+}  // namespace otter

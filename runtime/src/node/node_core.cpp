@@ -1,0 +1,252 @@
+#include "node/node_core.hpp"
+
+#include "node/node_directory.hpp"
+#include "process/process.hpp"
+#include "process/send.hpp"
+#include "process/spawn.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+#include <fstream>
+#include <random>
+#include <thread>
+
+#include <execinfo.h>
+#include <sched.h>
+
+namespace otter::rts {
+
+void timer_fired(timer_node& node) noexcept;
+void timer_released(timer_node& node) noexcept;
+
+namespace {
+
+/// As many workers as this OS process may use at the same time: the affinity mask, and the quota
+/// of its cgroup rounded up.
+unsigned usable_cores() {
+  unsigned n = std::max(1u, std::thread::hardware_concurrency());
+  cpu_set_t set;
+  if (::sched_getaffinity(0, sizeof set, &set) == 0)
+    n = static_cast<unsigned>(std::max(1, CPU_COUNT(&set)));
+  std::ifstream quota_file("/sys/fs/cgroup/cpu.max");
+  std::string quota;
+  double period = 0;
+  if (quota_file >> quota >> period && quota != "max" && period > 0) {
+    double const cores = std::strtod(quota.c_str(), nullptr) / period;
+    if (cores > 0) n = std::min(n, static_cast<unsigned>(std::max(1.0, cores + 0.999)));
+  }
+  return n;
+}
+
+std::uint64_t system_randomness() {
+  std::random_device device;
+  return std::uint64_t{device()} << 32 | device();
+}
+
+void describe(runnable const& who, char* buffer, std::size_t size) noexcept {
+  static_cast<process const&>(who).describe_to(buffer, size);
+}
+
+std::string text_of(runnable const& who) {
+  char buffer[128];
+  describe(who, buffer, sizeof buffer);
+  return buffer;
+}
+
+void stalled(scheduler& s, stall_report const& report) noexcept {
+  auto& system = *static_cast<process_system*>(s.owner());
+  try {
+    auto& p = static_cast<process&>(*report.who);
+    std::string text =
+        fmt::format("{} has run for {} ms without reaching a safe point; {} suspended processes "
+                    "wait for its thread; use checkpoint() in long loops and blocking() for system "
+                    "calls",
+                    text_of(*report.who), report.ran_for_ns / 1'000'000, report.waiting_frames);
+    if (report.depth > 0) {
+      char** symbols = ::backtrace_symbols(report.backtrace, static_cast<int>(report.depth));
+      for (std::size_t i = 0; symbols != nullptr && i < report.depth; ++i)
+        text += fmt::format("\n  {}", symbols[i]);
+      std::free(symbols);
+    }
+    system.report({node_event::kind::stall, system.make_pid_of(p.bits()), std::move(text)});
+  } catch (...) {
+    // A report less; the stall itself is dealt with.
+  }
+}
+
+bool wants_abandon(runnable& who, std::int64_t now_ns) noexcept {
+  auto& p = static_cast<process&>(who);
+  std::int64_t const since = p.kill_since().load(std::memory_order_relaxed);
+  return since != 0 && now_ns - since >= p.system().limits().kill_limit_ns;
+}
+
+void abandon(scheduler&, runnable& who) noexcept { static_cast<process&>(who).abandon(); }
+
+void too_many_abandoned(scheduler& s, std::size_t threads) noexcept {
+  auto& system = *static_cast<process_system*>(s.owner());
+  try {
+    system.report({node_event::kind::failure, {},
+                   fmt::format("{} threads are lost to processes that do not end: the node stops",
+                               threads)});
+  } catch (...) {
+  }
+  if (system.on_too_many_abandoned) system.on_too_many_abandoned();
+}
+
+constexpr scheduler_hooks hooks{&timer_fired,  &timer_released, &describe,          &stalled,
+                                &wants_abandon, &abandon,        &too_many_abandoned};
+
+}  // namespace
+
+node_core::node_core(node_options const& options, simulated const* simulation)
+    : options_(options), id_(enter_node_directory()) {
+  try {
+    process_limits limits;
+    limits.max_processes = options.max_processes;
+    limits.kill_limit_ns = options.kill_limit.count();
+    limits.block_limit_ns = options.block_limit.count();
+    limits.long_queue_on = options.long_queue_on;
+    limits.long_queue_off = options.long_queue_off;
+    std::uint64_t const secret = simulation != nullptr ? simulation->seed : system_randomness();
+    system_ = std::make_unique<process_system>(simulation != nullptr ? 1 : id_, limits, secret,
+                                               options.on_event);
+    scheduler_options s;
+    s.workers = options.workers != 0 ? options.workers : usable_cores();
+    s.simulated = simulation != nullptr;
+    s.seed = simulation != nullptr ? simulation->seed : 0;
+    if (simulation != nullptr) s.max_turns = simulation->max_turns;
+    s.stall_limit_ns = options.stall_limit.count();
+    s.max_abandoned = options.max_abandoned;
+    s.blocking_threads = options.blocking_threads;
+    s.stall_backtraces = options.stall_backtraces;
+    s.owner = system_.get();
+    scheduler_ = std::make_unique<scheduler>(s, hooks);
+    system_->set_scheduler(*scheduler_);
+    scheduler_->start();
+  } catch (...) {
+    leave_node_directory(id_);
+    throw;
+  }
+}
+
+node_core::~node_core() {
+  std::vector<std::string> const left = stop(std::chrono::seconds(5));
+  leave_node_directory(id_);
+  if (left.empty()) return;
+  // Threads are lost in code that does not end: what they may still touch must stay.
+  scheduler_.release();
+  system_.release();
+}
+
+pid node_core::spawn(spawn_options const& options, reactive_ptr body) {
+  pid started;
+  {
+    std::lock_guard foreign(system_->foreign_mutex);
+    started = spawn_process(*system_, *system_->foreign_local, *system_->foreign_slab, nullptr,
+                            options, std::move(body))
+                  .process;
+  }
+  std::lock_guard lock(mutex_);
+  // Old ones go when the list has doubled, so that it stays in proportion to the living.
+  if (roots_.size() == roots_.capacity())
+    std::erase_if(roots_, [&](pid p) { return system_->find(p) == nullptr; });
+  roots_.push_back(started);
+  return started;
+}
+
+void node_core::exit_from_outside(pid to, exit_reason const& reason) {
+  std::lock_guard foreign(system_->foreign_mutex);
+  auto* x = ::new (system_->foreign_slab->allocate(sizeof(exit_signal))) exit_signal;
+  x->kind = signal_kind::exit;
+  x->bytes = sizeof(exit_signal);
+  x->reason = reason;
+  if (reason == exit_kind::kill) {
+    if (process* p = system_->find(to)) {
+      std::int64_t none = 0;
+      p->kill_since().compare_exchange_strong(none, scheduler_->now(), std::memory_order_relaxed);
+    }
+  }
+  if (push(*system_, pid_access::bits(to), x)) return;
+  x->~exit_signal();
+  slab::free(x, system_->foreign_slab);
+}
+
+std::vector<pid> node_core::living() {
+  std::vector<pid> result;
+  system_->table().for_each([&](process& p) {
+    if (p.signals().is_open()) result.push_back(system_->make_pid_of(p.bits()));
+  });
+  return result;
+}
+
+std::vector<std::string> node_core::names_of_the_living() {
+  std::vector<std::string> result;
+  system_->table().for_each([&](process& p) {
+    if (!p.signals().is_open()) return;
+    char buffer[128];
+    p.describe_to(buffer, sizeof buffer);
+    char const* const in = p.waiting_in();
+    result.push_back(fmt::format("{} did not end; it {}", buffer,
+                                 in != nullptr ? fmt::format("waits in {}", in)
+                                               : std::string("runs user code")));
+  });
+  return result;
+}
+
+void node_core::kill_all() {
+  for (pid p : living()) exit_from_outside(p, exit_reason::kill());
+}
+
+std::vector<std::string> node_core::stop(duration limit) {
+  if (stopped_) return {};
+  stopped_ = true;
+  system_->stopping.store(true, std::memory_order_seq_cst);
+  std::vector<pid> roots;
+  {
+    std::lock_guard lock(mutex_);
+    roots = std::move(roots_);
+  }
+  for (auto it = roots.rbegin(); it != roots.rend(); ++it)
+    exit_from_outside(*it, exit_reason::shutdown());
+  std::vector<std::string> left;
+  if (scheduler_->simulated()) {
+    scheduler_->run_simulation([this] { return system_->alive() == 0; });
+    for (int round = 0; system_->alive() != 0 && round < 100; ++round) {
+      kill_all();
+      scheduler_->run_simulation([this] { return system_->alive() == 0; });
+    }
+    if (system_->alive() != 0) left = names_of_the_living();
+    return left;
+  }
+  if (!system_->wait_for_ends(0, limit.count())) {
+    // What is left is killed; what is spawned meanwhile by those that die slowly, too.
+    auto const due = std::chrono::steady_clock::now() + options_.kill_limit +
+                     std::chrono::seconds(2);
+    do {
+      kill_all();
+    } while (!system_->wait_for_ends(0, 100'000'000) && std::chrono::steady_clock::now() < due);
+    if (system_->alive() > 0) left = names_of_the_living();
+  }
+  std::size_t const lost = scheduler_->stop(left.empty() ? 5'000'000'000 : 100'000'000);
+  if (lost > 0 && left.empty())
+    left.push_back(fmt::format("{} threads are still in user code of abandoned processes", lost));
+  return left;
+}
+
+node_statistics node_core::statistics() {
+  scheduler::statistics const s = scheduler_->stats();
+  node_statistics result;
+  result.processes = static_cast<std::size_t>(std::max<std::int64_t>(0, system_->alive()));
+  result.signals = system_->slabs().blocks_in_use();
+  result.timers = static_cast<std::size_t>(std::max<std::int64_t>(0, system_->timer_count()));
+  result.stacks_in_use = s.stacks_in_use;
+  result.names = system_->names().size();
+  result.dropped_messages = system_->dropped();
+  result.abandoned = static_cast<std::size_t>(system_->abandoned.load(std::memory_order_relaxed));
+  result.wakeups = s.wakeups;
+  return result;
+}
+
+}  // namespace otter::rts

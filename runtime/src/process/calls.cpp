@@ -1,0 +1,374 @@
+// process/calls.cpp - requests and replies: one envelope out, one back (doc/signals.md).
+
+#include "process/process.hpp"
+#include "process/process_system.hpp"
+#include "process/send.hpp"
+
+#include <otter/detail/call.hpp>
+
+#include <new>
+
+namespace otter {
+namespace rts {
+
+/// The caller's side.
+struct call_engine {
+  process& self;
+  std::uint64_t outer_id, outer_server;
+  envelope* outer_answer;
+  bool done = false;
+
+  call_engine(process& p, std::uint64_t server, std::uint64_t id) noexcept
+      : self(p),
+        outer_id(p.call_id_),
+        outer_server(p.call_server_),
+        outer_answer(p.call_answer_) {
+    p.call_id_ = id;
+    p.call_server_ = server;
+    p.call_answer_ = nullptr;
+  }
+  /// However the wait ends, nothing of the call stays: a caller that is killed or late tells the
+  /// server that nobody waits any more.
+  ~call_engine() {
+    if (envelope* e = std::exchange(self.call_answer_, nullptr)) answer_for_dead(self.system(), e);
+    if (!done && self.call_server_ != 0)
+      send_peer_signal(self.system(), signal_kind::cancel_call, self.call_server_, self.self_pid(),
+                       self.call_id_);
+    self.call_id_ = outer_id;
+    self.call_server_ = outer_server;
+    self.call_answer_ = outer_answer;
+  }
+  envelope* wait(wait_limit& limit) {
+    while (self.call_answer_ == nullptr) {
+      if (!self.wait(limit) && self.call_answer_ == nullptr) return nullptr;
+    }
+    done = true;
+    return std::exchange(self.call_answer_, nullptr);
+  }
+  static std::uint64_t answered_id(process& p) noexcept { return p.call_id_; }
+
+  static void reply(process& self, from to, detail::envelope_ptr answer) noexcept {
+    auto* e = static_cast<id_envelope*>(answer.release());
+    e->id = id_of(to.call());
+    e->extra = self.bits();
+    if (request_envelope* r = self.open_requests_.find(to.call());
+        r != nullptr && r->kind != signal_kind::monitor) {
+      self.open_requests_.remove(*r);
+      r->flags = static_cast<std::uint8_t>(r->flags & ~listed);
+      if (r == self.handling_)
+        self.set(process::flag_answered, true);
+      else if ((r->flags & handled) != 0)
+        detail::delete_block(r);
+      // else it still stands in the mailbox, and will be treated without an answer
+    }
+    if (node_of(to.caller()) != self.system().node_index() ||
+        !push(self.system(), pid_access::bits(to.caller()), e))
+      answer_for_dead(self.system(), e);
+  }
+};
+
+std::int64_t due_in(process& self, duration limit) noexcept {
+  if (limit == infinity) return INT64_MAX;
+  std::int64_t const now = self.sched().now();
+  return limit.count() > INT64_MAX - now ? INT64_MAX : now + limit.count();
+}
+
+bool wait_for_room(process& sender, pid to, std::int64_t limit_ns) {
+  std::uint64_t const id = sender.next_id();
+  process_system& system = sender.system();
+  auto* ask = make_signal<peer_signal>(signal_kind::room_wanted);
+  ask->from = sender.self_pid();
+  ask->id = id;
+  call_engine call(sender, 0, id);
+  deliver(system, pid_access::bits(to), ask);
+  wait_limit limit(limit_ns == INT64_MAX ? INT64_MAX : sender.sched().now() + limit_ns);
+  envelope* e = call.wait(limit);
+  if (e == nullptr)
+    throw error(errc::mailbox_full, fmt::format("send to {}: its mailbox stayed full for {} ms", to,
+                                                limit_ns / 1'000'000));
+  bool const granted = static_cast<bool>(static_cast<peer_signal*>(e)->from);
+  detail::delete_block(e);
+  return granted;
+}
+
+// --- the receiver's side of bounded mailboxes with overflow::block ---
+
+void process::on_room_wanted(peer_signal* e) noexcept {
+  e->next = nullptr;
+  *room_tail_ = e;
+  room_tail_ = reinterpret_cast<peer_signal**>(&e->next);
+  grant_room();
+}
+
+void process::grant_room() noexcept {
+  auto const limit = static_cast<std::int64_t>(limit_.load(std::memory_order_relaxed) >> 8);
+  while (room_first_ != nullptr) {
+    if (limit != 0 && counted_.fetch_add(1, std::memory_order_relaxed) >= limit) {
+      counted_.fetch_sub(1, std::memory_order_relaxed);
+      return;
+    }
+    peer_signal* e = room_first_;
+    room_first_ = static_cast<peer_signal*>(e->next);
+    if (room_first_ == nullptr) room_tail_ = &room_first_;
+    std::uint64_t const to = pid_access::bits(e->from);
+    e->kind = signal_kind::room_given;
+    e->from = self_pid();
+    deliver(*system_, to, e);
+  }
+}
+
+}  // namespace rts
+
+namespace detail {
+
+using rts::call_engine;
+using rts::here;
+using rts::process;
+using rts::runtime_entry;
+
+namespace {
+
+void refuse(runtime_entry const& entry) {
+  if (entry.refused())
+    throw error(errc::abandoned, "this process was given up: it may not call the runtime any more");
+}
+
+response response_of(envelope* e) {
+  response result;
+  if (e->kind == signal_kind::reply) {
+    result.reply.reset(e);
+  } else {
+    auto* f = static_cast<rts::call_failed_signal*>(e);
+    result.why = std::move(f->reason);
+    f->~call_failed_signal();
+    delete_block(f);
+  }
+  return result;
+}
+
+}  // namespace
+
+response call(pid server, envelope_ptr request, duration limit) {
+  runtime_entry entry;
+  refuse(entry);
+  here const at = here::in_process();
+  process& self = *at.self;
+  if (server == self.self_pid()) return {nullptr, exit_reason::calling_self()};
+  self.checkpoint();
+  std::uint64_t const id = self.next_id();
+  auto& r = *static_cast<request_envelope*>(request.get());
+  r.caller = from(self.make_own_ref(id));
+  rts::wait_limit until(rts::due_in(self, limit));
+  call_engine call(self, rts::pid_access::bits(server), id);
+  exit_reason why;
+  if (r.kind == signal_kind::request) {
+    std::int64_t const room =
+        limit == infinity ? INT64_MAX : limit.count();  // block waits within the call's limit
+    try {
+      if (!rts::send_counted(*at.system, self, server, std::move(request), room, &why)) {
+        call.done = true;
+        return {nullptr, why};
+      }
+    } catch (error const& e) {
+      call.done = true;
+      if (e.code() != errc::mailbox_full) throw;
+      return {nullptr, exit_reason::timeout()};
+    }
+  } else {
+    envelope* e = request.release();
+    if (rts::node_of(server) != at.system->node_index() ||
+        !rts::push(*at.system, rts::pid_access::bits(server), e)) {
+      delete_envelope(e);
+      call.done = true;
+      return {nullptr, exit_reason::noproc()};
+    }
+  }
+  self.set_waiting_in("call");
+  envelope* answer = call.wait(until);
+  self.set_waiting_in(nullptr);
+  if (answer == nullptr) return {nullptr, exit_reason::timeout()};
+  return response_of(answer);
+}
+
+request_id send_request(pid server, envelope_ptr request) {
+  runtime_entry entry;
+  refuse(entry);
+  here const at = here::in_process();
+  process& self = *at.self;
+  auto* mine = ::new (at.memory->allocate(sizeof(rts::own_ref))) rts::own_ref;
+  mine->id = self.next_id();
+  mine->what = rts::own_ref::purpose::request;
+  mine->target = rts::pid_access::bits(server);
+  if (mine->target == 0) mine->target = 1;  // no such process; still unanswered
+  self.add_own_ref(*mine);
+  self.messages().mark(mine->id);
+  request_id const id(self.make_own_ref(mine->id));
+  auto& r = *static_cast<request_envelope*>(request.get());
+  r.caller = from(id);
+  exit_reason why;
+  bool sent = false;
+  if (r.kind == signal_kind::request) {
+    try {
+      sent = rts::send_counted(*at.system, self, server, std::move(request),
+                               at.system->limits().block_limit_ns, &why);
+    } catch (...) {
+      self.forget_own_ref(*mine);
+      throw;
+    }
+  } else {
+    envelope* e = request.release();
+    sent = rts::node_of(server) == at.system->node_index() &&
+           rts::push(*at.system, rts::pid_access::bits(server), e);
+    if (!sent) {
+      delete_envelope(e);
+      why = exit_reason::noproc();
+    }
+  }
+  if (!sent) {  // the error arrives as the response (GC-11)
+    auto* f = rts::make_signal<rts::call_failed_signal>(signal_kind::call_failed);
+    f->id = mine->id;
+    f->reason = std::move(why);
+    f->target = self.bits();
+    rts::deliver(*at.system, self.bits(), f);
+  }
+  return id;
+}
+
+namespace {
+
+/// The first response in the mailbox to one of `ids`; null if there is none.
+envelope** find_response(process& self, envelope** place, request_id const* ids, std::size_t count,
+                         std::size_t& which) noexcept {
+  for (; *place != nullptr; place = &(*place)->next) {
+    envelope* e = *place;
+    if (e->kind != signal_kind::reply && e->kind != signal_kind::call_failed) continue;
+    std::uint64_t const id = static_cast<id_envelope*>(e)->id;
+    for (std::size_t i = 0; i < count; ++i) {
+      if (ids[i].owner() == self.self_pid() && rts::id_of(ids[i]) == id) {
+        which = i;
+        return place;
+      }
+    }
+  }
+  return nullptr;
+}
+
+void take_response_at(process& self, envelope** place, response& out) {
+  envelope* e = self.messages().remove(place);
+  self.message_left(e);
+  if (rts::own_ref* r = self.find_own_ref(static_cast<id_envelope*>(e)->id))
+    self.forget_own_ref(*r);
+  out = response_of(e);
+}
+
+}  // namespace
+
+response_state wait_any_response(request_id const* ids, std::size_t count, duration limit,
+                                 std::size_t& which, response& out) {
+  runtime_entry entry;
+  refuse(entry);
+  process& self = *here::in_process().self;
+  rts::wait_limit until(rts::due_in(self, checked_limit(limit)));
+  self.checkpoint();
+  self.drain();
+  self.exit_if_asked();
+  for (;;) {
+    envelope** start =
+        count == 1 ? self.messages().marked(rts::id_of(ids[0])) : self.messages().first();
+    if (envelope** place = find_response(self, start, ids, count, which)) {
+      take_response_at(self, place, out);
+      return response_state::ready;
+    }
+    bool any = false;
+    for (std::size_t i = 0; i < count && !any; ++i)
+      any = ids[i].owner() == self.self_pid() && self.find_own_ref(rts::id_of(ids[i])) != nullptr;
+    if (!any) return response_state::unknown;
+    if (until.due_ns <= self.sched().now() && !self.drain()) return response_state::late;
+    self.set_waiting_in("receive_response");
+    if (!self.wait(until) && !self.drain()) {
+      if (envelope** place = find_response(self, start, ids, count, which)) {
+        take_response_at(self, place, out);
+        return response_state::ready;
+      }
+      return response_state::late;
+    }
+  }
+}
+
+response_state wait_response(request_id id, duration limit, bool abandon, response& out) {
+  std::size_t which = 0;
+  response_state const state = wait_any_response(&id, 1, limit, which, out);
+  if (state == response_state::late && abandon) abandon_request(id);
+  return state;
+}
+
+void abandon_request(request_id id) noexcept {
+  runtime_entry entry;
+  process* self = rts::current_process_or_null();
+  if (entry.refused() || self == nullptr || id.owner() != self->self_pid()) return;
+  rts::own_ref* r = self->find_own_ref(rts::id_of(id));
+  if (r == nullptr || r->what != rts::own_ref::purpose::request) return;
+  if (r->target > 1)
+    rts::send_peer_signal(self->system(), signal_kind::cancel_call, r->target, self->self_pid(),
+                          r->id);
+  self->forget_own_ref(*r);
+  std::size_t which = 0;
+  if (envelope** place = find_response(*self, self->messages().first(), &id, 1, which)) {
+    envelope* e = self->messages().remove(place);
+    self->message_left(e);
+    delete_envelope(e);
+  }
+}
+
+request_id response_id(envelope& e) noexcept {
+  process* self = rts::current_process_or_null();
+  if (self == nullptr || (e.kind != signal_kind::reply && e.kind != signal_kind::call_failed))
+    return {};
+  return request_id(self->make_own_ref(static_cast<id_envelope&>(e).id));
+}
+
+bool take_response(envelope& e, request_id id, response& out) noexcept {
+  process* self = rts::current_process_or_null();
+  if (self == nullptr || response_id(e) != id) return false;
+  if (rts::own_ref* r = self->find_own_ref(rts::id_of(id))) self->forget_own_ref(*r);
+  // The event keeps the block; only what is in it is taken.
+  if (e.kind == signal_kind::reply) {
+    envelope* copy = nullptr;
+    try {
+      copy = new_envelope(signal_kind::reply, e.type->size, e.type->align);
+      e.type->move_construct(copy->payload(), e.payload());
+      copy->type = e.type;
+    } catch (...) {
+      if (copy != nullptr) delete_block(copy);
+      out.why = exit_reason::from_current_exception();
+      return true;
+    }
+    out.reply.reset(copy);
+  } else {
+    out.why = static_cast<rts::call_failed_signal&>(e).reason;
+  }
+  return true;
+}
+
+void reply(from to, envelope_ptr answer) noexcept {
+  runtime_entry entry;
+  process* self = rts::current_process_or_null();
+  if (entry.refused() || self == nullptr || !to) return;
+  call_engine::reply(*self, to, std::move(answer));
+}
+
+void reply_failed(from to, exit_reason why) noexcept {
+  runtime_entry entry;
+  process* self = rts::current_process_or_null();
+  if (entry.refused() || self == nullptr || !to) return;
+  try {
+    auto* f = rts::make_signal<rts::call_failed_signal>(signal_kind::call_failed);
+    f->reason = std::move(why);
+    call_engine::reply(*self, to, envelope_ptr(f));
+  } catch (std::bad_alloc const&) {
+    // The caller hears of it when this process ends, or by its time-out.
+  }
+}
+
+}  // namespace detail
+}  // namespace otter

@@ -1,0 +1,258 @@
+// process/dying.cpp - the end of a process, step by step (doc/signals.md, "Death").
+//
+//  1. ending() of the body, if the end was its own; the report of a crash
+//  2. the body is destroyed: its destructors may send, but not wait
+//  3. ports, timers and the name are released (P-18)
+//  4. links get their exit signals, in portions; then watchers and callers
+//  5. the inbox is closed, and what had come is answered as the rules say
+//  6. the block goes back to the table under a new generation
+
+#include "process/process.hpp"
+#include "process/process_system.hpp"
+#include "process/send.hpp"
+
+#include <fmt/format.h>
+
+#include <new>
+
+namespace otter::rts {
+
+void cancel_listed_timers(timer_block* first) noexcept;
+
+namespace {
+constexpr int portion_size = 1000;
+}
+
+void process::finish() noexcept {
+  if (body_ != nullptr && has(flag_started) && !has(flag_by_signal)) {
+    // Still a living process while it tidies up (terminate of a behaviour may call others).
+    exit_reason why = reason_;
+    set(flag_exit_pending | flag_stop | flag_unwinding, false);
+    in_user_code([&] { body_->ending(why); });
+    if (!has(flag_exit_pending)) {
+      reason_ = std::move(why);
+      set(flag_exit_pending, true);
+    }
+  }
+  if (has(flag_crashed)) report_crash();
+  set(flag_dying, true);
+  destroy_body();
+  release_resources();
+  if (!die_in_portions()) submit_self();
+}
+
+void process::submit_self() noexcept {
+  if (worker* w = current_worker())
+    w->submit_yielded(*this);
+  else
+    sched().submit(*this);
+}
+
+void process::report_crash() noexcept {
+  try {
+    std::string text = to_string(reason_);
+    if (extra_ != nullptr && !extra_->initial_call.empty())
+      text = fmt::format("{}\n  initial call: {}", text, extra_->initial_call);
+    std::string const state =
+        body_ != nullptr && !has(flag_sensitive) ? body_->describe() : std::string();
+    if (!state.empty()) text = fmt::format("{}\n  state: {}", text, state.substr(0, 1024));
+    if (!mailbox_.empty()) text = fmt::format("{}\n  messages waiting: {}", text, mailbox_.size());
+    system_->report({node_event::kind::crash, self_pid(), std::move(text)});
+  } catch (...) {
+    system_->report({node_event::kind::crash, self_pid(), {}});
+  }
+}
+
+void process::destroy_body() noexcept {
+  if (body_ == nullptr) return;
+  reactive_ptr body(std::exchange(body_, nullptr));
+  user_code border;
+  body.reset();
+}
+
+void process::release_resources() noexcept {
+  while (resource* r = resources_) {
+    disown(*r);
+    r->owner_died();
+  }
+  clear_timeout_at_death();
+  cancel_listed_timers(std::exchange(timers_, nullptr));
+  if (name_state_.exchange(nameless, std::memory_order_acq_rel) == named)
+    system_->names().erase_bits(bits());
+}
+
+void process::clear_timeout_at_death() noexcept {
+  timeout_event_ = nullptr;  // goes with the mailbox
+  timeout_ = nullptr;        // is in the list of timers
+}
+
+/// True when the process is gone.
+bool process::die_in_portions() noexcept {
+  int portion = portion_size;
+  if (!tell_links(portion) || !tell_watchers(portion) || !drop_own_refs(portion)) {
+    drain();  // what comes meanwhile is taken in, so that the inbox stays short
+    return false;
+  }
+  close_and_free();
+  return true;
+}
+
+bool process::tell_links(int& portion) noexcept {
+  while (link_entry* l = links_.pop_any()) {
+    std::uint64_t const peer = l->peer;
+    if (l->unlink_id != 0) {  // unlinked: it must not hear of us
+      detail::delete_block(l);
+    } else {
+      auto* x = ::new (static_cast<void*>(l)) exit_signal;
+      x->kind = signal_kind::link_exit;
+      x->bytes = sizeof(link_entry);
+      x->from = self_pid();
+      x->reason = reason_;
+      deliver(*system_, peer, x);
+    }
+    if (--portion <= 0) return false;
+  }
+  return true;
+}
+
+void process::dispose_mailbox() noexcept {
+  for (envelope* e = std::exchange(system_first_, nullptr); e != nullptr;) {
+    envelope* next = e->next;
+    if ((e->flags & listed) == 0) detail::delete_envelope(e);  // else: answered from the set
+    e = next;
+  }
+  system_tail_ = &system_first_;
+  mailbox_.unmark();
+  mailbox_.waiting_at = nullptr;
+  while (!mailbox_.empty()) {
+    envelope* e = mailbox_.remove(mailbox_.first());
+    release_count(e);
+    e->flags = static_cast<std::uint8_t>(e->flags & ~detail::counted);
+    if (e->kind == signal_kind::request && (e->flags & listed) != 0) continue;
+    if (e->kind == signal_kind::ready)
+      refuse_notice(*static_cast<notice*>(e));
+    else
+      detail::delete_envelope(e);
+  }
+  backlog_.store(0, std::memory_order_relaxed);
+}
+
+bool process::tell_watchers(int& portion) noexcept {
+  dispose_mailbox();
+  while (request_envelope* r = open_requests_.pop_any()) {
+    if (r->kind != signal_kind::monitor) {
+      fail_call(*system_, *r, reason_);
+    } else {
+      from const watcher = r->caller;
+      std::uint32_t const bytes = r->bytes;
+      auto* d = ::new (static_cast<void*>(r)) down_signal;
+      d->kind = signal_kind::down;
+      d->bytes = bytes;
+      d->id = id_of(watcher.call());
+      d->who = self_pid();
+      d->reason = reason_;
+      deliver(*system_, pid_access::bits(watcher.caller()), d);
+    }
+    if (--portion <= 0) return false;
+  }
+  return true;
+}
+
+bool process::drop_own_refs(int& portion) noexcept {
+  while (own_ref* r = own_refs_.pop_any()) {
+    if (r->target > 1)
+      send_peer_signal(*system_,
+                       r->what == own_ref::purpose::monitor ? signal_kind::demonitor
+                                                            : signal_kind::cancel_call,
+                       r->target, self_pid(), r->id);
+    drop_own_ref(*r);
+    if (--portion <= 0) return false;
+  }
+  return true;
+}
+
+void process::close_and_free() noexcept {
+  envelope* e = inbox_.close();
+  while (e != nullptr) {
+    envelope* next = e->next;
+    if (e->kind == signal_kind::timer) {
+      give_back_timer(*static_cast<timer_block*>(e));
+    } else {
+      answer_for_dead(*system_, e);
+    }
+    e = next;
+  }
+  // What drain() took in while we were dying.
+  dispose_mailbox();
+  while (request_envelope* r = open_requests_.pop_any()) answer_open(*r);
+  while (room_first_ != nullptr) {
+    peer_signal* w = room_first_;
+    room_first_ = static_cast<peer_signal*>(w->next);
+    answer_for_dead(*system_, w);
+  }
+  room_tail_ = &room_first_;
+  links_.shrink();
+  open_requests_.shrink();
+  own_refs_.shrink();
+  delete std::exchange(extra_, nullptr);
+  call_id_ = call_server_ = 0;
+  call_answer_ = nullptr;
+  handling_ = nullptr;
+  limit_.store(0, std::memory_order_relaxed);
+  kill_since_.store(0, std::memory_order_relaxed);
+  reason_ = exit_reason();
+  priority = priority_level::normal;
+  stack_kind = stack_class::small;
+  home = nullptr;
+  frames = nullptr;
+  defers_ = no_suspends_ = 0;
+  last_id_ = 0;
+  reductions_ = 0;
+  parent_ = 0;
+  flags_ = 0;
+  waker_ = nullptr;
+  waiting_in_ = nullptr;
+  process_system& system = *system_;
+  here const at = here::now();
+  // A pid of the old generation names nobody from here on.
+  bits_.store(bits() + (std::uint64_t{1} << pid_access::index_bits), std::memory_order_relaxed);
+  at.local->processes.release(index_);
+  local_state::add(at.local->alive, -1);
+  system.process_ended();
+}
+
+/// It did not obey a kill in time. Its thread is locked out of the runtime, its frames and body stay
+/// where they are; everything that others see of it ends as for `killed`.
+void process::abandon() noexcept {
+  reason_ = exit_reason::killed();
+  set(flag_abandoned | flag_dying | flag_exit_pending | flag_by_signal, true);
+  system_->abandoned.fetch_add(1, std::memory_order_relaxed);
+  try {
+    char name[128];
+    describe_to(name, sizeof name);
+    system_->report({node_event::kind::process_abandoned, self_pid(),
+                     fmt::format("{} did not end within {} ms of a kill ({}): it is given up, its "
+                                 "stack stays where it is",
+                                 name, system_->limits().kill_limit_ns / 1'000'000,
+                                 waiting_in_ != nullptr ? waiting_in_ : "running user code")});
+  } catch (...) {
+    system_->report({node_event::kind::process_abandoned, self_pid(), {}});
+  }
+  body_ = nullptr;  // never destroyed: its frames may refer to it
+  handling_ = nullptr;
+  if (envelope* e = std::exchange(call_answer_, nullptr)) answer_for_dead(*system_, e);
+  if (call_id_ != 0 && call_server_ != 0)
+    send_peer_signal(*system_, signal_kind::cancel_call, call_server_, self_pid(), call_id_);
+  call_id_ = call_server_ = 0;
+  drain();
+  release_resources();
+  if (!die_in_portions()) submit_self();
+}
+
+/// A request or monitor that came in between our telling and our closing.
+void process::answer_open(request_envelope& r) noexcept {
+  r.target = bits();
+  answer_for_dead(*system_, &r);
+}
+
+}  // namespace otter::rts

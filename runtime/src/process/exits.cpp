@@ -1,0 +1,205 @@
+// process/exits.cpp - links, exit signals, and the guards around them.
+
+#include "process/process.hpp"
+#include "process/process_system.hpp"
+#include "process/send.hpp"
+
+#include <fmt/format.h>
+#include <otter/exit.hpp>
+#include <otter/link.hpp>
+
+#include <new>
+
+namespace otter {
+namespace rts {
+
+void become_exited(exit_signal* e) noexcept {
+  exited message{e->from, std::move(e->reason)};
+  std::uint64_t const target = e->target;
+  std::uint32_t const bytes = e->bytes;
+  e->~exit_signal();
+  auto* m = ::new (static_cast<void*>(e)) envelope;
+  m->kind = signal_kind::message;
+  m->type = &descriptor_of<exited>();
+  m->target = target;
+  m->bytes = bytes;
+  m->payload_at = sizeof(envelope);
+  ::new (m->payload()) exited(std::move(message));
+}
+
+/// Table X-1.
+void process::on_exit_signal(exit_signal* e) noexcept {
+  bool const by_link = e->kind == signal_kind::link_exit;
+  if (by_link) {
+    link_entry* l = links_.find(pid_access::bits(e->from));
+    bool const active = l != nullptr && l->unlink_id == 0;
+    if (l != nullptr) {
+      links_.remove(*l);
+      detail::delete_block(l);
+    }
+    if (!active) {  // X-1g
+      answer_for_dead(*system_, e);
+      return;
+    }
+  }
+  if ((e->flags & untrappable) != 0 || (!by_link && e->reason == exit_kind::kill)) {
+    die(e->reason == exit_kind::kill ? exit_reason::killed() : e->reason, true);  // X-1d
+  } else if (has(flag_trap_exit)) {
+    become_exited(e);
+    accept_message(e);
+    return;
+  } else if (e->reason != exit_kind::normal || (!by_link && e->from == self_pid())) {
+    die(e->reason, true);  // X-1a, X-1c, X-1e
+  }
+  answer_for_dead(*system_, e);  // ignored or acted upon: the block goes
+}
+
+void process::link_to(pid other) {
+  std::uint64_t const peer = pid_access::bits(other);
+  if (other == self_pid()) return;
+  link_entry* l = links_.find(peer);
+  if (l != nullptr && l->unlink_id == 0) return;  // linked already (L-1)
+  auto* request = make_signal<link_entry>(signal_kind::link);
+  request->peer = bits();
+  bool const fresh = l == nullptr;
+  if (fresh) {
+    try {
+      l = make_signal<link_entry>(signal_kind::link);
+    } catch (...) {
+      detail::delete_block(request);
+      throw;
+    }
+    l->peer = peer;
+    links_.insert(*l);
+  }
+  l->unlink_id = 0;  // L-10: re-activated, the outstanding acknowledgement no longer counts
+  if (node_of(other) == system_->node_index() && push(*system_, peer, request)) return;
+  // Dead already (L-4, L-5).
+  links_.remove(*l);
+  detail::delete_block(request);
+  if (!has(flag_trap_exit)) {
+    detail::delete_block(l);
+    throw error(errc::noproc, fmt::format("link to {}: that process has ended", other));
+  }
+  auto* x = ::new (static_cast<void*>(l)) exit_signal;
+  x->kind = signal_kind::link_exit;
+  x->bytes = sizeof(link_entry);
+  x->target = bits();
+  x->from = other;
+  x->reason = exit_reason::noproc();
+  become_exited(x);
+  accept_message(x);
+}
+
+void process::unlink_from(pid other) noexcept {
+  std::uint64_t const peer = pid_access::bits(other);
+  link_entry* l = links_.find(peer);
+  if (l == nullptr || l->unlink_id != 0) return;  // L-7
+  peer_signal* s = nullptr;
+  try {
+    s = make_signal<peer_signal>(signal_kind::unlink);
+  } catch (std::bad_alloc const&) {
+    // No memory to tell the other: the link stays inactive here, so no exit gets through (L-6).
+    l->unlink_id = next_id();
+    return;
+  }
+  l->unlink_id = next_id();
+  s->from = self_pid();
+  s->id = l->unlink_id;
+  if (push(*system_, peer, s)) return;
+  detail::delete_block(s);
+  links_.remove(*l);
+  detail::delete_block(l);
+}
+
+void process::on_link(link_entry* e) noexcept {
+  link_entry* l = links_.find(e->peer);
+  // L-10: while our own unlink is on its way the request is ignored; both end up unlinked.
+  if (l != nullptr) {
+    detail::delete_block(e);
+    return;
+  }
+  links_.insert(*e);
+}
+
+void process::on_unlink(peer_signal* e) noexcept {
+  std::uint64_t const peer = pid_access::bits(e->from);
+  if (link_entry* l = links_.find(peer); l != nullptr && l->unlink_id == 0) {
+    links_.remove(*l);
+    detail::delete_block(l);
+  }
+  // The same block goes back (L-9).
+  e->kind = signal_kind::unlink_ack;
+  e->from = self_pid();
+  deliver(*system_, peer, e);
+}
+
+}  // namespace rts
+
+using rts::here;
+using rts::runtime_entry;
+
+void exit(exit_reason reason) { throw process_exit(std::move(reason)); }
+
+void exit(pid to, exit_reason reason) {
+  runtime_entry entry;
+  if (entry.refused()) return;
+  here const at = here::in_process();
+  auto* x = rts::make_signal<rts::exit_signal>(detail::signal_kind::exit);
+  bool const kill = reason == exit_kind::kill;
+  x->from = at.self->self_pid();
+  x->reason = std::move(reason);
+  if (kill) {
+    // For the watchdog: a kill that is not obeyed within the limit abandons the process.
+    if (rts::process* p = at.system->find(to)) {
+      std::int64_t none = 0;
+      p->kill_since().compare_exchange_strong(none, at.system->sched().now(),
+                                              std::memory_order_relaxed);
+    }
+  }
+  if (rts::node_of(to) != at.system->node_index()) {
+    rts::answer_for_dead(*at.system, x);
+    return;
+  }
+  rts::deliver(*at.system, rts::pid_access::bits(to), x);
+}
+
+bool trap_exit(bool on) noexcept {
+  rts::process* self = rts::current_process_or_null();
+  return self != nullptr && self->trap_exit(on);
+}
+
+void checkpoint() {
+  runtime_entry entry;
+  if (entry.refused())
+    throw error(errc::abandoned, "this process was given up: it may not call the runtime any more");
+  rts::current_process().checkpoint();
+}
+
+defer_exit::defer_exit() noexcept {
+  if (rts::process* self = rts::current_process_or_null()) self->defer(1);
+}
+defer_exit::~defer_exit() {
+  if (rts::process* self = rts::current_process_or_null()) self->defer(-1);
+}
+no_suspend::no_suspend() noexcept {
+  if (rts::process* self = rts::current_process_or_null()) self->forbid_suspend(1);
+}
+no_suspend::~no_suspend() {
+  if (rts::process* self = rts::current_process_or_null()) self->forbid_suspend(-1);
+}
+
+void link(pid other) {
+  runtime_entry entry;
+  if (entry.refused())
+    throw error(errc::abandoned, "this process was given up: it may not call the runtime any more");
+  here::in_process().self->link_to(other);
+}
+
+void unlink(pid other) noexcept {
+  runtime_entry entry;
+  if (entry.refused()) return;
+  if (rts::process* self = rts::current_process_or_null()) self->unlink_from(other);
+}
+
+}  // namespace otter

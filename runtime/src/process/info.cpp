@@ -1,0 +1,241 @@
+// process/info.cpp - looking at a process: the answer is given by the process itself.
+
+#include "process/process.hpp"
+#include "process/process_system.hpp"
+#include "process/send.hpp"
+
+#include <otter/detail/call.hpp>
+#include <otter/print.hpp>
+#include <otter/process_info.hpp>
+
+#include <fmt/format.h>
+
+#include <new>
+
+namespace otter {
+namespace rts {
+
+namespace {
+
+struct query {
+  std::vector<info_item> items;
+};
+struct query_answer {
+  std::vector<info> facts;
+};
+
+std::string text_of(envelope* e) {
+  text_sink sink(256);
+  e->type->print(sink, e->payload());
+  return std::move(sink).take();
+}
+
+}  // namespace
+
+std::vector<info> process::facts(std::vector<info_item> const& items) {
+  std::vector<info> result;
+  result.reserve(items.size());
+  for (info_item item : items) {
+    info_value value;
+    switch (item) {
+      case info_item::registered_name: value = system_->names().name_of(bits()); break;
+      case info_item::label: value = extra_ != nullptr ? extra_->label : std::string(); break;
+      case info_item::status:
+        value = has(flag_dying | flag_exit_pending) ? process_status::exiting
+                : has(flag_paused)                  ? process_status::suspended
+                : waiting_in_ != nullptr            ? process_status::waiting
+                : has(flag_in_body)                 ? process_status::running
+                                                    : process_status::waiting;
+        break;
+      case info_item::message_queue_len: value = std::uint64_t{mailbox_.size()}; break;
+      case info_item::messages: {
+        std::vector<std::string> texts;
+        if (!has(flag_sensitive)) {
+          for (envelope* e = *mailbox_.first(); e != nullptr && texts.size() < 32; e = e->next)
+            if (e->type != nullptr) texts.push_back(text_of(e));
+        }
+        value = std::move(texts);
+        break;
+      }
+      case info_item::links: {
+        std::vector<pid> who;
+        links_.for_each([&](link_entry const& l) {
+          if (l.unlink_id == 0) who.push_back(system_->make_pid_of(l.peer));
+        });
+        value = std::move(who);
+        break;
+      }
+      case info_item::monitors: {
+        std::vector<pid> who;
+        own_refs_.for_each([&](own_ref const& r) {
+          if (r.what == own_ref::purpose::monitor) who.push_back(system_->make_pid_of(r.target));
+        });
+        value = std::move(who);
+        break;
+      }
+      case info_item::monitored_by: {
+        std::vector<pid> who;
+        open_requests_.for_each([&](request_envelope const& r) {
+          if (r.kind == signal_kind::monitor) who.push_back(r.caller.caller());
+        });
+        value = std::move(who);
+        break;
+      }
+      case info_item::trap_exit: value = has(flag_trap_exit); break;
+      case info_item::group_leader: value = group_leader_pid(); break;
+      case info_item::parent: value = parent_pid(); break;
+      case info_item::priority: value = static_cast<otter::priority>(priority); break;
+      case info_item::memory: {
+        std::uint64_t bytes = sizeof(process) + links_.size() * sizeof(link_entry) +
+                              open_requests_.size() * sizeof(request_envelope) +
+                              own_refs_.size() * sizeof(own_ref);
+        for (envelope* e = *mailbox_.first(); e != nullptr; e = e->next) bytes += e->bytes;
+        value = bytes;
+        break;
+      }
+      case info_item::stack_size:
+        value = std::uint64_t{frames != nullptr ? frames->size() : 0};
+        break;
+      case info_item::reductions: value = reductions_; break;
+      case info_item::initial_call:
+        value = extra_ != nullptr ? extra_->initial_call : std::string();
+        break;
+    }
+    result.push_back({item, std::move(value)});
+  }
+  return result;
+}
+
+void process::on_query(request_envelope* e) noexcept {
+  if (has(flag_dying | flag_exit_pending)) {
+    fail_call(*system_, *e, exit_reason::noproc());
+    return;
+  }
+  from const asker = e->caller;
+  try {
+    query_answer answer{facts(static_cast<query*>(e->payload())->items)};
+    detail::envelope_ptr reply =
+        detail::pack<query_answer>(signal_kind::reply, std::move(answer));
+    auto* r = static_cast<id_envelope*>(reply.release());
+    r->id = id_of(asker.call());
+    r->extra = bits();
+    detail::delete_envelope(e);
+    deliver(*system_, pid_access::bits(asker.caller()), r);
+  } catch (...) {
+    fail_call(*system_, *e, exit_reason::from_current_exception());
+  }
+}
+
+void process::describe_to(char* buffer, std::size_t size) const noexcept {
+  // Async-signal-safe: numbers only, and a label that may be half written is left out.
+  std::uint64_t const b = bits();
+  char text[80];
+  std::size_t n = 0;
+  auto const put = [&](char const* s) {
+    while (*s != 0 && n < sizeof text - 1) text[n++] = *s++;
+  };
+  auto const number = [&](std::uint64_t v) {
+    char digits[20];
+    std::size_t d = 0;
+    do digits[d++] = static_cast<char>('0' + v % 10);
+    while ((v /= 10) != 0);
+    while (d > 0 && n < sizeof text - 1) text[n++] = digits[--d];
+  };
+  put("process <");
+  number(system_ != nullptr ? system_->node_index() : 0);
+  put(".");
+  number(b & max_process_index);
+  put(".");
+  number(b >> pid_access::index_bits);
+  put(">");
+  if (extra_ != nullptr && !extra_->label.empty()) {
+    put(" (");
+    for (char c : extra_->label)
+      if (n < sizeof text - 2) text[n++] = c;
+    put(")");
+  }
+  text[n] = 0;
+  for (std::size_t i = 0; i < size; ++i) {
+    buffer[i] = text[i];
+    if (text[i] == 0) break;
+    if (i + 1 == size) buffer[i] = 0;
+  }
+}
+
+}  // namespace rts
+
+using rts::here;
+using rts::process;
+using rts::runtime_entry;
+
+bool is_alive(pid who) {
+  {
+    runtime_entry entry;
+    here const at = here::in_process();
+    if (who == at.self->self_pid()) return true;
+    if (at.system->find(who) == nullptr) return false;
+  }
+  return process_info(who, std::vector<info_item>{}).has_value();
+}
+
+std::optional<std::vector<info>> process_info(pid who, std::vector<info_item> items) {
+  {
+    runtime_entry entry;
+    here const at = here::in_process();
+    if (who == at.self->self_pid()) return at.self->facts(items);
+  }
+  detail::response answer = detail::call(
+      who, detail::pack<rts::query>(detail::signal_kind::query, rts::query{std::move(items)}),
+      infinity);
+  if (!answer.reply) return std::nullopt;
+  return std::move(static_cast<rts::query_answer*>(answer.reply->payload())->facts);
+}
+
+pid group_leader() { return rts::current_process().group_leader_pid(); }
+
+void set_group_leader(pid leader, pid who) {
+  runtime_entry entry;
+  here const at = here::in_process();
+  if (who == at.self->self_pid()) {
+    at.self->extra().group_leader = leader;
+    return;
+  }
+  rts::send_peer_signal(*at.system, detail::signal_kind::set_group_leader,
+                        rts::pid_access::bits(who), leader, 0);
+}
+
+priority set_priority(otter::priority level) noexcept {
+  process* self = rts::current_process_or_null();
+  if (self == nullptr) return otter::priority::normal;
+  auto const was = static_cast<otter::priority>(self->priority);
+  self->mark_fresh_priority(level);
+  return was;
+}
+
+bool set_sensitive(bool hidden) noexcept {
+  process* self = rts::current_process_or_null();
+  return self != nullptr && self->sensitive(hidden);
+}
+
+void set_label(std::string_view text) {
+  runtime_entry entry;
+  rts::current_process().extra().label = std::string(text.substr(0, 256));
+}
+void set_initial_call(std::string_view text) {
+  runtime_entry entry;
+  rts::current_process().extra().initial_call = std::string(text.substr(0, 256));
+}
+
+pid parent() { return rts::current_process().parent_pid(); }
+
+std::vector<pid> processes() {
+  runtime_entry entry;
+  here const at = here::in_process();
+  std::vector<pid> result;
+  at.system->table().for_each([&](process& p) {
+    if (p.signals().is_open()) result.push_back(at.system->make_pid_of(p.bits()));
+  });
+  return result;
+}
+
+}  // namespace otter

@@ -1,0 +1,376 @@
+// process/process.cpp - turns, waiting and safe points.
+
+#include "process/process.hpp"
+
+#include "process/process_system.hpp"
+
+#include <chrono>
+#include <exception>
+#include <thread>
+
+namespace otter::rts {
+
+namespace {
+constexpr std::uint64_t generation_step = std::uint64_t{1} << pid_access::index_bits;
+}
+
+process::process(std::uint32_t index) noexcept : bits_(generation_step | index), index_(index) {}
+
+pid process::self_pid() const noexcept { return system_->make_pid_of(bits()); }
+pid process::parent_pid() const noexcept {
+  return parent_ == 0 ? pid{} : system_->make_pid_of(parent_);
+}
+pid process::group_leader_pid() const noexcept {
+  return extra_ != nullptr && extra_->group_leader ? extra_->group_leader : parent_pid();
+}
+scheduler& process::sched() noexcept { return system_->sched(); }
+ref process::make_own_ref(std::uint64_t id) const noexcept {
+  return ref_access::make(self_pid(), id);
+}
+
+process_extra& process::extra() {
+  if (extra_ == nullptr) extra_ = new process_extra;
+  return *extra_;
+}
+
+pid process::occupy(process_system& system, reactive_ptr body, pid parent, pid group_leader) {
+  system_ = &system;  // bits_ is ours already: the end of the last occupant moved it on
+  name_state_.store(unnamed, std::memory_order_relaxed);
+  parent_ = pid_access::bits(parent);
+  if (group_leader && group_leader != parent) extra().group_leader = group_leader;
+  body_ = body.release();
+  return self_pid();
+}
+
+void process::vacate() noexcept {
+  destroy_body();
+  delete std::exchange(extra_, nullptr);
+}
+
+void process::wake_up(worker* w) noexcept {
+  if (attached())
+    waker_->wake();
+  else if (w != nullptr)
+    w->submit_woken(*this);
+  else
+    sched().submit(*this);
+}
+
+bool process::trap_exit(bool on) noexcept {
+  bool const was = has(flag_trap_exit);
+  set(flag_trap_exit, on);
+  return was;
+}
+bool process::sensitive(bool on) noexcept {
+  bool const was = has(flag_sensitive);
+  set(flag_sensitive, on);
+  return was;
+}
+
+// --- a turn ---
+
+void process::run() noexcept {
+  if (has(flag_dying)) {  // a long death goes on
+    if (!die_in_portions()) submit_self();
+    return;
+  }
+  for (;;) {
+    drain();
+    if (has(flag_exit_pending | flag_stop)) {
+      finish();
+      return;
+    }
+    if (!has(flag_started)) {
+      set(flag_started, true);
+      in_user_code([this] { body_->start(); });
+      continue;
+    }
+    worker& w = *current_worker();
+    if (w.reductions <= 0) {  // behind everybody, and this is the last touch
+      w.submit_yielded(*this);
+      return;
+    }
+    if (!next_event()) {
+      home = nullptr;
+      frames = nullptr;
+      if (inbox_.go_idle()) return;
+    }
+  }
+}
+
+bool process::next_event() noexcept {
+  if (envelope* e = system_first_) {
+    system_first_ = e->next;
+    if (system_first_ == nullptr) system_tail_ = &system_first_;
+    handle(e);
+    return true;
+  }
+  if (has(flag_paused)) return false;
+  while (!mailbox_.empty()) {
+    envelope* e = *mailbox_.first();
+    if (e->kind == signal_kind::ready && !static_cast<notice*>(e)->direct) {
+      expand_notice(mailbox_.first());
+      continue;
+    }
+    mailbox_.remove(mailbox_.first());
+    message_left(e);
+    if ((e->flags & voided) != 0) {
+      detail::delete_envelope(e);
+      continue;
+    }
+    if (e == timeout_event_) timeout_event_ = nullptr;
+    handle(e);
+    return true;
+  }
+  return false;
+}
+
+void process::handle(envelope* e) noexcept {
+  --current_worker()->reductions;
+  ++reductions_;
+  if (e->kind == signal_kind::ready) {
+    // The notice is its port's: the event only says that it came.
+    static_cast<notice*>(e)->in_flight_.store(false, std::memory_order_release);
+    event what(e);
+    in_user_code([&] { body_->handle(what); });
+    return;
+  }
+  bool const is_request = e->kind == signal_kind::request || e->kind == signal_kind::system;
+  if (is_request) {
+    handling_ = e;
+    set(flag_answered, false);
+  }
+  event what(e);
+  in_user_code([&] { body_->handle(what); });
+  handling_ = nullptr;
+  if (what.envelope() == nullptr) return;  // taken
+  if (is_request)
+    end_of_request(*static_cast<request_envelope*>(e));
+  else
+    detail::delete_envelope(e);
+}
+
+/// The handler has returned: the payload goes, the head stays while an answer is owed.
+void process::end_of_request(request_envelope& r) noexcept {
+  if (r.type != nullptr) {
+    r.type->destroy(r.payload());
+    r.type = nullptr;
+  }
+  if (has(flag_answered) || (r.flags & listed) == 0) {
+    detail::delete_block(&r);
+    return;
+  }
+  r.flags |= handled;
+}
+
+void process::expand_notice(envelope** place) noexcept {
+  struct at_place final : message_sink {
+    process& owner;
+    envelope** place;
+    at_place(process& p, envelope** at) noexcept : owner(p), place(at) {}
+    void append(detail::envelope_ptr message) noexcept override {
+      envelope* e = message.release();
+      e->target = owner.bits();
+      owner.mailbox_.insert(place, e);
+      place = &e->next;
+    }
+  };
+  auto* n = static_cast<notice*>(mailbox_.remove(place));
+  n->in_flight_.store(false, std::memory_order_release);
+  at_place sink(*this, place);
+  n->expand(*this, sink);
+}
+
+bool process::take_notice(notice& n) noexcept {
+  for (envelope** place = mailbox_.first(); *place != nullptr; place = &(*place)->next) {
+    if (*place == &n) {
+      mailbox_.remove(place);
+      n.in_flight_.store(false, std::memory_order_release);
+      return true;
+    }
+  }
+  return false;
+}
+
+void process::message_left(envelope* e) noexcept {
+  release_count(e);
+  backlog_.store(mailbox_.size(), std::memory_order_relaxed);
+  if (room_first_ != nullptr) grant_room();
+  if (has(flag_long_queue)) watch_length();
+}
+
+void process::request_stop(exit_reason reason) noexcept {
+  if (has(flag_exit_pending | flag_stop)) return;
+  reason_ = std::move(reason);
+  set(flag_stop, true);
+}
+
+void process::die(exit_reason reason, bool by_signal) noexcept {
+  // The first that terminates decides. But what a body asked for with stop() is not an end
+  // yet: an exit signal or exception before it returns is earlier.
+  if (has(flag_exit_pending | flag_dying)) return;
+  reason_ = std::move(reason);
+  set(flag_stop, false);
+  set(flag_exit_pending, true);
+  set(flag_by_signal, by_signal);
+}
+
+// --- safe points ---
+
+void process::exit_if_asked() {
+  if (!has(flag_exit_pending) && !has(flag_dying)) return;
+  if (deferring() || std::uncaught_exceptions() > 0 || has(flag_dying)) return;
+  set(flag_unwinding, true);
+  if (attached()) throw process_exit(reason_);
+  throw detail::unwinding{};
+}
+
+void process::charge(int cost) {
+  reductions_ += static_cast<std::uint64_t>(cost);
+  worker* w = current_worker();
+  if (w == nullptr) return;
+  w->reductions -= cost;
+  if (w->reductions > 0) return;
+  checkpoint();
+}
+
+void process::checkpoint() {
+  if (attached()) {
+    drain();
+    exit_if_asked();
+    return;
+  }
+  if (!inbox_.nothing_waits()) drain();
+  exit_if_asked();
+  worker* w = current_worker();
+  if (w->reductions > 0 || deferring() || has(flag_dying | flag_exit_pending) ||
+      std::uncaught_exceptions() > 0)
+    return;
+  // Out of budget in the middle of a frame: still runnable, so it submits itself.
+  try {
+    prepare_suspend(*w, *this);
+  } catch (std::bad_alloc const&) {
+    w->reductions = 1;  // no stack to go on with: it keeps the processor a little longer
+    return;
+  }
+  w->submit_yielded(*this);
+  suspend(*this);
+  drain();
+  exit_if_asked();
+}
+
+bool process::wait(std::int64_t due_ns) {
+  wait_limit limit(due_ns);
+  return wait(limit);
+}
+
+bool process::wait(wait_limit& limit) {
+  if (drain()) {
+    exit_if_asked();
+    return true;
+  }
+  exit_if_asked();
+  if (limit.expired) return false;
+  require_suspendable();
+  sleep(&limit);
+  drain();
+  exit_if_asked();
+  return !limit.expired;
+}
+
+void process::require_suspendable() {
+  if (has(flag_dying) || (has(flag_exit_pending) && std::uncaught_exceptions() > 0))
+    throw error(errc::exiting, "this process is ending: its destructors may send, but not wait");
+  if (no_suspends_ != 0)
+    throw error(errc::would_suspend,
+                "this call would have to wait, and a no_suspend guard forbids it");
+}
+
+void process::wait_for(wake_signal& s) noexcept {
+  wait_limit forever(INT64_MAX);
+  for (;;) {
+    drain();
+    if (s.arrived) return;
+    try {
+      sleep(&forever);
+    } catch (std::bad_alloc const&) {
+      // No stack for the worker to go on with: the thread itself waits, in small steps.
+      std::this_thread::sleep_for(std::chrono::microseconds(200));
+    }
+  }
+}
+
+/// Suspends until something is in the inbox. The token is not thrown here.
+void process::sleep(wait_limit* limit) {
+  if (attached()) {
+    if (!waker_->armed && !inbox_.go_idle()) return;
+    waker_->armed = false;
+    if (waker_->sleep(limit->due_ns)) return;
+    limit->expired = true;
+    if (inbox_.wake()) return;  // nobody else has: it is ours again
+    // Somebody wakes us at this very moment: that must be consumed.
+    waker_->sleep(INT64_MAX);
+    return;
+  }
+  worker& w = *current_worker();
+  if (limit->due_ns != INT64_MAX && limit->timer == nullptr) {
+    here const at = here::now();
+    timer_block* t = at.local->timers.acquire();
+    if (t == nullptr) throw error(errc::system_limit, "no timer left on this node");
+    local_state::add(at.local->timer_count, 1);
+    t->system = system_;
+    t->target = bits();
+    t->limit = limit;
+    limit->timer = t;
+    w.start_timer_at(*t, limit->due_ns);
+  }
+  prepare_suspend(w, *this);
+  if (!inbox_.go_idle()) {
+    cancel_suspend(*this);
+    return;
+  }
+  suspend(*this);
+}
+
+void process::rearm() noexcept {
+  waker_->armed = inbox_.go_idle();
+  if (!waker_->armed) waker_->wake();
+}
+
+void process::detach() noexcept {
+  if (!has(flag_exit_pending)) die(exit_reason::normal(), false);
+  if (waker_->armed) {
+    waker_->armed = false;
+    if (!inbox_.wake()) waker_->sleep(INT64_MAX);
+  }
+  set(flag_dying, true);
+  release_resources();
+  while (!die_in_portions()) {
+  }
+}
+
+// --- what it owns ---
+
+void process::own(resource& r) noexcept {
+  r.owner_ = this;
+  r.previous_ = nullptr;
+  r.next_ = resources_;
+  if (resources_ != nullptr) resources_->previous_ = &r;
+  resources_ = &r;
+}
+
+void process::disown(resource& r) noexcept {
+  if (r.owner_ != this) return;
+  (r.previous_ != nullptr ? r.previous_->next_ : resources_) = r.next_;
+  if (r.next_ != nullptr) r.next_->previous_ = r.previous_;
+  r.owner_ = nullptr;
+  r.previous_ = r.next_ = nullptr;
+}
+
+// --- who runs here ---
+
+process* current_process_or_null() noexcept { return here::now().self; }
+
+process& current_process() { return *here::in_process().self; }
+
+}  // namespace otter::rts

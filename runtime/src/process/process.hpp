@@ -1,0 +1,339 @@
+#pragma once
+
+// process/process.hpp - one process: its block, and how a turn of it goes.
+//
+// The block holds what must be at hand; what few processes have is in process_extra. A process
+// that waits between two events has no stack: run() returned (doc/stacks.md). Its sources:
+//
+//   process.cpp   turns, waiting, safe points          exits.cpp      exit signals, links
+//   dying.cpp     the end, step by step                monitors.cpp   monitors, aliases
+//   signals.cpp   acting on what came                  calls.cpp      requests and replies
+//   send.cpp      pushing, limits                      timers.cpp     timers
+
+#include "base/keyed_set.hpp"
+#include "message/pid_access.hpp"
+#include "process/inbox.hpp"
+#include "process/mailbox.hpp"
+#include "process/notice.hpp"
+#include "process/signals.hpp"
+#include "process/timer_block.hpp"
+#include "scheduler/scheduler.hpp"
+
+#include <otter/detail/unwinding.hpp>
+#include <otter/error.hpp>
+#include <otter/reactive.hpp>
+#include <otter/spawn.hpp>
+
+#include <atomic>
+#include <cstdint>
+#include <string>
+
+namespace otter::rts {
+
+class process_system;
+struct here;
+struct local_state;
+
+/// What few processes have.
+struct process_extra {
+  std::string label;
+  std::string initial_call;
+  pid group_leader;
+  bool painted = false;
+};
+
+/// How the thread of an attached process is woken; see node/attached_thread.cpp.
+class attached_waker {
+ public:
+  virtual void wake() noexcept = 0;
+  /// Blocks the attached thread until wake() or until `due_ns`; false when the time is over.
+  virtual bool sleep(std::int64_t due_ns) noexcept = 0;
+  virtual slab& memory() noexcept = 0;
+  virtual local_state& local() noexcept = 0;
+  /// Whether a descriptor has to be kept readable while signals wait.
+  virtual bool has_descriptor() const noexcept = 0;
+  /// The inbox is marked idle although the thread runs, so that the next push calls wake().
+  bool armed = false;
+
+ protected:
+  ~attached_waker() = default;
+};
+
+/// Ownership: the table of the process_system owns the block for ever; an *occupant* has it from
+///            open() to the end of its death.
+/// Threads:   `inbox_`, `bits_`, `limit_`, `counted_`, `backlog_`, `kill_since_` any. Everything
+///            else: who runs the process (or, before open(), who spawns it).
+/// Invariant: bits_ names the occupant; it changes only while the inbox is closed or about to be
+///            closed by the dying occupant, so a signal in an inbox can be compared with it.
+class process final : public runnable {
+ public:
+  explicit process(std::uint32_t index) noexcept;
+  ~process() = default;
+
+  // --- for the table ---
+  std::uint32_t table_next = 0;
+  std::uint32_t index() const noexcept { return index_; }
+
+  // --- any thread ---
+  bool is(pid p) const noexcept {
+    return bits_.load(std::memory_order_relaxed) == pid_access::bits(p);
+  }
+  std::uint64_t bits() const noexcept { return bits_.load(std::memory_order_relaxed); }
+  inbox& signals() noexcept { return inbox_; }
+  /// Makes it runnable after a push that woke it.
+  void wake_up(worker* here) noexcept;
+  /// Description for reports: async-signal-safe.
+  void describe_to(char* buffer, std::size_t size) const noexcept;
+  std::uint32_t backlog() const noexcept { return backlog_.load(std::memory_order_relaxed); }
+  std::atomic<std::uint64_t>& limit_word() noexcept { return limit_; }
+  std::atomic<std::int64_t>& counted() noexcept { return counted_; }
+  std::atomic<std::int64_t>& kill_since() noexcept { return kill_since_; }
+  /// Whether it has a name. Changed by the name table under its mutex, except that a dying process
+  /// exchanges it for `nameless` first: then nobody can name it any more.
+  enum : std::uint8_t { unnamed, named, nameless };
+  std::atomic<std::uint8_t>& name_state() noexcept { return name_state_; }
+
+  // --- life ---
+  /// A fresh occupant: returns its pid. By the spawner; nobody else sees the block yet.
+  pid occupy(process_system& system, reactive_ptr body, pid parent, pid group_leader);
+  /// Takes it back before open(): nothing has happened.
+  void vacate() noexcept;
+  void open() noexcept { inbox_.open(); }
+  void run() noexcept override;
+
+  // --- the process itself ---
+  pid self_pid() const noexcept;
+  process_system& system() const noexcept { return *system_; }
+  scheduler& sched() noexcept;
+  /// Waits until something has arrived, or the limit is over (then false). May return true without
+  /// a reason; callers loop. A safe point. Throws: the unwinding token; error(exiting,
+  /// would_suspend).
+  bool wait(wait_limit& limit);
+  bool wait(std::int64_t due_ns);
+  /// Waits for a signal whatever happens; exit signals are kept. The process must be suspendable.
+  void wait_for(wake_signal& s) noexcept;
+  /// Throws: error(exiting, would_suspend) where waiting is forbidden.
+  void require_suspendable();
+  /// Counts work; yields or exits when the budget is used up. `may_exit`: the public function's
+  /// contract.
+  void charge(int cost);
+  /// A safe point without waiting.
+  void checkpoint();
+  /// Throws the unwinding token if an exit signal has come and it may be thrown here.
+  void exit_if_asked();
+  /// Takes in what has arrived; true if there was anything.
+  bool drain() noexcept;
+
+  void own(resource& r) noexcept;
+  void disown(resource& r) noexcept;
+  bool take_notice(notice& n) noexcept;
+
+  mailbox& messages() noexcept { return mailbox_; }
+  bool trap_exit(bool on) noexcept;
+  bool traps_exit() const noexcept { return has(flag_trap_exit); }
+
+  std::uint64_t next_id() noexcept { return ++last_id_; }
+  ref make_own_ref(std::uint64_t id) const noexcept;
+
+  process_extra& extra();  // throws std::bad_alloc
+  process_extra const* extra_if_any() const noexcept { return extra_; }
+  pid parent_pid() const noexcept;
+  pid group_leader_pid() const noexcept;
+
+  // --- links and exits (exits.cpp) ---
+  void link_to(pid other);
+  void unlink_from(pid other) noexcept;
+  void add_link(link_entry& entry) noexcept { links_.insert(entry); }
+  /// It is to end with `reason`; acted upon at the next safe point.
+  void die(exit_reason reason, bool by_signal) noexcept;
+
+  // --- monitors, aliases (monitors.cpp) ---
+  monitor_ref watch(pid target, alias_mode mode, std::string* name, envelope* tag,
+                    detail::down_maker make);
+  bool unwatch(monitor_ref ref, demonitor_flush flush) noexcept;
+  void add_watcher(request_envelope& entry) noexcept;
+  void add_own_ref(own_ref& r) noexcept { own_refs_.insert(r); }
+  own_ref* find_own_ref(std::uint64_t id) noexcept { return own_refs_.find(id); }
+  void drop_own_ref(own_ref& r) noexcept;
+  void forget_own_ref(own_ref& r) noexcept {
+    own_refs_.remove(r);
+    drop_own_ref(r);
+  }
+
+  // --- calls (calls.cpp) ---
+  friend struct call_engine;
+
+  // --- timers (timers.cpp) ---
+  void set_timeout(std::int64_t delay_ns, std::uint64_t token);
+  void clear_timeout() noexcept;
+  void list_timer(timer_block& t) noexcept;
+
+  // --- events of a reactive body ---
+  void request_stop(exit_reason reason) noexcept;
+  void pause_messages(bool paused) noexcept { set(flag_paused, paused); }
+
+  // --- guards ---
+  void defer(int by) noexcept { defers_ = static_cast<std::uint16_t>(defers_ + by); }
+  void forbid_suspend(int by) noexcept { no_suspends_ = static_cast<std::uint16_t>(no_suspends_ + by); }
+  bool deferring() const noexcept { return defers_ != 0 || no_suspends_ != 0; }
+  bool is_dying() const noexcept { return has(flag_dying); }
+  bool ending_soon() const noexcept { return has(flag_exit_pending); }
+
+  // --- attached threads ---
+  void attach(attached_waker& waker) noexcept {
+    waker_ = &waker;
+    set(flag_attached, true);
+    set(flag_started, true);
+  }
+  bool attached() const noexcept { return has(flag_attached); }
+  attached_waker* waker() noexcept { return waker_; }
+  /// The attached thread leaves: ends the process on that thread.
+  void detach() noexcept;
+  /// For its descriptor: the next push shall call wake(), or it is called at once.
+  void rearm() noexcept;
+
+  // --- facts (info.cpp) ---
+  std::vector<info> facts(std::vector<info_item> const& items);
+  bool sensitive(bool on) noexcept;
+  void count_alive(std::int64_t by) noexcept;
+  /// What it waits in, for reports of a shutdown.
+  char const* waiting_in() const noexcept { return waiting_in_; }
+  void set_waiting_in(char const* what) noexcept { waiting_in_ = what; }
+  /// The node gives it up (abandonment); on a worker, its thread locked out.
+  void abandon() noexcept;
+  void mark_fresh_priority(otter::priority p) noexcept;
+
+ private:
+  enum : std::uint32_t {
+    flag_started = 1,
+    flag_trap_exit = 2,
+    flag_exit_pending = 4,   // reason_ is set; the token is to be thrown
+    flag_by_signal = 8,      // and it was a signal: ending() is not called
+    flag_unwinding = 16,     // the token was thrown
+    flag_stop = 32,          // the body asked to end: reason_ is set
+    flag_dying = 64,         // no user code but destructors any more
+    flag_paused = 128,
+    flag_attached = 256,
+    flag_sensitive = 512,
+    flag_crashed = 1024,     // an exception was the reason: report it
+    flag_long_queue = 2048,
+    flag_abandoned = 4096,
+    flag_in_body = 16384,   // user code is on a stack
+    flag_answered = 8192,    // the request under treatment has been answered
+  };
+  bool has(std::uint32_t f) const noexcept { return (flags_ & f) != 0; }
+  void set(std::uint32_t f, bool on) noexcept { flags_ = on ? flags_ | f : flags_ & ~f; }
+
+  // --- turns (process.cpp) ---
+  template <class F>
+  void in_user_code(F&& f) noexcept;
+  bool next_event() noexcept;  // handles one; false: nothing to do
+  void handle(envelope* e) noexcept;
+  void end_of_request(request_envelope& r) noexcept;
+  void sleep(wait_limit* limit);
+
+  // --- signals (signals.cpp) ---
+  void act(envelope* e) noexcept;
+  void accept_message(envelope* e) noexcept;
+  void on_exit_signal(exit_signal* e) noexcept;
+  void on_link(link_entry* e) noexcept;
+  void on_unlink(peer_signal* e) noexcept;
+  void on_down(down_signal* e) noexcept;
+  void on_reply(id_envelope* e) noexcept;
+  void on_alias_message(id_envelope* e) noexcept;
+  void on_timer(timer_block* t) noexcept;
+  void on_query(request_envelope* e) noexcept;
+  void on_attach_timer(peer_signal* e) noexcept;
+  void on_room_wanted(peer_signal* e) noexcept;
+  void enforce_limit() noexcept;
+  void grant_room() noexcept;
+  void watch_length() noexcept;
+  void release_count(envelope* e) noexcept {
+    if ((e->flags & detail::counted) != 0) counted_.fetch_sub(1, std::memory_order_relaxed);
+  }
+  friend struct signal_rules;
+
+ public:
+  /// For whoever removes a message from the mailbox.
+  void message_left(envelope* e) noexcept;
+  /// Turns the notice at `place` into the messages it stands for.
+  void expand_notice(envelope** place) noexcept;
+
+ private:
+  // --- dying (dying.cpp) ---
+  void finish() noexcept;
+  bool die_in_portions() noexcept;
+  void dispose_mailbox() noexcept;
+  void release_resources() noexcept;
+  bool tell_links(int& portion) noexcept;
+  bool tell_watchers(int& portion) noexcept;
+  bool drop_own_refs(int& portion) noexcept;
+  void close_and_free() noexcept;
+  void clear_timeout_at_death() noexcept;
+  void answer_open(request_envelope& r) noexcept;
+  void submit_self() noexcept;
+  void report_crash() noexcept;
+  void destroy_body() noexcept;
+
+  // line 0, after the runnable's fields: what a sender touches
+  inbox inbox_;
+  std::atomic<std::uint64_t> bits_;
+  std::atomic<std::uint32_t> backlog_{0};   // messages that wait, as the owner saw it last
+  std::uint32_t flags_ = 0;
+  std::atomic<std::uint64_t> limit_{0};     // limit << 8 | policy; 0: none
+  std::atomic<std::int64_t> counted_{0};
+
+  process_system* system_ = nullptr;
+  reactive* body_ = nullptr;
+  envelope* handling_ = nullptr;            // the request whose handler runs
+  mailbox mailbox_;
+  envelope* system_first_ = nullptr;
+  envelope** system_tail_ = &system_first_;
+  keyed_set<link_entry, link_key> links_;
+  keyed_set<request_envelope, request_key> open_requests_;  // calls to answer, monitors on us
+  keyed_set<own_ref, own_ref_key> own_refs_;
+  timer_block* timers_ = nullptr;           // message timers that are for this process
+  timer_block* timeout_ = nullptr;          // the body's
+  envelope* timeout_event_ = nullptr;       // its event, in the mailbox
+  resource* resources_ = nullptr;
+  peer_signal* room_first_ = nullptr;       // senders that wait for room, in order
+  peer_signal** room_tail_ = &room_first_;
+  std::uint64_t last_id_ = 0;
+  std::uint64_t call_id_ = 0;               // the call that is being waited for
+  std::uint64_t call_server_ = 0;
+  envelope* call_answer_ = nullptr;
+  exit_reason reason_;
+  std::uint64_t parent_ = 0;
+  process_extra* extra_ = nullptr;
+  attached_waker* waker_ = nullptr;
+  char const* waiting_in_ = nullptr;
+  std::atomic<std::int64_t> kill_since_{0};  // when an untrappable kill was sent; 0: none
+  std::uint64_t reductions_ = 0;
+  std::uint32_t index_;
+  std::atomic<std::uint8_t> name_state_{nameless};
+  std::uint16_t defers_ = 0;
+  std::uint16_t no_suspends_ = 0;
+};
+
+/// Runs a piece of the body. Whatever leaves it becomes the reason to end.
+template <class F>
+void process::in_user_code(F&& f) noexcept {
+  set(flag_in_body, true);
+  try {
+    user_code border;
+    f();
+  } catch (process_exit const& e) {
+    die(e.reason(), false);
+  } catch (detail::unwinding const&) {
+    // reason_ is set: the token is only thrown when it is.
+  } catch (...) {
+    if (!has(flag_exit_pending)) set(flag_crashed, true);
+    die(exit_reason::from_current_exception(), false);
+  }
+  set(flag_in_body, false);
+}
+
+process* current_process_or_null() noexcept;
+process& current_process();
+
+}  // namespace otter::rts

@@ -1,0 +1,163 @@
+#pragma once
+
+// process/process_system.hpp - what all processes of one node share.
+//
+//   process_system   process table, timer table, names, limits, counters
+//   local_state      one worker's (or attached thread's) stocks, so that spawning and timers
+//                    touch no shared line
+
+#include "base/slab.hpp"
+#include "base/stable_table.hpp"
+#include "process/names.hpp"
+#include "process/process.hpp"
+#include "process/timer_block.hpp"
+#include "scheduler/scheduler.hpp"
+
+#include <otter/node.hpp>
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+namespace otter::rts {
+
+/// Ownership: of the process_system. Threads: the worker or thread that it is lent to; the counters
+/// are read by anybody (relaxed: sums that are exact when nothing runs).
+struct alignas(64) local_state {
+  explicit local_state(process_system& system);
+
+  stable_table<process>::cache processes;
+  stable_table<timer_block>::cache timers;
+  std::atomic<std::int64_t> alive{0};        ///< spawned here minus ended here
+  std::atomic<std::int64_t> timer_count{0};  ///< started here minus given back here
+  std::atomic<std::uint64_t> dropped{0};
+
+  static void add(std::atomic<std::int64_t>& n, std::int64_t by) noexcept {
+    // One writer: a plain addition that readers may see late.
+    n.store(n.load(std::memory_order_relaxed) + by, std::memory_order_relaxed);
+  }
+};
+
+struct process_limits {
+  std::uint32_t max_processes = 1u << 22;
+  std::int64_t kill_limit_ns = 5'000'000'000;
+  std::int64_t block_limit_ns = 5'000'000'000;
+  std::uint32_t long_queue_on = 0;
+  std::uint32_t long_queue_off = 0;
+};
+
+/// Ownership: of all process and timer blocks, names and slabs of a node.
+/// Threads:   any, by the rules of its parts.
+class process_system {
+ public:
+  process_system(std::uint32_t node_index, process_limits const& limits, std::uint64_t secret,
+                 std::function<void(node_event const&)> on_event);
+  ~process_system();
+
+  /// The block that a pid of this node names, if it lives there now; else null. The answer may be
+  /// old at once: a push decides.
+  process* find(pid p) noexcept {
+    if (node_of(p) != node_index_) return nullptr;
+    process* found = table_.at(index_of(p));
+    return found != nullptr && found->is(p) ? found : nullptr;
+  }
+  process* at(std::uint32_t index) noexcept { return table_.at(index); }
+  pid make_pid_of(std::uint64_t bits) const noexcept { return pid_access::make(node_index_, bits); }
+
+  local_state& lend_local();
+  void give_back_local(local_state& local) noexcept;
+
+  std::uint32_t node_index() const noexcept { return node_index_; }
+  process_limits const& limits() const noexcept { return limits_; }
+  name_table& names() noexcept { return names_; }
+  slab_set& slabs() noexcept { return slabs_; }
+  stable_table<timer_block>& timers() noexcept { return timer_table_; }
+  stable_table<process>& table() noexcept { return table_; }
+
+  scheduler& sched() noexcept { return *scheduler_; }
+  void set_scheduler(scheduler& s) noexcept { scheduler_ = &s; }
+
+  void report(node_event&& event) noexcept;
+
+  /// Processes that live, attached threads included. Exact when nothing is spawned or ends.
+  std::int64_t alive() noexcept;
+  std::int64_t timer_count() noexcept;
+  std::uint64_t dropped() noexcept;
+  /// Called at each end while the node stops, and whoever waits for it is told.
+  void process_ended() noexcept;
+  /// Waits until `alive() <= left`, or the limit is over. Threads driver only.
+  bool wait_for_ends(std::int64_t left, std::int64_t limit_ns);
+  std::atomic<bool> stopping{false};
+  std::atomic<std::int64_t> abandoned{0};
+  /// Set by the node: what to do when too many threads are lost.
+  std::function<void()> on_too_many_abandoned;
+
+  /// What the room of ports keeps per node; that room's, made and destroyed through it.
+  std::shared_ptr<void> ports;
+  std::mutex ports_mutex;
+
+  /// Foreign threads spawn through these, one at a time.
+  std::mutex foreign_mutex;
+  local_state* foreign_local = nullptr;  // guarded by foreign_mutex
+  slab* foreign_slab = nullptr;          // guarded by foreign_mutex
+
+ private:
+  std::uint32_t const node_index_;
+  process_limits const limits_;
+  std::function<void(node_event const&)> const on_event_;
+  scheduler* scheduler_ = nullptr;
+  slab_set slabs_;
+  stable_table<process> table_;
+  stable_table<timer_block> timer_table_;
+  name_table names_;
+
+  std::mutex locals_mutex_;
+  std::vector<std::unique_ptr<local_state>> locals_;  // guarded by locals_mutex_
+  std::vector<local_state*> idle_locals_;             // guarded by locals_mutex_
+
+  std::mutex ends_mutex_;
+  std::condition_variable ends_;
+};
+
+/// What a thread that is no worker works with: an attached thread, or one of the blocking pool.
+struct foreign_context {
+  process* self = nullptr;
+  slab* memory = nullptr;
+  local_state* local = nullptr;
+  process_system* system = nullptr;
+
+  static foreign_context* current() noexcept;
+  static void set_current(foreign_context* c) noexcept;
+};
+
+/// While it lives, the calling thread can make signals of `system`.
+class pool_memory {
+ public:
+  explicit pool_memory(process_system& system);
+  ~pool_memory();
+  pool_memory(pool_memory const&) = delete;
+  pool_memory& operator=(pool_memory const&) = delete;
+
+ private:
+  foreign_context context_;
+  foreign_context* before_;
+};
+
+/// Who is executing this, and with what. Cheap to make, old after every suspension.
+struct here {
+  process* self = nullptr;       ///< null: no process
+  worker* on = nullptr;          ///< null: an attached thread
+  slab* memory = nullptr;        ///< null: neither worker nor attached thread
+  local_state* local = nullptr;
+  process_system* system = nullptr;
+
+  static here now() noexcept;
+  /// Throws: error(not_in_process) outside a process or attached thread.
+  static here in_process();
+};
+
+}  // namespace otter::rts

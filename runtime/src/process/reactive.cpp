@@ -1,0 +1,80 @@
+// process/reactive.cpp - events, and what a body may ask of its process.
+
+#include "process/process.hpp"
+#include "process/process_system.hpp"
+
+#include <otter/reactive.hpp>
+
+#include <fmt/format.h>
+
+namespace otter {
+
+using rts::here;
+using rts::process;
+using rts::runtime_entry;
+
+event::kind event::what() const noexcept {
+  using detail::signal_kind;
+  switch (envelope_->kind) {
+    case signal_kind::cast: return kind::cast;
+    case signal_kind::request: return kind::request;
+    case signal_kind::reply:
+    case signal_kind::call_failed: return kind::reply;
+    case signal_kind::timeout: return kind::timeout;
+    case signal_kind::system: return kind::system;
+    case signal_kind::ready: return kind::ready;
+    default: return kind::message;
+  }
+}
+
+from event::caller() const noexcept {
+  if (envelope_->kind != detail::signal_kind::request &&
+      envelope_->kind != detail::signal_kind::system)
+    return {};
+  return static_cast<detail::request_envelope*>(envelope_)->caller;
+}
+
+std::uint64_t event::token() const noexcept {
+  return envelope_->kind == detail::signal_kind::timeout
+             ? static_cast<detail::id_envelope*>(envelope_)->id
+             : 0;
+}
+
+any_message event::take() noexcept {
+  if (envelope_->kind != detail::signal_kind::message) return {};
+  return any_message(detail::envelope_ptr(release()));
+}
+
+void reactive::ending(exit_reason const&) {}
+std::string reactive::describe() const { return {}; }
+
+void reactive::stop(exit_reason reason) noexcept {
+  if (process* self = rts::current_process_or_null()) self->request_stop(std::move(reason));
+}
+
+void reactive::pause_messages(bool paused) noexcept {
+  if (process* self = rts::current_process_or_null()) self->pause_messages(paused);
+}
+
+void reactive::start_timeout(duration delay, std::uint64_t token) {
+  runtime_entry entry;
+  if (entry.refused())
+    throw error(errc::abandoned, "this process was given up: it may not call the runtime any more");
+  process& self = rts::current_process();
+  if (delay == infinity) {
+    self.clear_timeout();
+    return;
+  }
+  if (delay < duration::zero())
+    throw error(errc::badarg,
+                fmt::format("a time-out of {} ns: it must not be negative", delay.count()));
+  self.set_timeout(delay.count(), token);
+}
+
+void reactive::stop_timeout() noexcept {
+  runtime_entry entry;
+  process* self = rts::current_process_or_null();
+  if (self != nullptr && !entry.refused()) self->clear_timeout();
+}
+
+}  // namespace otter

@@ -1,0 +1,108 @@
+// process/receive.cpp - waiting for a message: one pass through the mailbox.
+
+#include "process/process.hpp"
+#include "process/process_system.hpp"
+
+#include <otter/receive.hpp>
+
+namespace otter {
+namespace rts {
+std::int64_t due_in(process& self, duration limit) noexcept;
+}
+
+namespace detail {
+
+using rts::here;
+using rts::process;
+using rts::runtime_entry;
+using rts::wait_limit;
+
+// The limit of the wait lives as long as the scan; it is made at the first wait only, so that a
+// receive that finds its message at once reads no clock.
+mailbox_scan::mailbox_scan(duration limit, ref marker) : limit_(limit) {
+  runtime_entry entry;
+  if (entry.refused())
+    throw error(errc::abandoned, "this process was given up: it may not call the runtime any more");
+  process& self = *here::in_process().self;
+  process_ = &self;
+  self.checkpoint();
+  self.drain();
+  self.exit_if_asked();
+  bool const ours = marker && marker.owner() == self.self_pid();
+  position_ = ours ? self.messages().marked(rts::id_of(marker)) : self.messages().first();
+  candidate_ = position_;
+}
+
+mailbox_scan::~mailbox_scan() {
+  runtime_entry entry;
+  auto& self = *static_cast<process*>(process_);
+  self.messages().waiting_at = nullptr;
+  if (wait_made_) reinterpret_cast<wait_limit*>(wait_)->~wait_limit();
+}
+
+envelope* mailbox_scan::next() {
+  runtime_entry entry;
+  auto& self = *static_cast<process*>(process_);
+  static_assert(sizeof(wait_limit) <= sizeof(wait_));
+  for (;;) {
+    envelope* e = *position_;
+    if (e != nullptr) {
+      if (e->kind == signal_kind::ready && !static_cast<rts::notice*>(e)->direct) {
+        self.expand_notice(position_);
+        continue;  // what it stands for is at the same place now
+      }
+      candidate_ = position_;
+      position_ = &e->next;
+      if (e->kind == signal_kind::message) return e;
+      continue;  // requests, casts, replies and time-outs are a behaviour's
+    }
+    if (late_) return nullptr;
+    if (limit_ == duration::zero()) {  // a look, no wait (MB-6)
+      late_ = true;
+      self.messages().waiting_at = position_;
+      bool const more = self.drain();
+      position_ = self.messages().waiting_at;
+      self.exit_if_asked();
+      if (!more) return nullptr;
+      continue;
+    }
+    if (!wait_made_) {
+      ::new (static_cast<void*>(wait_)) wait_limit(rts::due_in(self, limit_));
+      wait_made_ = true;
+    }
+    self.set_waiting_in("receive");
+    self.messages().waiting_at = position_;
+    // When the time is over, what has come by then is still looked at (MB-8).
+    late_ = !self.wait(*reinterpret_cast<wait_limit*>(wait_));
+    position_ = self.messages().waiting_at;
+    self.set_waiting_in(nullptr);
+  }
+}
+
+envelope_ptr mailbox_scan::take() noexcept {
+  runtime_entry entry;
+  auto& self = *static_cast<process*>(process_);
+  envelope* e = self.messages().remove(candidate_);
+  position_ = candidate_;
+  self.message_left(e);
+  return envelope_ptr(e);
+}
+
+}  // namespace detail
+
+using rts::runtime_entry;
+
+void sleep_for(duration time) {
+  runtime_entry entry;
+  if (entry.refused())
+    throw error(errc::abandoned, "this process was given up: it may not call the runtime any more");
+  rts::process& self = *rts::here::in_process().self;
+  self.checkpoint();
+  rts::wait_limit limit(rts::due_in(self, detail::checked_limit(time)));
+  self.set_waiting_in("sleep_for");
+  while (!limit.expired && (limit.due_ns == INT64_MAX || self.sched().now() < limit.due_ns))
+    self.wait(limit);
+  self.set_waiting_in(nullptr);
+}
+
+}  // namespace otter

@@ -1,0 +1,308 @@
+// process/send.cpp - getting a signal into an inbox; mailbox limits.
+
+#include "process/send.hpp"
+
+#include "process/process.hpp"
+
+#include <otter/message.hpp>
+#include <otter/spawn.hpp>
+#include <otter/timer.hpp>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <new>
+
+namespace otter {
+
+namespace rts {
+
+bool push(process_system& system, std::uint64_t target, envelope* e) noexcept {
+  process* p = system.at(static_cast<std::uint32_t>(target) & max_process_index);
+  if (p == nullptr || p->bits() != target) return false;
+  e->target = target;
+  // Nothing of *e may be read after a push that succeeds.
+  scheduler& s = system.sched();
+  if (s.simulated()) s.trace("push", target, static_cast<std::uint64_t>(e->kind));
+  switch (p->signals().push(e)) {
+    case inbox::pushed::refused: return false;
+    case inbox::pushed::woke: p->wake_up(current_worker()); return true;
+    case inbox::pushed::queued: return true;
+  }
+  return true;
+}
+
+void deliver(process_system& system, std::uint64_t target, envelope* e) noexcept {
+  if (!push(system, target, e)) answer_for_dead(system, e);
+}
+
+void send_peer_signal(process_system& system, signal_kind kind, std::uint64_t target, pid from,
+                      std::uint64_t id) noexcept {
+  peer_signal* s = nullptr;
+  try {
+    s = make_signal<peer_signal>(kind);
+  } catch (...) {
+    return;
+  }
+  s->from = from;
+  s->id = id;
+  deliver(system, target, s);
+}
+
+void fail_call(process_system& system, request_envelope& r, exit_reason why) noexcept {
+  from const caller = r.caller;
+  if (r.type != nullptr) r.type->destroy(r.payload());
+  std::uint32_t const bytes = r.bytes;
+  r.~request_envelope();
+  auto* f = ::new (static_cast<void*>(&r)) call_failed_signal;
+  f->kind = signal_kind::call_failed;
+  f->bytes = bytes;
+  f->id = id_of(caller.call());
+  f->reason = std::move(why);
+  deliver(system, pid_access::bits(caller.caller()), f);
+}
+
+void answer_for_dead(process_system& system, envelope* e) noexcept {
+  if ((e->flags & detail::counted) != 0) {
+    // Its place was taken in the counter of the block that it was sent to.
+    process* p = system.at(static_cast<std::uint32_t>(e->target) & max_process_index);
+    if (p != nullptr) p->counted().fetch_sub(1, std::memory_order_relaxed);
+    e->flags = static_cast<std::uint8_t>(e->flags & ~detail::counted);
+  }
+  switch (e->kind) {
+    case signal_kind::request:
+    case signal_kind::system:
+    case signal_kind::query: {
+      auto& r = *static_cast<request_envelope*>(e);
+      if (r.caller)
+        fail_call(system, r, exit_reason::noproc());
+      else
+        detail::delete_envelope(e);
+      return;
+    }
+    case signal_kind::monitor: {
+      auto& r = *static_cast<request_envelope*>(e);
+      from const watcher = r.caller;
+      pid const who = system.make_pid_of(e->target);
+      std::uint32_t const bytes = e->bytes;
+      auto* d = ::new (static_cast<void*>(e)) down_signal;
+      d->kind = signal_kind::down;
+      d->bytes = bytes;
+      d->id = id_of(watcher.call());
+      d->who = who;
+      d->reason = exit_reason::noproc();
+      deliver(system, pid_access::bits(watcher.caller()), d);
+      return;
+    }
+    case signal_kind::link: {
+      auto* l = static_cast<link_entry*>(e);
+      std::uint64_t const peer = l->peer;
+      pid const dead = system.make_pid_of(e->target);
+      auto* x = ::new (static_cast<void*>(l)) exit_signal;
+      x->kind = signal_kind::link_exit;
+      x->bytes = sizeof(link_entry);
+      x->from = dead;
+      x->reason = exit_reason::noproc();
+      deliver(system, peer, x);
+      return;
+    }
+    case signal_kind::unlink: {
+      // The unlinker need not wait for our acknowledgement: no exit of ours can follow.
+      auto* p = static_cast<peer_signal*>(e);
+      std::uint64_t const to = pid_access::bits(p->from);
+      p->from = system.make_pid_of(e->target);
+      p->kind = signal_kind::unlink_ack;
+      deliver(system, to, p);
+      return;
+    }
+    case signal_kind::room_wanted: {
+      // Room for nothing: the sender goes on, and its message is dropped.
+      auto* p = static_cast<peer_signal*>(e);
+      std::uint64_t const to = pid_access::bits(p->from);
+      p->from = pid{};
+      p->kind = signal_kind::room_given;
+      deliver(system, to, p);
+      return;
+    }
+    case signal_kind::room_given: {
+      auto* p = static_cast<peer_signal*>(e);
+      if (p->from) {  // the place that was kept for the sender
+        process* server = system.find(p->from);
+        if (server != nullptr) server->counted().fetch_sub(1, std::memory_order_relaxed);
+      }
+      detail::delete_block(e);
+      return;
+    }
+    case signal_kind::timer: {
+      auto* t = static_cast<timer_block*>(e);
+      give_back_timer(*t);
+      return;
+    }
+    case signal_kind::ready: {
+      auto* n = static_cast<notice*>(e);
+      refuse_notice(*n);
+      return;
+    }
+    case signal_kind::wake: return;
+    case signal_kind::message:
+    case signal_kind::cast:
+    case signal_kind::reply:
+    case signal_kind::timeout:
+    case signal_kind::alias_message:
+    case signal_kind::exit:
+    case signal_kind::link_exit:
+    case signal_kind::down:
+    case signal_kind::call_failed: detail::delete_envelope(e); return;
+    case signal_kind::unlink_ack:
+    case signal_kind::demonitor:
+    case signal_kind::cancel_call:
+    case signal_kind::attach_timer:
+    case signal_kind::set_group_leader: detail::delete_block(e); return;
+  }
+}
+
+// --- limits (design: overload) ---
+
+namespace {
+
+enum class admission : unsigned char { granted, dropped, refused };
+
+/// Asks a bounded mailbox for a place for a plain message, cast or request. `granted` has counted
+/// it. Exits: may, under overflow::block. Throws: error(mailbox_full).
+admission ask_for_place(process_system& system, process& to, process& sender, bool may_block,
+                        std::int64_t due_ns) {
+  std::uint64_t const word = to.limit_word().load(std::memory_order_relaxed);
+  auto const policy = static_cast<overflow>(word & 0xff);
+  auto const limit = static_cast<std::int64_t>(word >> 8);
+  std::int64_t const bound = policy == overflow::drop_oldest ? 2 * limit : limit;
+  std::int64_t const before = to.counted().fetch_add(1, std::memory_order_relaxed);
+  if (before < bound) return admission::granted;
+  if (policy == overflow::block && (&to == &sender || !may_block || sender.deferring()))
+    return admission::granted;  // over-admitted, and counted
+  to.counted().fetch_sub(1, std::memory_order_relaxed);
+  here const at = here::now();
+  switch (policy) {
+    case overflow::kill: {
+      auto* x = make_signal<exit_signal>(signal_kind::exit);
+      x->flags = untrappable;
+      x->from = sender.self_pid();
+      x->reason = exit_reason::mailbox_full();
+      deliver(system, to.bits(), x);
+      return admission::refused;
+    }
+    case overflow::drop_newest:
+    case overflow::drop_oldest:
+    case overflow::busy:
+      at.local->dropped.fetch_add(1, std::memory_order_relaxed);
+      return admission::dropped;
+    case overflow::block: break;
+  }
+  return wait_for_room(sender, to.self_pid(), due_ns) ? admission::granted : admission::dropped;
+}
+
+}  // namespace
+
+bool send_counted(process_system& system, process& sender, pid to, detail::envelope_ptr e,
+                  std::int64_t due_ns, exit_reason* why) {
+  process* p = system.find(to);
+  if (p == nullptr) {
+    if (why != nullptr) *why = exit_reason::noproc();
+    return false;
+  }
+  bool const counts = e->kind != signal_kind::system;  // the table of limits: who can be refused
+  if (counts && p->limit_word().load(std::memory_order_relaxed) != 0) [[unlikely]] {
+    switch (ask_for_place(system, *p, sender, true, due_ns)) {
+      case admission::granted: break;
+      case admission::dropped:
+        if (why != nullptr) *why = exit_reason::busy();
+        return false;
+      case admission::refused:
+        if (why != nullptr) *why = exit_reason::mailbox_full();
+        return false;
+    }
+    e->flags |= detail::counted;
+  }
+  // A sender pays for what it piles up: the longer the queue, the shorter its turn.
+  int const cost = 1 + static_cast<int>(std::min<std::uint32_t>(p->backlog() >> 6, 64));
+  envelope* raw = e.release();
+  if (!push(system, pid_access::bits(to), raw)) {
+    if (raw->kind == signal_kind::request) {
+      if (why != nullptr) *why = exit_reason::noproc();
+      if ((raw->flags & detail::counted) != 0)
+        p->counted().fetch_sub(1, std::memory_order_relaxed);
+      detail::delete_envelope(raw);
+    } else {
+      raw->target = pid_access::bits(to);
+      answer_for_dead(system, raw);
+    }
+    sender.charge(cost);
+    return false;
+  }
+  if (why == nullptr) sender.charge(cost);
+  return true;
+}
+
+}  // namespace rts
+
+namespace detail {
+
+using rts::here;
+using rts::runtime_entry;
+
+namespace {
+void refuse_abandoned(runtime_entry const& entry) {
+  if (entry.refused())
+    throw error(errc::abandoned, "this process was given up: it may not call the runtime any more");
+}
+}  // namespace
+
+void send_envelope(pid to, envelope_ptr e) {
+  runtime_entry entry;
+  refuse_abandoned(entry);
+  here const at = here::in_process();
+  rts::send_counted(*at.system, *at.self, to, std::move(e),
+                    at.system->limits().block_limit_ns, nullptr);
+}
+
+void send_envelope(std::string_view name, envelope_ptr e) {
+  runtime_entry entry;
+  refuse_abandoned(entry);
+  here const at = here::in_process();
+  std::uint64_t const bits = at.system->names().find(name);
+  if (bits == 0)
+    throw error(errc::badarg, fmt::format("send to \"{}\": nobody on this node has that name", name));
+  rts::send_counted(*at.system, *at.self, at.system->make_pid_of(bits), std::move(e),
+                    at.system->limits().block_limit_ns, nullptr);
+}
+
+void send_envelope(alias_ref to, envelope_ptr e) {
+  runtime_entry entry;
+  refuse_abandoned(entry);
+  here const at = here::in_process();
+  static_cast<id_envelope*>(e.get())->id = rts::id_of(to);
+  rts::send_counted(*at.system, *at.self, to.owner(), std::move(e),
+                    at.system->limits().block_limit_ns, nullptr);
+}
+
+envelope_ptr pack_for(alias_ref, any_message&& message) {
+  envelope_ptr plain = message.release();
+  envelope_ptr result(new_envelope(signal_kind::alias_message, plain->type->size,
+                                   plain->type->align));
+  plain->type->move_construct(result->payload(), plain->payload());
+  result->type = plain->type;
+  return result;
+}
+
+void cast(pid server, envelope_ptr e) { send_envelope(server, std::move(e)); }
+
+void cast(std::string_view name, envelope_ptr e) {
+  runtime_entry entry;
+  refuse_abandoned(entry);
+  here const at = here::in_process();
+  if (std::uint64_t const bits = at.system->names().find(name); bits != 0)
+    rts::send_counted(*at.system, *at.self, at.system->make_pid_of(bits), std::move(e),
+                      at.system->limits().block_limit_ns, nullptr);
+}
+
+}  // namespace detail
+}  // namespace otter

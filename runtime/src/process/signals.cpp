@@ -1,0 +1,221 @@
+// process/signals.cpp - acting on what came.
+
+#include "process/process.hpp"
+#include "process/process_system.hpp"
+#include "process/send.hpp"
+
+#include <fmt/format.h>
+
+#include <new>
+
+namespace otter::rts {
+
+bool process::drain() noexcept {
+  bool const has_descriptor = waker_ != nullptr && waker_->has_descriptor();
+  if (has_descriptor && waker_->armed) {
+    waker_->armed = false;
+    if (!inbox_.wake()) waker_->sleep(INT64_MAX);  // consumes the wake-up, and clears
+  }
+  envelope* e = inbox_.take_all();
+  bool const any = e != nullptr;
+  while (e != nullptr) {
+    envelope* next = e->next;
+    act(e);
+    e = next;
+  }
+  backlog_.store(mailbox_.size(), std::memory_order_relaxed);
+  if (has_descriptor && !has(flag_dying)) rearm();
+  return any;
+}
+
+void process::act(envelope* e) noexcept {
+  if (e->target != bits()) {  // for an earlier occupant of this block
+    answer_for_dead(*system_, e);
+    return;
+  }
+  switch (e->kind) {
+    case signal_kind::request: {
+      auto& r = *static_cast<request_envelope*>(e);
+      r.flags |= listed;
+      open_requests_.insert(r);
+      accept_message(e);
+      return;
+    }
+    case signal_kind::message:
+    case signal_kind::cast:
+    case signal_kind::timeout: accept_message(e); return;
+    case signal_kind::system: {
+      auto& r = *static_cast<request_envelope*>(e);
+      if (r.caller) {
+        r.flags |= listed;
+        open_requests_.insert(r);
+      }
+      e->next = nullptr;
+      *system_tail_ = e;
+      system_tail_ = &e->next;
+      return;
+    }
+    case signal_kind::ready:
+      mailbox_.append(e);
+      return;
+    case signal_kind::reply:
+    case signal_kind::call_failed: on_reply(static_cast<id_envelope*>(e)); return;
+    case signal_kind::alias_message: on_alias_message(static_cast<id_envelope*>(e)); return;
+    case signal_kind::exit:
+    case signal_kind::link_exit: on_exit_signal(static_cast<exit_signal*>(e)); return;
+    case signal_kind::link: on_link(static_cast<link_entry*>(e)); return;
+    case signal_kind::unlink: on_unlink(static_cast<peer_signal*>(e)); return;
+    case signal_kind::unlink_ack: {
+      auto* ack = static_cast<peer_signal*>(e);
+      link_entry* l = links_.find(pid_access::bits(ack->from));
+      if (l != nullptr && l->unlink_id == ack->id) {  // else linked again meanwhile
+        links_.remove(*l);
+        detail::delete_block(l);
+      }
+      detail::delete_block(e);
+      return;
+    }
+    case signal_kind::monitor: add_watcher(*static_cast<request_envelope*>(e)); return;
+    case signal_kind::demonitor: {
+      auto* p = static_cast<peer_signal*>(e);
+      if (auto* r = open_requests_.remove(ref_access::make(p->from, p->id))) detail::delete_block(r);
+      detail::delete_block(e);
+      return;
+    }
+    case signal_kind::down: on_down(static_cast<down_signal*>(e)); return;
+    case signal_kind::cancel_call: {
+      // The caller has gone or has its answer from elsewhere. The request is still treated (GC-6),
+      // only nobody is owed an answer.
+      auto* p = static_cast<peer_signal*>(e);
+      if (auto* r = open_requests_.remove(ref_access::make(p->from, p->id))) {
+        r->flags = static_cast<std::uint8_t>(r->flags & ~listed);
+        if ((r->flags & handled) != 0) detail::delete_block(r);
+      }
+      detail::delete_block(e);
+      return;
+    }
+    case signal_kind::timer: on_timer(static_cast<timer_block*>(e)); return;
+    case signal_kind::attach_timer: on_attach_timer(static_cast<peer_signal*>(e)); return;
+    case signal_kind::query: on_query(static_cast<request_envelope*>(e)); return;
+    case signal_kind::set_group_leader: {
+      auto* p = static_cast<peer_signal*>(e);
+      try {
+        extra().group_leader = p->from;
+      } catch (std::bad_alloc const&) {
+        system_->report({node_event::kind::failure, self_pid(),
+                         "out of memory: the group leader stays what it was"});
+      }
+      detail::delete_block(e);
+      return;
+    }
+    case signal_kind::room_wanted: on_room_wanted(static_cast<peer_signal*>(e)); return;
+    case signal_kind::room_given: {
+      auto* p = static_cast<peer_signal*>(e);
+      if (call_id_ == p->id && call_answer_ == nullptr)
+        call_answer_ = e;
+      else
+        answer_for_dead(*system_, e);  // waited too long: the place is given back
+      return;
+    }
+    case signal_kind::wake: static_cast<wake_signal*>(e)->arrived = true; return;
+  }
+}
+
+void process::accept_message(envelope* e) noexcept {
+  mailbox_.append(e);
+  if ((e->flags & detail::counted) != 0) enforce_limit();
+  if (system_->limits().long_queue_on != 0) watch_length();
+}
+
+/// drop_oldest: the receiver makes room.
+void process::enforce_limit() noexcept {
+  std::uint64_t const word = limit_.load(std::memory_order_relaxed);
+  if (static_cast<overflow>(word & 0xff) != overflow::drop_oldest || (word >> 8) == 0) return;
+  auto const limit = static_cast<std::int64_t>(word >> 8);
+  std::int64_t waiting = 0;
+  envelope** oldest = nullptr;
+  // Only what is in the mailbox can be dropped; what is still in the inbox comes through here too.
+  if (static_cast<std::int64_t>(mailbox_.size()) <= limit) return;
+  for (envelope** place = mailbox_.first(); *place != nullptr; place = &(*place)->next) {
+    if (((*place)->flags & detail::counted) == 0) continue;
+    if (oldest == nullptr) oldest = place;
+    if (++waiting > limit) break;
+  }
+  if (waiting <= limit) return;
+  envelope* e = mailbox_.remove(oldest);
+  release_count(e);
+  here const at = here::now();
+  at.local->dropped.fetch_add(1, std::memory_order_relaxed);
+  if (e->kind == signal_kind::request) {
+    auto& r = *static_cast<request_envelope*>(e);
+    if ((r.flags & listed) != 0) {
+      open_requests_.remove(r);
+      fail_call(*system_, r, exit_reason::busy());
+      return;
+    }
+  }
+  detail::delete_envelope(e);
+}
+
+void process::watch_length() noexcept {
+  process_limits const& l = system_->limits();
+  bool const was = has(flag_long_queue);
+  bool now = was;
+  if (mailbox_.size() > l.long_queue_on) now = true;
+  if (mailbox_.size() <= l.long_queue_off) now = false;
+  if (now == was) return;
+  set(flag_long_queue, now);
+  try {
+    system_->report({node_event::kind::long_queue, self_pid(),
+                     now ? fmt::format("{} messages wait (alarm above {})", mailbox_.size(),
+                                       l.long_queue_on)
+                         : fmt::format("{} messages wait: the alarm is over (at {} or below)",
+                                       mailbox_.size(), l.long_queue_off)});
+  } catch (std::bad_alloc const&) {
+    // The alarm is lost, not the process.
+  }
+}
+
+// --- replies ---
+
+void process::on_reply(id_envelope* e) noexcept {
+  std::uint64_t const id = e->id;
+  bool wanted = false;
+  std::uint64_t server = 0;
+  if (id == call_id_ && call_answer_ == nullptr) {
+    wanted = true;
+    server = call_server_;
+    call_answer_ = e;
+  } else if (own_ref* r = own_refs_.find(id);
+             r != nullptr && r->what == own_ref::purpose::request && r->target != 0) {
+    wanted = true;
+    server = r->target;
+    r->target = 0;  // answered: a second reply is dropped
+    mailbox_.append(e);
+  }
+  if (wanted && e->kind == signal_kind::reply && e->extra != server && server != 1)
+    send_peer_signal(*system_, signal_kind::cancel_call, server, self_pid(), id);
+  if (!wanted) detail::delete_envelope(e);  // late, or a second one (GC-6, GC-9)
+}
+
+void process::on_alias_message(id_envelope* e) noexcept {
+  own_ref* r = own_refs_.find(e->id);
+  if (r == nullptr || r->alias == alias_mode::none) {  // inactive (AL-5)
+    release_count(e);
+    detail::delete_envelope(e);
+    return;
+  }
+  if (r->alias == alias_mode::reply) {
+    own_refs_.remove(*r);
+    drop_own_ref(*r);
+  } else if (r->alias == alias_mode::reply_demonitor) {  // ends both (AL-3)
+    if (r->target != 0)
+      send_peer_signal(*system_, signal_kind::demonitor, r->target, self_pid(), r->id);
+    own_refs_.remove(*r);
+    drop_own_ref(*r);
+  }
+  e->kind = signal_kind::message;
+  accept_message(e);
+}
+
+}  // namespace otter::rts

@@ -1,0 +1,107 @@
+#pragma once
+
+// process/signals.hpp - the shapes of the signals that are no user's messages.
+//
+// Some change their shape in place, so that the death of a process never has to allocate: a link's
+// entry becomes the exit signal, a monitor's entry becomes the `down`, a request becomes the
+// failure of its call.
+
+#include <otter/detail/envelope.hpp>
+#include <otter/exit.hpp>
+#include <otter/exit_reason.hpp>
+#include <otter/monitor.hpp>
+#include <otter/pid.hpp>
+#include <otter/process_info.hpp>
+
+#include <cstdint>
+
+namespace otter::rts {
+
+using detail::envelope;
+using detail::id_envelope;
+using detail::request_envelope;
+using detail::signal_kind;
+
+// --- flags of an envelope, beside detail::counted ---
+inline constexpr std::uint8_t untrappable = 2;   ///< exit: kill, or a mailbox limit
+inline constexpr std::uint8_t listed = 4;        ///< request: in the server's set of open requests
+inline constexpr std::uint8_t handled = 8;       ///< request: its handler has returned
+inline constexpr std::uint8_t voided = 16;       ///< timeout: stopped while it stood in the mailbox
+inline constexpr std::uint8_t from_table = 32;   ///< the block is a timer's: back to its table
+
+/// kind exit, link_exit.
+struct exit_signal : envelope {
+  pid from;
+  exit_reason reason;
+};
+
+/// kind link (as a signal) and the entry in the set of links; becomes an exit_signal at death.
+struct link_entry : envelope {
+  link_entry* hash_next = nullptr;
+  std::uint64_t peer = 0;       ///< bits of the other's pid; of the sender while it is a signal
+  std::uint64_t unlink_id = 0;  ///< not 0: unlinked by us and not yet acknowledged: inactive
+};
+
+/// kind unlink, unlink_ack, demonitor, cancel_call, set_group_leader, attach_timer, room_*.
+struct peer_signal : envelope {
+  pid from;
+  std::uint64_t id = 0;
+};
+
+/// kind call_failed.
+struct call_failed_signal : id_envelope {
+  exit_reason reason;
+};
+
+/// kind down: what a monitor's entry becomes.
+struct down_signal : id_envelope {
+  pid who;
+  exit_reason reason;
+};
+
+/// kind wake: embedded in what a process waits for without regard to exits.
+struct wake_signal : envelope {
+  wake_signal() noexcept { kind = signal_kind::wake; }
+  bool arrived = false;  ///< the process has drained it: nobody else touches it any more
+};
+
+/// Room in a monitor's block for the `down` message that it becomes in the end.
+inline constexpr std::size_t down_message_at = sizeof(envelope);
+inline constexpr std::size_t monitor_block_bytes = down_message_at + sizeof(down);
+static_assert(sizeof(down_signal) <= monitor_block_bytes);
+static_assert(sizeof(request_envelope) <= monitor_block_bytes);
+static_assert(monitor_block_bytes <= 128, "a monitor is two cache lines");
+static_assert(sizeof(link_entry) <= 64 && sizeof(exit_signal) <= 64);
+static_assert(sizeof(exited) <= sizeof(exit_signal) - sizeof(envelope));
+
+/// What a process remembers of something that it asked for: a monitor, an alias, a request.
+struct own_ref {
+  enum class purpose : std::uint8_t { monitor, alias, request };
+
+  own_ref* hash_next = nullptr;
+  std::uint64_t id = 0;
+  std::uint64_t target = 0;  ///< bits of the watched process or server; 0: there is none
+  purpose what = purpose::alias;
+  alias_mode alias = alias_mode::none;
+  std::string* name = nullptr;       ///< monitor by name: the name
+  envelope* tag = nullptr;           ///< tagged monitor
+  detail::down_maker make = nullptr;
+};
+
+struct link_key {
+  using key_type = std::uint64_t;
+  static key_type key(link_entry const& l) noexcept { return l.peer; }
+  static std::uint64_t hash(key_type k) noexcept { return detail::mix_bits(k); }
+};
+struct own_ref_key {
+  using key_type = std::uint64_t;
+  static key_type key(own_ref const& r) noexcept { return r.id; }
+  static std::uint64_t hash(key_type k) noexcept { return detail::mix_bits(k); }
+};
+struct request_key {
+  using key_type = otter::ref;
+  static key_type key(request_envelope const& r) noexcept { return r.caller.call(); }
+  static std::uint64_t hash(key_type const& k) noexcept { return std::hash<otter::ref>{}(k); }
+};
+
+}  // namespace otter::rts

@@ -1,0 +1,227 @@
+// process/spawn.cpp - starting processes.
+
+#include "process/process.hpp"
+#include "process/process_system.hpp"
+#include "process/send.hpp"
+#include "process/spawn.hpp"
+
+#include <fmt/format.h>
+#include <otter/name.hpp>
+#include <otter/spawn.hpp>
+
+#include <new>
+
+namespace otter {
+namespace rts {
+
+namespace {
+
+stack_class stack_class_for(std::size_t bytes) noexcept {
+  if (bytes <= stack_size(stack_class::small)) return stack_class::small;
+  if (bytes <= stack_size(stack_class::medium)) return stack_class::medium;
+  return stack_class::large;
+}
+
+/// Links and monitors of a child are made before it can run, so nothing can be missed (L-8, SP-3).
+struct bonds {
+  link_entry* ours = nullptr;
+  link_entry* childs = nullptr;
+  own_ref* watch = nullptr;
+  request_envelope* watched = nullptr;
+  slab* memory;
+
+  explicit bonds(slab* m) noexcept : memory(m) {}
+  ~bonds() {
+    for (void* block : {static_cast<void*>(ours), static_cast<void*>(childs),
+                        static_cast<void*>(watch), static_cast<void*>(watched)})
+      if (block != nullptr) slab::free(block, memory);
+  }
+};
+
+}  // namespace
+
+void check_name(std::string_view name) {
+  if (name.empty() || name.size() > 255)
+    throw error(errc::badarg,
+                fmt::format("a name of {} bytes: it must have 1 to 255", name.size()));
+}
+
+void register_process(process_system& system, std::string_view name, pid who) {
+  check_name(name);
+  process* p = system.find(who);
+  if (p == nullptr)
+    throw error(errc::badarg, fmt::format("register \"{}\": {} has ended", name, who));
+  std::uint8_t state = process::unnamed;
+  switch (system.names().insert(name, pid_access::bits(who), [&] {
+    if (!p->name_state().compare_exchange_strong(state, process::named,
+                                                 std::memory_order_acq_rel))
+      return false;
+    if (p->is(who)) return true;
+    p->name_state().store(process::unnamed, std::memory_order_release);  // another occupant
+    state = process::nameless;
+    return false;
+  })) {
+    case name_table::inserted::done: return;
+    case name_table::inserted::taken:
+      throw error(errc::badarg, fmt::format("register \"{}\": the name is taken by {}", name,
+                                            system.make_pid_of(system.names().find(name))));
+    case name_table::inserted::refused:
+      if (state == process::named)
+        throw error(errc::badarg, fmt::format("register \"{}\": {} has the name \"{}\" already",
+                                              name, who,
+                                              system.names().name_of(pid_access::bits(who))));
+      throw error(errc::badarg, fmt::format("register \"{}\": {} has ended", name, who));
+  }
+}
+
+spawned spawn_process(process_system& system, local_state& local, slab& memory, process* parent,
+                      spawn_options const& options, reactive_ptr body) {
+  bool const with_monitor = options.monitor.has_value();
+  if ((options.link || with_monitor) && parent == nullptr)
+    throw error(errc::not_in_process,
+                "spawn from outside a node: only a process can be linked to or watch a child");
+  if (!options.name.empty()) check_name(options.name);
+  if (options.max_mailbox.limit >= (1u << 31))
+    throw error(errc::badarg, fmt::format("max_mailbox of {} messages: at most 2^31-1",
+                                          options.max_mailbox.limit));
+  if (options.stack_size > stack_size(stack_class::large))
+    throw error(errc::badarg,
+                fmt::format("a stack of {} bytes: {} is the most", options.stack_size,
+                            stack_size(stack_class::large)));
+  if (system.stopping.load(std::memory_order_relaxed) && parent == nullptr)
+    throw error(errc::system_limit, "spawn: the node is stopping");
+
+  bonds b(&memory);
+  if (options.link) {
+    b.ours = ::new (memory.allocate(sizeof(link_entry))) link_entry;
+    b.childs = ::new (memory.allocate(sizeof(link_entry))) link_entry;
+  }
+  if (with_monitor) {
+    b.watch = ::new (memory.allocate(sizeof(own_ref))) own_ref;
+    b.watched = ::new (memory.allocate(monitor_block_bytes)) request_envelope;
+  }
+  process* child = local.processes.acquire();
+  if (child == nullptr)
+    throw error(errc::system_limit,
+                fmt::format("spawn: {} processes live, and this node allows {}", system.alive(),
+                            system.limits().max_processes));
+  pid const parent_pid = parent != nullptr ? parent->self_pid() : pid{};
+  pid const leader = options.group_leader ? options.group_leader
+                     : parent != nullptr  ? parent->group_leader_pid()
+                                          : pid{};
+  pid id;
+  try {
+    id = child->occupy(system, std::move(body), parent_pid, leader);
+    if (!options.label.empty()) child->extra().label = options.label;
+    if (options.measure_stack) child->extra().painted = true;
+    if (!options.name.empty()) register_process(system, options.name, id);
+  } catch (...) {
+    child->vacate();
+    local.processes.release(child->index());
+    throw;
+  }
+  child->mark_fresh_priority(options.priority);
+  child->stack_kind = stack_class_for(options.stack_size);
+  child->limit_word().store(
+      std::uint64_t{options.max_mailbox.limit} << 8 |
+          (options.max_mailbox.limit != 0 ? static_cast<std::uint64_t>(options.max_mailbox.policy)
+                                          : 0),
+      std::memory_order_relaxed);
+
+  spawned result{id, {}};
+  if (options.link) {
+    b.ours->kind = b.childs->kind = signal_kind::link;
+    b.ours->peer = pid_access::bits(id);
+    b.childs->peer = pid_access::bits(parent_pid);
+    b.ours->bytes = b.childs->bytes = sizeof(link_entry);
+    parent->add_link(*std::exchange(b.ours, nullptr));
+    child->add_link(*std::exchange(b.childs, nullptr));
+  }
+  if (with_monitor) {
+    own_ref* w = std::exchange(b.watch, nullptr);
+    w->id = parent->next_id();
+    w->what = own_ref::purpose::monitor;
+    w->target = pid_access::bits(id);
+    w->alias = *options.monitor;
+    parent->add_own_ref(*w);
+    parent->messages().mark(w->id);
+    ref const watch_ref = parent->make_own_ref(w->id);
+    request_envelope* r = std::exchange(b.watched, nullptr);
+    r->kind = signal_kind::monitor;
+    r->bytes = monitor_block_bytes;
+    r->target = pid_access::bits(id);
+    r->caller = from(watch_ref);
+    child->add_watcher(*r);
+    result.ref = monitor_ref(watch_ref);
+  }
+  local_state::add(local.alive, 1);
+  if (system.sched().simulated()) system.sched().trace("spawn", pid_access::bits(id), 0);
+  child->open();
+  if (worker* w = current_worker(); w != nullptr && &w->owner() == &system.sched())
+    w->submit_fresh(*child);
+  else
+    system.sched().submit(*child);
+  return result;
+}
+
+void process::mark_fresh_priority(otter::priority p) noexcept {
+  priority = static_cast<priority_level>(p);
+}
+
+}  // namespace rts
+
+using rts::here;
+using rts::process;
+using rts::runtime_entry;
+
+pid self() {
+  runtime_entry entry;
+  return here::in_process().self->self_pid();
+}
+
+spawned detail::spawn_body(spawn_options const& options, reactive_ptr body) {
+  runtime_entry entry;
+  if (entry.refused())
+    throw error(errc::abandoned, "this process was given up: it may not call the runtime any more");
+  here const at = here::in_process();
+  spawned const child = rts::spawn_process(*at.system, *at.local, *at.memory, at.self, options,
+                                           std::move(body));
+  at.self->charge(10);
+  return child;
+}
+
+spawned spawn_reactive(spawn_options const& options, reactive_ptr body) {
+  return detail::spawn_body(options, std::move(body));
+}
+
+void register_name(std::string_view name, pid who) {
+  runtime_entry entry;
+  rts::register_process(*here::in_process().system, name, who);
+}
+
+void unregister_name(std::string_view name) {
+  runtime_entry entry;
+  here const at = here::in_process();
+  bool const was = at.system->names().erase(name, [&](std::uint64_t bits) {
+    std::uint8_t state = process::named;
+    if (process* p = at.system->find(at.system->make_pid_of(bits)))
+      p->name_state().compare_exchange_strong(state, process::unnamed, std::memory_order_acq_rel);
+  });
+  if (!was)
+    throw error(errc::badarg, fmt::format("unregister \"{}\": nobody has that name", name));
+}
+
+pid whereis(std::string_view name) noexcept {
+  runtime_entry entry;
+  here const at = here::now();
+  if (at.system == nullptr) return {};
+  std::uint64_t const bits = at.system->names().find(name);
+  return bits == 0 ? pid{} : at.system->make_pid_of(bits);
+}
+
+std::vector<std::string> registered() {
+  runtime_entry entry;
+  return here::in_process().system->names().all();
+}
+
+}  // namespace otter

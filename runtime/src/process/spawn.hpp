@@ -1,0 +1,20 @@
+#pragma once
+
+// process/spawn.hpp - starting a process, for the rooms above.
+
+#include "process/process_system.hpp"
+
+#include <otter/spawn.hpp>
+
+namespace otter::rts {
+
+/// Starts a process. `parent` is null for one that is started from outside; then `local` and
+/// `memory` are what the system lends foreign threads, under its mutex. Throws as otter::spawn().
+spawned spawn_process(process_system& system, local_state& local, slab& memory, process* parent,
+                      spawn_options const& options, reactive_ptr body);
+
+/// Throws: error(badarg).
+void check_name(std::string_view name);
+void register_process(process_system& system, std::string_view name, pid who);
+
+}  // namespace otter::rts

@@ -1,0 +1,186 @@
+// process/system.cpp - what all processes of a node share, and who executes here.
+
+#include "process/process_system.hpp"
+
+#include "process/send.hpp"
+
+#include <fmt/format.h>
+
+#include <chrono>
+#include <cstdio>
+#include <random>
+
+namespace otter::rts {
+
+namespace {
+/// What a thread that is no worker works with; never read inlined, as current_worker() is not.
+thread_local foreign_context* foreign = nullptr;
+}  // namespace
+
+[[gnu::noinline]] foreign_context* foreign_context::current() noexcept { return foreign; }
+[[gnu::noinline]] void foreign_context::set_current(foreign_context* c) noexcept { foreign = c; }
+
+pool_memory::pool_memory(process_system& system) : before_(foreign_context::current()) {
+  context_.system = &system;
+  context_.memory = &system.slabs().lend();
+  context_.local = &system.lend_local();
+  foreign_context::set_current(&context_);
+}
+
+pool_memory::~pool_memory() {
+  foreign_context::set_current(before_);
+  context_.system->give_back_local(*context_.local);
+  context_.system->slabs().give_back(*context_.memory);
+}
+
+here here::now() noexcept {
+  here h;
+  if (foreign_context* c = foreign_context::current(); c != nullptr) [[unlikely]] {
+    h.self = c->self;
+    h.memory = c->memory;
+    h.local = c->local;
+    h.system = c->system;
+  } else if (worker* w = current_worker()) {
+    h.on = w;
+    h.memory = &w->memory();
+    h.system = static_cast<process_system*>(w->owner().owner());
+    if (w->upper == nullptr) w->upper = &h.system->lend_local();
+    h.local = static_cast<local_state*>(w->upper);
+    h.self = static_cast<process*>(w->current());
+  }
+  return h;
+}
+
+here here::in_process() {
+  here h = now();
+  if (h.self == nullptr)
+    throw error(errc::not_in_process,
+                "called outside a process: use node::spawn or an attached_thread to get into one");
+  return h;
+}
+
+local_state::local_state(process_system& system)
+    : processes(system.table()), timers(system.timers()) {}
+
+process_system::process_system(std::uint32_t node_index, process_limits const& limits,
+                               std::uint64_t secret,
+                               std::function<void(node_event const&)> on_event)
+    : node_index_(node_index),
+      limits_(limits),
+      on_event_(std::move(on_event)),
+      table_(limits.max_processes, 512),
+      timer_table_(std::size_t{1} << 27, 512),
+      names_(secret) {
+  foreign_local = &lend_local();
+  foreign_slab = &slabs_.lend();
+}
+
+process_system::~process_system() = default;
+
+local_state& process_system::lend_local() {
+  std::lock_guard lock(locals_mutex_);
+  if (!idle_locals_.empty()) {
+    local_state* l = idle_locals_.back();
+    idle_locals_.pop_back();
+    return *l;
+  }
+  idle_locals_.reserve(locals_.size() + 1);
+  locals_.push_back(std::make_unique<local_state>(*this));
+  return *locals_.back();
+}
+
+void process_system::give_back_local(local_state& local) noexcept {
+  std::lock_guard lock(locals_mutex_);
+  idle_locals_.push_back(&local);  // capacity was reserved when it was made
+}
+
+std::int64_t process_system::alive() noexcept {
+  std::lock_guard lock(locals_mutex_);
+  std::int64_t sum = 0;
+  for (auto const& l : locals_) sum += l->alive.load(std::memory_order_relaxed);
+  return sum;
+}
+
+std::int64_t process_system::timer_count() noexcept {
+  std::lock_guard lock(locals_mutex_);
+  std::int64_t sum = 0;
+  for (auto const& l : locals_) sum += l->timer_count.load(std::memory_order_relaxed);
+  return sum;
+}
+
+std::uint64_t process_system::dropped() noexcept {
+  std::lock_guard lock(locals_mutex_);
+  std::uint64_t sum = 0;
+  for (auto const& l : locals_) sum += l->dropped.load(std::memory_order_relaxed);
+  return sum;
+}
+
+void process_system::process_ended() noexcept {
+  // Pairs with the store of `stopping` before the first look of wait_for_ends(): whoever ends after
+  // that look sees the flag, by the order of the two on the mutex below.
+  if (!stopping.load(std::memory_order_seq_cst)) return;
+  std::lock_guard lock(ends_mutex_);
+  ends_.notify_all();
+}
+
+bool process_system::wait_for_ends(std::int64_t left, std::int64_t limit_ns) {
+  std::unique_lock lock(ends_mutex_);
+  auto const due = std::chrono::steady_clock::now() + std::chrono::nanoseconds(limit_ns);
+  // The counters are written without the mutex: a look every few milliseconds covers an end whose
+  // notification came before its counter was seen.
+  while (alive() > left) {
+    auto const now = std::chrono::steady_clock::now();
+    if (now >= due) return false;
+    ends_.wait_until(lock, std::min(due, now + std::chrono::milliseconds(5)));
+  }
+  return true;
+}
+
+void process_system::report(node_event&& event) noexcept {
+  try {
+    if (event.text.size() > 8192) event.text.resize(8192);
+    if (on_event_) {
+      on_event_(event);
+      return;
+    }
+    if (event.what == node_event::kind::stall) return;  // for those who asked for events
+    char const* const what = event.what == node_event::kind::crash               ? "crash"
+                             : event.what == node_event::kind::process_abandoned ? "abandoned"
+                             : event.what == node_event::kind::long_queue        ? "long queue"
+                             : event.what == node_event::kind::failure           ? "failure"
+                                                                                 : "report";
+    fmt::print(stderr, "otter: {} {}: {}\n", what, event.process, event.text);
+  } catch (...) {
+    std::fputs("otter: an event could not be reported: out of memory\n", stderr);
+  }
+}
+
+void refuse_notice(notice& n) noexcept { n.refuse(); }
+
+bool notice::post(pid owner) noexcept {
+  if (in_flight_.exchange(true, std::memory_order_acq_rel)) return true;
+  process_system* const system = here::now().system;
+  if (system == nullptr || node_of(owner) != system->node_index() ||
+      !push(*system, pid_access::bits(owner), this)) {
+    in_flight_.store(false, std::memory_order_release);
+    return false;
+  }
+  return true;
+}
+
+void notice::refuse() noexcept {
+  in_flight_.store(false, std::memory_order_release);
+  refused();
+}
+
+}  // namespace otter::rts
+
+namespace otter {
+
+void report(node_event event) noexcept {
+  rts::runtime_entry entry;
+  rts::here const at = rts::here::now();
+  if (at.system != nullptr) at.system->report(std::move(event));
+}
+
+}  // namespace otter

@@ -1,0 +1,402 @@
+// process/timers.cpp - timers: messages that come later, time-outs of bodies, limits of waits.
+
+#include "process/process.hpp"
+#include "process/process_system.hpp"
+#include "process/send.hpp"
+
+#include <fmt/format.h>
+#include <otter/exit.hpp>
+#include <otter/timer.hpp>
+
+#include <new>
+
+namespace otter {
+namespace rts {
+
+namespace {
+
+// A timer_ref's id: bit 63, 28 bits of table index, 35 of generation.
+constexpr unsigned generation_bits = 35;
+constexpr std::uint64_t generation_mask = (std::uint64_t{1} << generation_bits) - 1;
+constexpr std::uint64_t timer_mark = std::uint64_t{1} << 63;
+
+std::uint64_t timer_id_of(std::uint32_t index, std::uint64_t generation) noexcept {
+  return timer_mark | std::uint64_t{index} << generation_bits | (generation & generation_mask);
+}
+
+/// The block that `ref` names if it may still be that timer, and its full generation.
+timer_block* block_of(process_system& system, timer_ref ref, std::uint64_t& generation) noexcept {
+  std::uint64_t const id = id_of(ref);
+  if ((id & timer_mark) == 0) return nullptr;
+  timer_block* t = system.timers().at((id & ~timer_mark) >> generation_bits);
+  if (t == nullptr) return nullptr;
+  generation = t->generation();
+  return (generation & generation_mask) == (id & generation_mask) ? t : nullptr;
+}
+
+void unlist(timer_block& t) noexcept {
+  if (t.list_back == nullptr) return;
+  *t.list_back = t.list_next;
+  if (t.list_next != nullptr) t.list_next->list_back = t.list_back;
+  t.list_back = nullptr;
+  t.list_next = nullptr;
+}
+
+/// Cancels a timer that is ours. True if its block is ours too now; else it comes to our inbox,
+/// fired or sent back by its home.
+bool cancelled_at_home(timer_block& t) noexcept {
+  worker* const w = current_worker();
+  timer_wheel* const mine = w != nullptr ? &w->wheel() : nullptr;
+  // Asked first: after a cancel elsewhere the block is its home's.
+  bool const here = t.home.load(std::memory_order_acquire) == mine;
+  return timer_wheel::cancel(t, t.generation(), mine) && here;
+}
+
+timer_block& acquire_timer(here const& at) {
+  if (at.on == nullptr)
+    throw error(errc::not_in_process, "timers belong to processes; an attached thread has none");
+  timer_block* t = at.local->timers.acquire();
+  if (t == nullptr) throw error(errc::system_limit, "no timer left on this node");
+  local_state::add(at.local->timer_count, 1);
+  t->system = at.system;
+  return *t;
+}
+
+}  // namespace
+
+void give_back_timer(timer_block& t) noexcept {
+  if (t.message != nullptr) detail::delete_envelope(std::exchange(t.message, nullptr));
+  delete std::exchange(t.name, nullptr);
+  t.limit = nullptr;
+  here const at = here::now();
+  local_state::add(at.local->timer_count, -1);
+  at.local->timers.release(t.index);
+}
+
+wait_limit::~wait_limit() {
+  if (timer == nullptr) return;
+  timer->limit = nullptr;  // from here on it tells nobody
+  // Lost: it has fired and is on its way to our inbox, which gives it back. Won, but at home
+  // elsewhere: its home sends it to us for that.
+  if (cancelled_at_home(*timer)) give_back_timer(*timer);
+}
+
+void process::list_timer(timer_block& t) noexcept {
+  t.list_next = timers_;
+  t.list_back = &timers_;
+  if (timers_ != nullptr) timers_->list_back = &t.list_next;
+  timers_ = &t;
+}
+
+/// A timer's block has come: it fired, or it was cancelled elsewhere and comes to be given back.
+void process::on_timer(timer_block* t) noexcept {
+  unlist(*t);
+  if (timeout_ == t) timeout_ = nullptr;
+  bool const fired = t->state() == timer_state::fired;
+  if (fired && t->limit != nullptr) t->limit->expired = true;
+  if (fired && t->message != nullptr) {
+    envelope* e = std::exchange(t->message, nullptr);
+    e->target = bits();
+    if (e->kind == signal_kind::timeout) timeout_event_ = e;
+    act(e);  // a message, or the exit signal of exit_after()
+  }
+  give_back_timer(*t);
+}
+
+/// Somebody else started a timer for us: its end is ours too (TM-4).
+void process::on_attach_timer(peer_signal* e) noexcept {
+  std::uint64_t generation = 0;
+  timer_block* t =
+      block_of(*system_, timer_ref(ref_access::make(e->from, e->id)), generation);
+  // Fired or cancelled meanwhile: the block may be anybody's now. Armed, and for us: it stays ours
+  // at least until we have drained it, since it comes to us when it ends.
+  if (t != nullptr && t->state() == timer_state::armed && t->target == bits() &&
+      t->generation() == generation && t->list_back == nullptr)
+    list_timer(*t);
+  detail::delete_block(e);
+}
+
+/// On the core that owned the wheel.
+void timer_fired(timer_node& node) noexcept {
+  auto& t = static_cast<timer_block&>(node);
+  process_system& system = *t.system;
+  if (t.name != nullptr) {  // looked up now (TM-5)
+    std::uint64_t const bits = system.names().find(*t.name);
+    envelope* e = std::exchange(t.message, nullptr);
+    if (bits != 0)
+      deliver(system, bits, e);
+    else
+      detail::delete_envelope(e);
+    give_back_timer(t);
+    return;
+  }
+  deliver(system, t.target, &t);
+}
+
+void timer_released(timer_node& node) noexcept {
+  auto& t = static_cast<timer_block&>(node);
+  if (t.name != nullptr)
+    give_back_timer(t);
+  else
+    deliver(*t.system, t.target, &t);  // to leave the receiver's list
+}
+
+void process::set_timeout(std::int64_t delay_ns, std::uint64_t token) {
+  clear_timeout();
+  here const at = here::now();
+  auto* e = static_cast<id_envelope*>(detail::new_envelope(signal_kind::timeout, 0, 1));
+  e->id = token;
+  timer_block* t = nullptr;
+  try {
+    t = &acquire_timer(at);
+  } catch (...) {
+    detail::delete_block(e);
+    throw;
+  }
+  t->target = bits();
+  t->message = e;
+  timeout_ = t;
+  list_timer(*t);
+  at.on->start_timer_at(*t, at.system->sched().now() + delay_ns);
+}
+
+void process::clear_timeout() noexcept {
+  if (timeout_event_ != nullptr) {  // it stands in the mailbox: nobody shall see it
+    timeout_event_->flags |= voided;
+    timeout_event_ = nullptr;
+  }
+  timer_block* t = std::exchange(timeout_, nullptr);
+  if (t == nullptr) return;
+  detail::delete_envelope(std::exchange(t->message, nullptr));
+  unlist(*t);
+  if (cancelled_at_home(*t)) give_back_timer(*t);
+}
+
+/// At the death of the receiver: whatever is armed for it goes.
+void cancel_listed_timers(timer_block* first) noexcept {
+  while (first != nullptr) {
+    timer_block* t = first;
+    first = t->list_next;
+    t->list_back = nullptr;
+    t->list_next = nullptr;
+    if (cancelled_at_home(*t)) give_back_timer(*t);
+  }
+}
+
+}  // namespace rts
+
+using rts::here;
+using rts::process;
+using rts::runtime_entry;
+using rts::timer_block;
+
+node_clock::time_point node_clock::now() {
+  return time_point(duration(here::in_process().system->sched().now()));
+}
+
+namespace detail {
+
+duration checked_limit(duration limit) {
+  if (limit == infinity) return limit;
+  constexpr duration longest = std::chrono::milliseconds(0xffffffffu);
+  if (limit < duration::zero() || limit > longest)
+    throw error(errc::timeout_value,
+                fmt::format("a time limit of {} ms; it must be within 0 .. 2^32-1 ms, or infinity",
+                            std::chrono::duration_cast<std::chrono::milliseconds>(limit).count()));
+  return limit;
+}
+
+node_clock::time_point due_after(duration delay) {
+  if (delay < duration::zero())
+    throw error(errc::badarg, fmt::format("a timer with a delay of {} ns: it must not be negative",
+                                          delay.count()));
+  node_clock::time_point const now = node_clock::now();
+  if (delay > node_clock::time_point::max() - now)
+    throw error(errc::badarg, "a timer's delay is beyond the end of the clock");
+  return now + delay;
+}
+
+namespace {
+
+void arm(here const& at, timer_block& t, std::int64_t due, envelope* message) noexcept {
+  t.message = message;
+  if (t.target != 0 && t.target == at.self->bits()) at.self->list_timer(t);
+  at.on->start_timer_at(t, due);
+}
+
+/// Tells a receiver that is not the caller; a dead one ends the timer at once (TM-4).
+void attach(here const& at, timer_ref ref, std::uint64_t target) noexcept {
+  rts::peer_signal* s = nullptr;
+  try {
+    s = rts::make_signal<rts::peer_signal>(signal_kind::attach_timer);
+  } catch (...) {
+    return;  // it will fire and be dropped, should the receiver die first
+  }
+  s->from = ref.owner();
+  s->id = rts::id_of(ref);
+  if (rts::push(*at.system, target, s)) return;
+  delete_block(s);
+  cancel_timer(ref);
+}
+
+}  // namespace
+
+timer_ref start_message_timer(node_clock::time_point due, pid to, envelope_ptr message) {
+  timer_ref const ref = reserve_timer(to, due);
+  arm_timer(ref, std::move(message));
+  return ref;
+}
+
+timer_ref reserve_timer(pid to, node_clock::time_point due) {
+  runtime_entry entry;
+  here const at = here::in_process();
+  timer_block& t = rts::acquire_timer(at);
+  t.target = rts::node_of(to) == at.system->node_index() ? rts::pid_access::bits(to) : 0;
+  t.due_ns.store(due.time_since_epoch().count(), std::memory_order_relaxed);
+  return timer_ref(rts::ref_access::make(at.self->self_pid(),
+                                         rts::timer_id_of(t.index, t.generation() + 1)));
+}
+
+void arm_timer(timer_ref ref, envelope_ptr message) noexcept {
+  runtime_entry entry;
+  here const at = here::now();
+  timer_block& t = *at.system->timers().at((rts::id_of(ref) & ~rts::timer_mark) >>
+                                           rts::generation_bits);
+  std::uint64_t const target = t.target;
+  arm(at, t, t.due_ns.load(std::memory_order_relaxed), message.release());
+  if (target != at.self->bits()) attach(at, ref, target);
+}
+
+timer_ref start_message_timer(node_clock::time_point due, std::string_view name,
+                              envelope_ptr message) {
+  runtime_entry entry;
+  here const at = here::in_process();
+  auto owned = std::make_unique<std::string>(name);
+  timer_block& t = rts::acquire_timer(at);
+  t.target = 0;
+  t.name = owned.release();
+  timer_ref const ref(rts::ref_access::make(at.self->self_pid(),
+                                            rts::timer_id_of(t.index, t.generation() + 1)));
+  arm(at, t, due.time_since_epoch().count(), message.release());
+  return ref;
+}
+
+}  // namespace detail
+
+std::optional<duration> cancel_timer(timer_ref timer) noexcept {
+  runtime_entry entry;
+  here const at = here::now();
+  if (at.system == nullptr || entry.refused()) return std::nullopt;
+  std::uint64_t generation = 0;
+  timer_block* t = rts::block_of(*at.system, timer, generation);
+  if (t == nullptr) return std::nullopt;
+  rts::timer_wheel* const mine = at.on != nullptr ? &at.on->wheel() : nullptr;
+  // Before the attempt: afterwards a foreign home may reuse the block at any moment. If this is
+  // its home, nobody else can make it anything else meanwhile.
+  bool const home_is_here = t->home.load(std::memory_order_acquire) == mine;
+  bool const for_a_name = t->target == 0;
+  std::uint64_t const target = t->target;
+  std::int64_t due = 0;
+  if (!rts::timer_wheel::cancel(*t, generation, mine, &due)) return std::nullopt;
+  if (home_is_here) {
+    if (!for_a_name && at.self != nullptr && at.self->bits() == target) {
+      rts::unlist(*t);
+      rts::give_back_timer(*t);
+    } else if (for_a_name) {
+      rts::give_back_timer(*t);
+    } else {
+      rts::deliver(*at.system, target, t);  // it stands in the receiver's list
+    }
+  }
+  std::int64_t const left = due - at.system->sched().now();
+  return duration(left > 0 ? left : 0);
+}
+
+std::optional<duration> read_timer(timer_ref timer) noexcept {
+  runtime_entry entry;
+  here const at = here::now();
+  if (at.system == nullptr || entry.refused()) return std::nullopt;
+  std::uint64_t generation = 0;
+  timer_block* t = rts::block_of(*at.system, timer, generation);
+  if (t == nullptr || t->state() != rts::timer_state::armed) return std::nullopt;
+  std::int64_t const due = t->due_ns.load(std::memory_order_acquire);
+  if (t->state() != rts::timer_state::armed || t->generation() != generation) return std::nullopt;
+  std::int64_t const left = due - at.system->sched().now();
+  return duration(left > 0 ? left : 0);
+}
+
+namespace {
+
+/// Sends copies at start + k * every. Its own time-outs are absolute, so they do not drift.
+class interval final : public reactive {
+ public:
+  interval(duration every, pid to, any_message (*copy)(any_message&), any_message m)
+      : every_(every), to_(to), copy_(copy), message_(std::move(m)) {}
+
+  void start() override {
+    monitor(to_);
+    next_ = node_clock::now();
+    arm();
+  }
+  void handle(event& what) override {
+    if (what.what() != event::kind::timeout) {
+      if (what.get_if<down>() != nullptr) stop(exit_reason::normal());
+      return;
+    }
+    send(to_, copy_(message_));
+    arm();
+  }
+
+ private:
+  void arm() {
+    next_ += every_;
+    duration const left = next_ - node_clock::now();
+    start_timeout(left > duration::zero() ? left : duration::zero(), 0);
+  }
+
+  duration every_;
+  pid to_;
+  any_message (*copy_)(any_message&);
+  any_message message_;
+  node_clock::time_point next_;
+};
+
+timer_ref exit_timer(duration delay, pid to, exit_reason reason) {
+  auto* x = rts::make_signal<rts::exit_signal>(detail::signal_kind::exit);
+  x->from = self();
+  x->reason = std::move(reason);
+  return detail::start_message_timer(detail::due_after(delay), to, detail::envelope_ptr(x));
+}
+
+}  // namespace
+
+timer_ref detail::start_interval(duration every, pid to, any_message (*copy)(any_message&),
+                                 any_message m) {
+  if (every <= duration::zero())
+    throw error(errc::badarg,
+                fmt::format("an interval of {} ns: it must be longer than 0", every.count()));
+  pid const sender =
+      spawn_reactive({.label = "interval"}, make_reactive<interval>(every, to, copy, std::move(m)));
+  return timer_ref(rts::ref_access::make(sender, 1));
+}
+
+bool cancel_interval(timer_ref interval) noexcept {
+  here const at = here::now();
+  if (at.system == nullptr || at.system->find(interval.owner()) == nullptr) return false;
+  try {
+    exit(interval.owner(), exit_reason::kill());
+  } catch (std::bad_alloc const&) {
+    return false;
+  }
+  return true;
+}
+
+timer_ref exit_after(duration delay, pid to, exit_reason reason) {
+  return exit_timer(delay, to, std::move(reason));
+}
+timer_ref kill_after(duration delay, pid to) { return exit_timer(delay, to, exit_reason::kill()); }
+
+void cancel_timer_async(timer_ref timer) { send(self(), timer_answer{timer, cancel_timer(timer)}); }
+void read_timer_async(timer_ref timer) { send(self(), timer_answer{timer, read_timer(timer)}); }
+
+}  // namespace otter
