@@ -1,0 +1,69 @@
+// io/entry.cpp - coming in, and waiting at a port.
+
+#include "io/entry.hpp"
+
+namespace otter::rts {
+
+process& io_call::calling(runtime_entry const& border, char const* what) {
+  if (border.refused())
+    throw error(errc::abandoned, std::string(what) + ": this process was given up by its node");
+  process* const self = current_process_or_null();
+  // An attached thread has no poller.
+  if (self == nullptr || border.here() == nullptr)
+    throw error(errc::not_in_process, std::string(what) + ": sockets belong to processes");
+  return *self;
+}
+
+held_port::held_port(process& self, detail::port_name name) noexcept {
+  process_system& system = self.system();
+  if (!name || port_access::node(name) != system.node_index()) return;
+  port* const p = io_state::of_existing(system).at(port_access::index(name));
+  if (p == nullptr) return;
+  lock_ = port_lock(p->mutex());
+  if (p->generation() != port_access::generation(name) || p->phase() == port_phase::free) {
+    lock_ = port_lock();
+    return;
+  }
+  p->adopt(self);
+  port_ = p;
+}
+
+waiting_place::waiting_place(process& self, port& at, char const* what)
+    : self_(self), port_(at), waiter_(new waiter(self.self_pid())) {
+  self_.set_waiting_in(what);
+}
+
+waiting_place::~waiting_place() {
+  {
+    wakes woken;
+    port_lock lock(port_.mutex());
+    if (waiter_->listed) {
+      if (port_.reader == waiter_) {
+        port_.reader = nullptr;
+        waiter_->listed = false;
+      } else {
+        port_.waiters.remove(*waiter_);
+        // It may have been woken for something that it leaves to the next one.
+        port_.wake_next(woken);
+      }
+    }
+  }
+  if (self_.take_notice(*waiter_)) waiter_->landed();
+  waiter_->release();
+  self_.set_waiting_in(nullptr);
+}
+
+bool waiting_place::wait(wait_limit& limit) {
+  bool const in_time = self_.wait(limit);
+  // Out of the mailbox, so that it can fly again.
+  if (self_.take_notice(*waiter_)) waiter_->landed();
+  return in_time;
+}
+
+std::int64_t due_after(process& self, duration limit) {
+  limit = detail::checked_limit(limit);
+  if (limit == infinity) return std::numeric_limits<std::int64_t>::max();
+  return self.sched().now() + limit.count();
+}
+
+}  // namespace otter::rts

@@ -1,0 +1,84 @@
+#pragma once
+
+// io/entry.hpp - how the public functions come in: the border, the calling process, the port behind
+// a name, and a place to wait at it.
+
+#include "io/ports.hpp"
+#include "process/process.hpp"
+#include "process/process_system.hpp"
+#include "scheduler/scheduler.hpp"
+
+#include <otter/error.hpp>
+
+#include <cstdint>
+#include <limits>
+
+namespace otter::rts {
+
+/// At the top of a function that may throw.
+struct io_call {
+  runtime_entry border;
+  process& self;
+
+  explicit io_call(char const* what) : self(calling(border, what)) {}
+
+ private:
+  static process& calling(runtime_entry const& border, char const* what);
+};
+
+/// At the top of a function that is noexcept.
+struct quiet_io_call {
+  runtime_entry border;
+  /// Null: not in a process, or the process was abandoned.
+  process* self;
+
+  quiet_io_call() noexcept : self(border.refused() ? nullptr : current_process_or_null()) {}
+};
+
+/// The port that a name is good for, locked; or nothing.
+class held_port {
+ public:
+  held_port(process& self, detail::port_name name) noexcept;
+  explicit operator bool() const noexcept { return port_ != nullptr; }
+  port* operator->() const noexcept { return port_; }
+  port& operator*() const noexcept { return *port_; }
+  port_lock& lock() noexcept { return lock_; }
+
+ private:
+  port* port_ = nullptr;
+  port_lock lock_;
+};
+
+/// One process waiting at one port.
+///
+/// Ownership: of one reference of the waiter. Threads: the process's.
+class waiting_place {
+ public:
+  /// `what` names the call, for reports. Without the port's lock. Throws: std::bad_alloc.
+  waiting_place(process& self, port& at, char const* what);
+  waiting_place(waiting_place const&) = delete;
+  waiting_place& operator=(waiting_place const&) = delete;
+  /// Leaves the list, and lets the next one look.
+  ~waiting_place();
+
+  waiter& entry() noexcept { return *waiter_; }
+  /// Until woken (perhaps for nothing), or until the limit is over: then false. Exits: may.
+  bool wait(wait_limit& limit);
+
+ private:
+  process& self_;
+  port& port_;
+  waiter* waiter_;
+};
+
+/// When a limit from now is over, for wait_limit.
+std::int64_t due_after(process& self, duration limit);
+
+inline tl::unexpected<std::error_code> io_failure(tcp_errc e) {
+  return tl::unexpected(make_error_code(e));
+}
+inline tl::unexpected<std::error_code> io_failure(int error) {
+  return io_failure(static_cast<tcp_errc>(error));
+}
+
+}  // namespace otter::rts

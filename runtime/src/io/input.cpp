@@ -1,0 +1,366 @@
+// io/input.cpp - reading, cutting into packets, and telling of the end.
+//
+// What was read and not delivered is kept in buffers_->in, so an idle connection keeps nothing.
+
+#include "io/ports.hpp"
+#include "process/process.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <new>
+
+namespace otter::rts {
+namespace {
+
+/// The most that one receive of an exact length may ask for; OTP's limit.
+constexpr std::size_t most_at_once = std::size_t{64} * 1024 * 1024;
+
+tl::unexpected<std::error_code> fail(tcp_errc e) { return tl::unexpected(make_error_code(e)); }
+
+/// A scratch buffer for one read.
+class borrowed {
+ public:
+  explicit borrowed(io_state& io) : io_(io), number_(near()), buffer_(io.scratch().take(number_)) {}
+  borrowed(borrowed const&) = delete;
+  borrowed& operator=(borrowed const&) = delete;
+  ~borrowed() { io_.scratch().put(number_, buffer_); }
+  char* get() const noexcept { return buffer_; }
+
+ private:
+  static unsigned near() noexcept {
+    worker* const w = current_worker();
+    return w != nullptr ? w->number() : 0;
+  }
+  io_state& io_;
+  unsigned number_;
+  char* buffer_;
+};
+
+}  // namespace
+
+port::got port::read(char* into, std::size_t room, std::size_t& n, wakes& woken) noexcept {
+  n = 0;
+  if (input_ended_ || fd < 0) return got::end;
+  if (!hint_) return got::nothing;  // edge-triggered: an event will come
+  std::ptrdiff_t const r = net().receive(fd, into, room);
+  if (r > 0) {
+    n = static_cast<std::size_t>(r);
+    count.received_bytes += n;
+    // A short read has emptied the socket. Unless it has hung up: there is no event for an end
+    // that was there already when the last event came.
+    if (n < room && !hung_up_) hint_ = false;
+    return got::bytes;
+  }
+  if (r == -EAGAIN) {
+    hint_ = false;
+    return got::nothing;
+  }
+  input_ended(static_cast<int>(-r), woken);
+  return got::end;
+}
+
+void port::input_ended(int error, wakes& woken) noexcept {
+  input_ended_ = true;
+  hint_ = true;
+  // A send may have met the reset first; then a read finds an ordinary end.
+  if (error != 0) error_ = error;
+  if (error_ == 0 && !set.exit_on_close) return;
+  phase_ = port_phase::ended;
+  if (error_ != 0) {
+    drop_output(woken);
+    close_descriptor(error_ == EMSGSIZE || error_ == ENOMEM);
+  } else if (queued() == 0) {
+    close_descriptor(false);
+  }
+  // else the last answers go out first: flush() closes
+  congested_ = false;
+  wake_next(woken);
+}
+
+void port::keep(std::string_view came) {
+  port_buffers& b = buffers();
+  if (b.in_at > 0 && b.in_at >= b.in.size() / 2) {
+    b.in.erase(0, b.in_at);
+    b.in_at = 0;
+  }
+  b.in.append(came);
+}
+
+line_cut port::next_packet(std::string_view stream, std::size_t scanned) const noexcept {
+  if (stream.empty()) return {};
+  if (set.packet == packet::raw)
+    return {line_cut::kind::line, std::min<std::size_t>(stream.size(), set.limits.buffer)};
+  return find_line(stream, scanned, set.limits);
+}
+
+tcp_bytes port::take_input(std::size_t n) {
+  port_buffers& b = *buffers_;
+  tcp_bytes taken;
+  if (b.in_at == 0 && n == b.in.size()) {
+    taken = std::move(b.in);
+    b.in = {};
+  } else {
+    taken = tcp_bytes(b.input().substr(0, n));
+    b.in_at += n;
+  }
+  b.scanned = 0;
+  trim_buffers();
+  ++count.received_packets;
+  return taken;
+}
+
+/// Why there will be no more input, once for each way of asking: the reason, and then `closed`.
+std::error_code port::end_reason() noexcept {
+  int const error = std::exchange(error_, error_ == ECONNRESET ? ECONNRESET : 0);
+  end_told_ = true;
+  if (error == 0 || (error == ECONNRESET && !set.show_econnreset))
+    return make_error_code(tcp_errc::closed);
+  return make_error_code(static_cast<tcp_errc>(error));
+}
+
+// --- passive: receiving ---
+
+std::error_code port::receive_refused(waiter const* mine) const noexcept {
+  if (phase_ == port_phase::connecting || phase_ == port_phase::listening)
+    return make_error_code(tcp_errc::enotconn);
+  if (set.mode != active::off) return make_error_code(tcp_errc::einval);
+  if (reader != nullptr && reader != mine) return make_error_code(tcp_errc::ealready);
+  return {};
+}
+
+std::optional<tcp_result<tcp_bytes>> port::try_recv(std::size_t length, wakes& woken) {
+  if (length > most_at_once) return fail(tcp_errc::enomem);
+  if (length != 0 && set.packet != packet::raw) return fail(tcp_errc::einval);
+  borrowed scratch(*io_);
+  for (;;) {
+    if (buffers_) {
+      std::string_view const stream = buffers_->input();
+      if (length != 0) {
+        if (stream.size() >= length) return take_input(length);
+      } else {
+        line_cut const cut = next_packet(stream, buffers_->scanned);
+        if (cut.what == line_cut::kind::line) return take_input(cut.length);
+        if (cut.what == line_cut::kind::too_long) {
+          buffers_->in = {};
+          input_ended(EMSGSIZE, woken);
+          return tl::unexpected(end_reason());
+        }
+        buffers_->scanned = stream.size();
+      }
+    }
+    std::size_t n = 0;
+    switch (read(scratch.get(), scratch_bytes, n, woken)) {
+      case got::nothing: return std::nullopt;
+      case got::end: return tl::unexpected(end_reason());
+      case got::bytes: break;
+    }
+    std::string_view const came(scratch.get(), n);
+    // The common case without a detour through the kept input.
+    if (!buffers_ && set.packet == packet::raw && length == 0 && n <= set.limits.buffer) {
+      ++count.received_packets;
+      return tcp_bytes(came);
+    }
+    keep(came);
+  }
+}
+
+std::optional<tcp_result<std::size_t>> port::try_recv_some(std::span<std::byte> into,
+                                                           wakes& woken) {
+  if (set.packet != packet::raw) return fail(tcp_errc::einval);
+  if (buffers_ && !buffers_->input().empty()) {
+    std::string_view const stream = buffers_->input();
+    std::size_t const n = std::min(stream.size(), into.size());
+    std::memcpy(into.data(), stream.data(), n);
+    buffers_->in_at += n;
+    buffers_->scanned = 0;
+    trim_buffers();
+    ++count.received_packets;
+    return n;
+  }
+  std::size_t n = 0;
+  switch (read(reinterpret_cast<char*>(into.data()), into.size(), n, woken)) {
+    case got::nothing: return std::nullopt;
+    case got::end: return tl::unexpected(end_reason());
+    case got::bytes: break;
+  }
+  ++count.received_packets;
+  return n;
+}
+
+// --- active: messages ---
+
+bool port::delivers() const noexcept {
+  return wants_notice() && set.mode != active::ready;
+}
+
+tcp_result<void> port::set_active(port_lock& lock, active_mode mode, process& self) noexcept {
+  if (end_told_ || (phase_ != port_phase::open && phase_ != port_phase::ended))
+    return fail(tcp_errc::einval);
+  if (mode.mode != active::off && reader != nullptr) return fail(tcp_errc::einval);
+  bool const mine = owner_ == self.self_pid();
+  // `direct` is the owner's.
+  if ((mode.mode == active::ready || direct) && !mine) return fail(tcp_errc::not_owner);
+  if (mode.mode == active::count) {
+    if (mode.by < -32768 || mode.by > 32767) return fail(tcp_errc::einval);
+    int const sum = (set.mode == active::count ? set.count : 0) + mode.by;
+    if (sum > 32767) return fail(tcp_errc::einval);
+    if (sum <= 0) {
+      set.mode = active::off;
+      set.count = 0;
+      passive_due_ = true;
+    } else {
+      set.mode = active::count;
+      set.count = static_cast<std::int16_t>(sum);
+    }
+  } else {
+    set.mode = mode.mode;
+    set.count = 0;
+  }
+  if (mine) direct = set.mode == active::ready;
+  bool const something = hint_ || input_ended_ || (buffers_ && !buffers_->input().empty());
+  if (passive_due_ || (set.mode != active::off && something)) tell_owner(lock);
+  return {};
+}
+
+void port::append_packet(std::string_view packet_bytes, message_sink& sink) {
+  auto const name = port_access::name_of<tcp_socket>(*this);
+  sink.append(detail::pack<tcp_data>(detail::signal_kind::message, tcp_data{name, tcp_bytes(packet_bytes)}));
+  ++count.received_packets;
+  if (set.mode == active::once) set.mode = active::off;
+  if (set.mode == active::count && --set.count == 0) {
+    set.mode = active::off;
+    passive_due_ = true;
+  }
+}
+
+/// Sends the complete packets at the front of `stream`; gives how many bytes those were.
+std::size_t port::deliver_from(std::string_view stream, message_sink& sink) {
+  std::size_t used = 0;
+  std::size_t scanned = buffers_ ? buffers_->scanned : 0;
+  while (delivers()) {
+    line_cut const cut = next_packet(stream.substr(used), scanned);
+    scanned = 0;
+    if (cut.what == line_cut::kind::too_long) error_ = EMSGSIZE;
+    if (cut.what != line_cut::kind::line) break;
+    append_packet(stream.substr(used, cut.length), sink);
+    used += cut.length;
+  }
+  return used;
+}
+
+void port::deliver_kept(message_sink& sink, wakes& woken) {
+  if (!buffers_) return;
+  buffers_->in_at += deliver_from(buffers_->input(), sink);
+  // If it stopped for want of a line end, all that is left has been looked at.
+  buffers_->scanned = delivers() ? buffers_->input().size() : 0;
+  if (error_ == EMSGSIZE && !input_ended_) {
+    buffers_->in = {};
+    buffers_->in_at = 0;
+    input_ended(EMSGSIZE, woken);
+  }
+  trim_buffers();
+}
+
+/// In the owner, when it reaches the notice: what was kept, and then one read.
+void port::deliver(message_sink& sink, wakes& woken) noexcept {
+  try {
+    if (delivers()) deliver_kept(sink, woken);
+    if (delivers() && !input_ended_) {
+      borrowed scratch(*io_);
+      std::size_t n = 0;
+      if (read(scratch.get(), scratch_bytes, n, woken) == got::bytes) {
+        std::string_view came(scratch.get(), n);
+        if (!buffers_ || buffers_->input().empty()) {
+          std::size_t const used = deliver_from(came, sink);
+          came.remove_prefix(used);
+          if (error_ == EMSGSIZE)
+            input_ended(EMSGSIZE, woken);
+          else if (!came.empty())
+            keep(came);
+          if (buffers_) buffers_->scanned = delivers() ? buffers_->input().size() : 0;
+        } else {
+          keep(came);
+          deliver_kept(sink, woken);
+        }
+      }
+    }
+    if (passive_due_) {
+      sink.append(detail::pack<tcp_passive>(detail::signal_kind::message,
+                                            tcp_passive{port_access::name_of<tcp_socket>(*this)}));
+      passive_due_ = false;
+    }
+  } catch (...) {
+    // No memory for a message: its bytes are lost, so the connection cannot go on.
+    buffers_.reset();
+    if (!input_ended_) input_ended(ENOMEM, woken);
+  }
+}
+
+/// tcp_error where there was an error, and tcp_closed. True if that was the end of the port.
+bool port::report_end(port_lock& lock, process& owner, message_sink& sink, wakes& woken) noexcept {
+  auto const name = port_access::name_of<tcp_socket>(*this);
+  try {
+    detail::envelope_ptr error;
+    if (error_ != 0 && (error_ != ECONNRESET || set.show_econnreset))
+      error = detail::pack<tcp_error>(
+          detail::signal_kind::message,
+          tcp_error{name, make_error_code(static_cast<tcp_errc>(error_))});
+    auto closed = detail::pack<tcp_closed>(detail::signal_kind::message, tcp_closed{name});
+    if (error) sink.append(std::move(error));
+    sink.append(std::move(closed));
+  } catch (...) {
+    return false;  // no memory now: expand() posts the notice again
+  }
+  end_told_ = true;
+  set.mode = active::off;
+  if (phase_ != port_phase::ended) return false;  // half open: sending goes on
+  close(lock, woken, &owner, false);
+  return true;
+}
+
+// --- ready: the owner reads in place ---
+
+detail::lent_input port::lend(port_lock& lock, wakes& woken, process& self, char* scratch) noexcept {
+  detail::lent_input out;
+  auto refuse = [&out](std::error_code why) {
+    out.error = why;
+    return out;
+  };
+  if (owner_ != self.self_pid()) return refuse(make_error_code(tcp_errc::not_owner));
+  if (set.mode != active::ready || lent_) return refuse(make_error_code(tcp_errc::einval));
+  std::string_view const kept = buffers_ ? buffers_->input() : std::string_view{};
+  std::size_t const before = kept.size();
+  if (before == scratch_bytes) input_ended(EMSGSIZE, woken);
+  if (before != 0) std::memcpy(scratch, kept.data(), before);
+  std::size_t n = 0;
+  if (read(scratch + before, scratch_bytes - before, n, woken) == got::end) {
+    out.error = end_reason();
+    if (phase_ == port_phase::ended) close(lock, woken, &self, false);
+    return out;
+  }
+  if (before + n == 0) return out;
+  if (buffers_) {
+    buffers_->in = {};
+    buffers_->in_at = 0;
+    trim_buffers();
+  }
+  ++count.received_packets;
+  lent_ = true;
+  out.view = {reinterpret_cast<std::byte const*>(scratch), before + n};
+  out.buffer = scratch;
+  return out;
+}
+
+void port::take_back(port_lock& lock, std::string_view rest) noexcept {
+  lent_ = false;
+  try {
+    if (!rest.empty()) keep(rest);
+  } catch (std::bad_alloc const&) {
+    wakes woken;
+    input_ended(ENOMEM, woken);
+  }
+  if (wants_notice() && hint_) tell_owner(lock);
+}
+
+}  // namespace otter::rts

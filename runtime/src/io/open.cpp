@@ -1,0 +1,268 @@
+// io/open.cpp - ways to a port: listen, accept, connect.
+
+#include "io/entry.hpp"
+
+#include <otter/detail/call.hpp>
+#include <otter/blocking.hpp>
+
+#include <fmt/format.h>
+
+#include <cerrno>
+#include <optional>
+#include <vector>
+
+namespace otter {
+
+using namespace rts;  // this room's own names; the file defines only functions of the public header
+
+namespace {
+
+/// How long accept waits before it says that there are no descriptors: a caller that tries again
+/// and again then does not spin.
+constexpr std::int64_t exhausted_pause_ns = 100'000'000;
+
+/// Throws error(badarg) for what no socket could obey.
+void check(tcp_options const& o) {
+  auto refuse = [](std::string const& text) { throw error(errc::badarg, "tcp_options: " + text); };
+  if (o.buffer == 0 || o.buffer > scratch_bytes)
+    refuse(fmt::format("buffer is {} bytes; allowed: 1 to {}", o.buffer, scratch_bytes));
+  if (o.low_watermark > o.high_watermark)
+    refuse(fmt::format("low_watermark {} is above high_watermark {}", o.low_watermark,
+                       o.high_watermark));
+  if (o.active.mode == active::count && (o.active.by <= 0 || o.active.by > 32767))
+    refuse(fmt::format("active_n({}); allowed: 1 to 32767", o.active.by));
+  if (o.backlog < 0) refuse(fmt::format("backlog is {}", o.backlog));
+  if (o.linger && o.linger->count() < 0) refuse("linger is negative");
+  static_cast<void>(detail::checked_limit(o.send_timeout));
+}
+
+/// A port around `fd`, owned by the caller; or `error`, and the descriptor is closed.
+template <class Name>
+tcp_result<Name> make_port(io_state& io, process& self, int fd, port_phase phase,
+                           tcp_options const& options) {
+  port* const p = io.acquire();
+  if (p == nullptr) {
+    io.net().close(fd, true);
+    return io_failure(tcp_errc::system_limit);
+  }
+  port_lock lock(p->mutex());
+  int why = 0;
+  if (!p->begin(io, self, fd, phase, options, why)) {
+    io.net().close(fd, true);
+    p->release(lock);
+    return io_failure(why);
+  }
+  return port_access::name_of<Name>(*p);
+}
+
+/// What a listener's sockets inherit; what the descriptor has, the system has inherited already.
+tcp_options inherited(port::settings const& s) {
+  tcp_options o;
+  o.active = {s.mode, s.count};
+  o.packet = s.packet;
+  o.packet_size = s.limits.packet_size;
+  o.buffer = s.limits.buffer;
+  o.exit_on_close = s.exit_on_close;
+  o.show_econnreset = s.show_econnreset;
+  o.high_watermark = s.high;
+  o.low_watermark = s.low;
+  if (s.send_timeout_ns != INT64_MAX) o.send_timeout = duration(s.send_timeout_ns);
+  o.send_timeout_close = s.send_timeout_close;
+  if (s.reset_on_close) o.linger = duration::zero();
+  return o;
+}
+
+bool is_exhaustion(int error) noexcept {
+  return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
+}
+
+void require_alive(process& self, char const* what) {
+  if (self.is_dying())
+    throw error(errc::exiting, std::string(what) + ": the process is ending, nobody would own it");
+}
+
+}  // namespace
+
+tcp_result<tcp_listener> tcp_listen(tcp_address const& address, tcp_options const& options) {
+  io_call call("tcp_listen");
+  if (address.family == tcp_address::family_type::none)
+    throw error(errc::badarg, "tcp_listen: no address");
+  check(options);
+  require_alive(call.self, "tcp_listen");
+  io_state& io = io_state::of(call.self.system());
+  int const fd = io.net().listen(address, options);
+  if (fd < 0) return io_failure(-fd);
+  return make_port<tcp_listener>(io, call.self, fd, port_phase::listening, options);
+}
+
+tcp_result<tcp_socket> tcp_accept(tcp_listener listener, duration limit) {
+  io_call call("tcp_accept");
+  process& self = call.self;
+  wait_limit until(due_after(self, limit));
+  require_alive(self, "tcp_accept");
+  self.charge(20);
+  std::optional<waiting_place> place;
+  bool paused = false;
+  for (;;) {
+    int fd = -EAGAIN;
+    io_state* io = nullptr;
+    tcp_options options;
+    {
+      held_port p(self, listener);
+      if (!p) return io_failure(tcp_errc::closed);
+      if (p->phase() != port_phase::listening) return io_failure(tcp_errc::einval);
+      io = &io_state::of_existing(self.system());
+      bool const my_turn =
+          place ? p->waiters.first() == &place->entry() : p->waiters.empty();
+      if (my_turn) fd = p->net().accept(p->fd);
+      if (fd >= 0) options = inherited(p->set);
+    }
+    if (fd >= 0) {
+      io->replenished();
+      return make_port<tcp_socket>(*io, self, fd, port_phase::open, options);
+    }
+    bool const exhausted = is_exhaustion(-fd);
+    if (fd != -EAGAIN && !exhausted) return io_failure(-fd);
+    if (exhausted) {
+      io->exhausted(-fd, self.self_pid());
+      if (paused) return io_failure(-fd);
+    }
+    if (!place) {
+      held_port p(self, listener);
+      if (!p) return io_failure(tcp_errc::closed);
+      port& at = *p;
+      p.lock().unlock();
+      place.emplace(self, at, "tcp_accept");
+      p.lock().lock();
+      // It may have been closed in between: then the next round finds out.
+      if (at.generation() == port_access::generation(listener)) at.waiters.append(place->entry());
+      if (!exhausted) continue;  // a connection may have come before we were listed
+    }
+    if (exhausted) {
+      // In place, so that those behind keep waiting; and not woken by the next connection.
+      paused = true;
+      wait_limit pause(std::min(until.due_ns, self.sched().now() + exhausted_pause_ns));
+      while (place->wait(pause)) {
+        held_port p(self, listener);
+        if (!p) return io_failure(tcp_errc::closed);
+      }
+    } else if (!place->wait(until)) {
+      return io_failure(tcp_errc::timeout);
+    }
+  }
+}
+
+tcp_result<tcp_socket> tcp_connect(tcp_address const& address, tcp_options const& options,
+                                   duration limit) {
+  io_call call("tcp_connect");
+  process& self = call.self;
+  if (address.family == tcp_address::family_type::none || address.port == 0)
+    throw error(errc::badarg, "tcp_connect: no address or no port");
+  check(options);
+  wait_limit until(due_after(self, limit));
+  require_alive(self, "tcp_connect");
+  self.charge(20);
+  io_state& io = io_state::of(self.system());
+  int const fd = io.net().connect(address, options);
+  if (fd < 0) return io_failure(-fd);
+  auto made = make_port<tcp_socket>(io, self, fd, port_phase::connecting, options);
+  if (!made) return made;
+  struct close_unless_kept {
+    tcp_socket socket;
+    bool kept = false;
+    ~close_unless_kept() {
+      if (!kept) socket.close();
+    }
+  } guard{*made};
+  port& at = *io.at(port_access::index(*made));
+  waiting_place place(self, at, "tcp_connect");
+  {
+    held_port p(self, *made);
+    if (!p) return io_failure(tcp_errc::closed);
+    p->reader = &place.entry();
+    place.entry().listed = true;
+  }
+  for (;;) {
+    {
+      held_port p(self, *made);
+      if (!p) return io_failure(tcp_errc::closed);
+      int why = 0;
+      if (p->connected(p.lock(), why)) {
+        guard.kept = true;
+        return made;
+      }
+      if (why != 0) return io_failure(why);
+    }
+    if (!place.wait(until)) return io_failure(tcp_errc::timeout);
+  }
+}
+
+tcp_result<tcp_socket> tcp_connect(std::string_view host, std::uint16_t port,
+                                   tcp_options const& options, duration limit) {
+  if (auto const numeric = tcp_address::parse(host, port))
+    return tcp_connect(*numeric, options, limit);
+  std::int64_t due = 0;
+  scheduler* clock = nullptr;
+  std::vector<tcp_address> addresses;
+  {
+    io_call call("tcp_connect");
+    check(options);
+    due = due_after(call.self, limit);
+    clock = &call.self.sched();
+    network const& net = io_state::of(call.self.system()).net();
+    std::string name(host);
+    if (name.empty() || name.find('\0') != std::string::npos) return io_failure(tcp_errc::nxdomain);
+    if (!net.resolver_blocks()) {
+      addresses = net.name_resolver()(name, port);
+    } else {
+      struct job final : detail::offloaded {
+        network::resolver resolve;
+        std::string name;
+        std::uint16_t port;
+        detail::envelope_ptr run() override {
+          return detail::pack<std::vector<tcp_address>>(detail::signal_kind::reply,
+                                                        resolve(name, port));
+        }
+      };
+      auto work = std::make_unique<job>();
+      work->resolve = net.name_resolver();
+      work->name = std::move(name);
+      work->port = port;
+      request_id const id = detail::run_offloaded(std::move(work));
+      detail::response answer;
+      if (detail::wait_response(id, limit, true, answer) != detail::response_state::ready)
+        return io_failure(tcp_errc::timeout);
+      if (answer.reply)
+        addresses = std::move(*static_cast<std::vector<tcp_address>*>(answer.reply->payload()));
+    }
+  }
+  tcp_result<tcp_socket> result = io_failure(tcp_errc::nxdomain);
+  for (tcp_address const& a : addresses) {
+    duration left = infinity;
+    if (due != INT64_MAX) left = duration(std::max<std::int64_t>(due - clock->now(), 0));
+    result = tcp_connect(a, options, left);
+    if (result || result.error() == tcp_errc::timeout) break;
+  }
+  return result;
+}
+
+void tcp_listener::close() const noexcept {
+  quiet_io_call call;
+  if (call.self == nullptr) return;
+  wakes woken;
+  held_port p(*call.self, *this);
+  if (p) p->close(p.lock(), woken, call.self, false);
+}
+
+tcp_result<tcp_address> tcp_listener::local_address() const noexcept {
+  quiet_io_call call;
+  if (call.self == nullptr) return io_failure(tcp_errc::closed);
+  held_port p(*call.self, *this);
+  tcp_address a;
+  if (!p || p->fd < 0) return io_failure(tcp_errc::closed);
+  int const result = p->net().local_address(p->fd, a);
+  if (result < 0) return io_failure(-result);
+  return a;
+}
+
+}  // namespace otter

@@ -1,0 +1,134 @@
+// io/output.cpp - sending: straight to the socket, and into the queue only what it does not take.
+
+#include "io/network.hpp"
+#include "io/port.hpp"
+
+#include <cerrno>
+#include <new>
+
+namespace otter::rts {
+namespace {
+
+tl::unexpected<std::error_code> fail(tcp_errc e) { return tl::unexpected(make_error_code(e)); }
+
+}  // namespace
+
+std::error_code port::send_refused() const noexcept {
+  if (phase_ == port_phase::connecting || phase_ == port_phase::listening)
+    return make_error_code(tcp_errc::enotconn);
+  if (phase_ == port_phase::open && !write_shut_ && !shutdown_due_) return {};
+  if (error_ == ECONNRESET && set.show_econnreset) return make_error_code(tcp_errc::econnreset);
+  return make_error_code(tcp_errc::closed);
+}
+
+/// The bytes of one call, together and in order. The caller has waited its turn.
+tcp_result<void> port::write(std::string_view data, wakes& woken) noexcept {
+  ++count.sends;
+  if (queued() == 0) {
+    while (!data.empty()) {
+      std::ptrdiff_t const n = net().send(fd, data.data(), data.size());
+      if (n == -EAGAIN) break;
+      if (n < 0) return write_failed(static_cast<int>(-n), woken);
+      count.sent_bytes += static_cast<std::uint64_t>(n);
+      data.remove_prefix(static_cast<std::size_t>(n));
+    }
+  }
+  if (data.empty()) return {};
+  try {
+    buffers().out.append(data);
+  } catch (std::bad_alloc const&) {
+    return fail(tcp_errc::enomem);
+  }
+  congested_ = queued() >= set.high;
+  return {};
+}
+
+/// On an event: sends what is queued as far as the socket takes it.
+void port::flush(wakes& woken) noexcept {
+  while (queued() > 0) {
+    port_buffers& b = *buffers_;
+    std::ptrdiff_t const n = net().send(fd, b.out.data() + b.out_at, b.queued());
+    if (n == -EAGAIN) break;
+    if (n < 0) {
+      static_cast<void>(write_failed(static_cast<int>(-n), woken));
+      return;
+    }
+    b.out_at += static_cast<std::size_t>(n);
+    count.sent_bytes += static_cast<std::uint64_t>(n);
+  }
+  if (queued() == 0) {
+    output_drained();
+  } else if (buffers_->out_at > buffers_->out.size() / 2) {
+    buffers_->out.erase(0, buffers_->out_at);
+    buffers_->out_at = 0;
+  }
+  if (congested_ && (queued() < set.low || queued() == 0)) {
+    congested_ = false;
+    wake_next(woken);
+  }
+}
+
+void port::output_drained() noexcept {
+  if (buffers_) {
+    buffers_->out = {};
+    buffers_->out_at = 0;
+  }
+  trim_buffers();
+  if (shutdown_due_ && fd >= 0) {
+    shutdown_due_ = false;
+    write_shut_ = true;
+    net().shutdown_write(fd);
+  }
+  if (phase_ == port_phase::flushing) {
+    close_descriptor(false);
+    phase_ = port_phase::closed;
+  } else if (phase_ == port_phase::ended) {
+    close_descriptor(false);
+  }
+}
+
+void port::drop_output(wakes& woken) noexcept {
+  if (buffers_) {
+    buffers_->out = {};
+    buffers_->out_at = 0;
+  }
+  congested_ = false;
+  shutdown_due_ = false;
+  wake_next(woken);  // each that leaves wakes the next
+}
+
+/// The connection cannot be written to. What the peer sent before may still lie there to be read,
+/// so reading ends by itself, when it meets the end.
+tcp_result<void> port::write_failed(int error, wakes& woken) noexcept {
+  write_shut_ = true;
+  hint_ = true;
+  hung_up_ = true;
+  // The system tells of a reset once; the reader must know of it too.
+  if (error == ECONNRESET) error_ = ECONNRESET;
+  drop_output(woken);
+  if (phase_ == port_phase::flushing) {
+    close_descriptor(true);
+    phase_ = port_phase::closed;
+  } else if (phase_ == port_phase::ended) {
+    close_descriptor(true);
+  }
+  if (error == ECONNRESET && set.show_econnreset) return fail(tcp_errc::econnreset);
+  if (error == ECONNRESET || error == EPIPE) return fail(tcp_errc::closed);
+  return fail(static_cast<tcp_errc>(error));
+}
+
+void port::shutdown_write() noexcept {
+  if (write_shut_ || shutdown_due_) return;
+  if (queued() > 0) {
+    shutdown_due_ = true;
+    return;
+  }
+  write_shut_ = true;
+  net().shutdown_write(fd);
+}
+
+void port::trim_buffers() noexcept {
+  if (buffers_ && buffers_->input().empty() && buffers_->queued() == 0) buffers_.reset();
+}
+
+}  // namespace otter::rts

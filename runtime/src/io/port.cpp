@@ -1,0 +1,281 @@
+// io/port.cpp - a port's birth, owner, readiness, close and end.
+
+#include "io/port.hpp"
+
+#include "io/ports.hpp"
+#include "process/process.hpp"
+
+#include <sys/epoll.h>
+
+#include <cerrno>
+#include <thread>
+
+namespace otter::rts {
+namespace {
+
+/// A closed connection whose peer takes nothing of what is queued for so long is given up.
+constexpr std::int64_t flush_limit_ns = 30'000'000'000;
+
+constexpr bool is_live(port_phase p) noexcept {
+  return p == port_phase::connecting || p == port_phase::listening || p == port_phase::open ||
+         p == port_phase::ended;
+}
+
+}  // namespace
+
+network& port::net() const noexcept { return io_->net(); }
+
+bool port::begin(io_state& io, process& owner, int descriptor, port_phase phase,
+                 tcp_options const& options, int& error) noexcept {
+  io_ = &io;
+  fd = descriptor;
+  phase_ = phase;
+  owner_ = owner.self_pid();
+  error_ = 0;
+  refused_ = hung_up_ = input_ended_ = end_told_ = passive_due_ = false;
+  congested_ = shutdown_due_ = write_shut_ = lent_ = false;
+  hint_ = true;
+  count = {};
+  set = {};
+  set.send_timeout_ns = options.send_timeout == infinity ? INT64_MAX : options.send_timeout.count();
+  set.limits = {options.packet_size, options.buffer};
+  set.high = options.high_watermark;
+  set.low = options.low_watermark;
+  set.mode = options.active.mode;
+  set.count = static_cast<std::int16_t>(options.active.by);
+  set.packet = options.packet;
+  set.exit_on_close = options.exit_on_close;
+  set.show_econnreset = options.show_econnreset;
+  set.send_timeout_close = options.send_timeout_close;
+  set.reset_on_close = options.linger && options.linger->count() == 0;
+  direct = set.mode == active::ready;
+  polled_ = true;  // before watch(): the first event may come at once
+  int const result = io.net().watch(*this);
+  if (result < 0) {
+    error = -result;
+    polled_ = false;
+    fd = -1;
+    phase_ = port_phase::closed;
+    return false;
+  }
+  owner.own(*this);
+  owned_ = true;
+  return true;
+}
+
+bool port::wants_notice() const noexcept {
+  return set.mode != active::off && !end_told_ &&
+         (phase_ == port_phase::open || phase_ == port_phase::ended);
+}
+
+// --- the owner (doc/io.md, "Who owns a socket") ---
+
+void port::adopt(process& self) noexcept {
+  if (owned_ || !is_live(phase_) || owner_ != self.self_pid() || self.is_dying()) return;
+  self.own(*this);
+  owned_ = true;
+}
+
+void port::tell_owner(port_lock& lock) noexcept {
+  ++pins_;
+  for (;;) {
+    pid const to = owner_;
+    refused_ = false;
+    lock.unlock();
+    bool const flies = post(to);
+    lock.lock();
+    if (!is_live(phase_) || (flies && !refused_)) break;
+    if (flies || owner_ != to) continue;  // it came back meanwhile, or there is another owner
+    if (owned_) break;                    // dead, and owner_died() is on its way
+    // The next owner died before the notice that hands the port over reached it.
+    --pins_;
+    wakes woken;
+    close(lock, woken, nullptr, set.reset_on_close);
+    return;
+  }
+  --pins_;
+}
+
+void port::expand(process& owner, message_sink& sink) noexcept {
+  wakes woken;
+  port_lock lock(mutex_);
+  if (owner_ != owner.self_pid()) {
+    // The owner has changed while the notice was on its way to the old one.
+    if (is_live(phase_)) tell_owner(lock);
+    release(lock);
+    return;
+  }
+  if (!is_live(phase_)) {  // closed by somebody else: only this process can let go of it
+    if (owned_) owner.disown(*this);
+    owned_ = false;
+    direct = false;
+    release(lock);
+    return;
+  }
+  adopt(owner);
+  deliver(sink, woken);
+  if (delivers() && input_ended_ && report_end(lock, owner, sink, woken)) return;
+  // One read for each turn of the notice: others of the owner's signals come in between.
+  if (lock.owns_lock() && delivers() && (hint_ || input_ended_)) tell_owner(lock);
+  release(lock);
+}
+
+void port::refused() noexcept {
+  port_lock lock(mutex_);
+  if (pins_ > 0) {
+    refused_ = true;  // for tell_owner(), which is posting and looks
+    return;
+  }
+  if (is_live(phase_) && !owned_) tell_owner(lock);
+  release(lock);
+}
+
+void port::owner_died() noexcept {
+  wakes woken;
+  port_lock lock(mutex_);
+  owned_ = false;
+  direct = false;
+  if (is_live(phase_))
+    close(lock, woken, nullptr, set.reset_on_close);
+  else
+    release(lock);
+}
+
+active_mode port::hold_still() noexcept {
+  active_mode const resume{set.mode == active::ready ? active::off : set.mode, set.count};
+  set.mode = active::off;
+  return resume;
+}
+
+void port::hand_over(port_lock& lock, process& from, pid to, active_mode resume) noexcept {
+  // Who decided to post before hold_still() is done in a moment; then the notice is in our
+  // mailbox or nowhere.
+  while (pins_ > 0) {
+    lock.unlock();
+    std::this_thread::yield();
+    lock.lock();
+  }
+  from.drain();
+  from.take_notice(*this);
+  direct = false;
+  from.disown(*this);
+  owned_ = false;
+  owner_ = to;
+  set.mode = resume.mode;
+  set.count = static_cast<std::int16_t>(resume.by);
+  // The notice carries the port to its next owner, behind the messages that were moved.
+  tell_owner(lock);
+}
+
+// --- readiness: on the worker that polls, outside any turn ---
+
+void port::ready(std::uint32_t events) noexcept {
+  constexpr std::uint32_t broken = EPOLLERR | EPOLLHUP;
+  wakes woken;
+  port_lock lock(mutex_);
+  switch (phase_) {
+    case port_phase::listening:
+      hint_ = true;
+      wake_next(woken);
+      return;
+    case port_phase::connecting:
+      hint_ = true;
+      if ((events & (EPOLLRDHUP | broken)) != 0) hung_up_ = true;
+      if ((events & (EPOLLOUT | broken)) != 0 && reader != nullptr) woken.add(*reader);
+      return;
+    case port_phase::open:
+    case port_phase::ended:
+    case port_phase::flushing: break;
+    case port_phase::free:
+    case port_phase::closed: return;
+  }
+  if ((events & (EPOLLOUT | broken)) != 0) flush(woken);
+  if ((events & (EPOLLRDHUP | broken)) != 0) hung_up_ = true;
+  if ((events & (EPOLLIN | EPOLLRDHUP | broken)) != 0) {
+    hint_ = true;
+    if (reader != nullptr)
+      woken.add(*reader);
+    else if (wants_notice())
+      tell_owner(lock);
+  }
+  release(lock);
+}
+
+void port::released() noexcept {
+  port_lock lock(mutex_);
+  polled_ = false;
+  release(lock);
+}
+
+bool port::connected(port_lock& lock, int& error) noexcept {
+  int const result = net().finish_connect(fd);
+  if (result == -EINPROGRESS) return false;
+  if (result < 0) {
+    error = -result;
+    return false;
+  }
+  phase_ = port_phase::open;
+  hint_ = true;
+  reader->listed = false;
+  reader = nullptr;
+  if (wants_notice()) tell_owner(lock);
+  return true;
+}
+
+// --- the end ---
+
+void port::close_descriptor(bool reset) noexcept {
+  if (fd < 0) return;
+  if (!reset && phase_ != port_phase::listening && phase_ != port_phase::connecting)
+    net().discard_input(fd);
+  net().unwatch(*this);
+  net().close(fd, reset);
+  fd = -1;
+  io_->replenished();
+}
+
+void port::close(port_lock& lock, wakes& woken, process* self, bool reset) noexcept {
+  ++generation_;
+  if (reader != nullptr) {
+    woken.add(*reader);
+    reader->listed = false;
+    reader = nullptr;
+  }
+  while (waiter* w = waiters.first()) {
+    woken.add(*w);
+    waiters.remove(*w);
+  }
+  set.mode = active::off;
+  congested_ = false;
+  if (buffers_) buffers_->in = {};
+  if (fd >= 0 && queued() > 0 && !reset) {
+    phase_ = port_phase::flushing;
+    net().limit_flush(fd, flush_limit_ns);
+  } else {
+    close_descriptor(reset);
+    phase_ = port_phase::closed;
+    buffers_.reset();
+  }
+  if (owned_ && self != nullptr && owner_ == self->self_pid()) {
+    self->disown(*this);
+    self->take_notice(*this);
+    owned_ = false;
+    direct = false;
+  } else if (owned_) {
+    // Closed by somebody else. The owner's list is the owner's, so the owner takes it out.
+    tell_owner(lock);
+  }
+  release(lock);
+}
+
+void port::release(port_lock& lock) noexcept {
+  if (!lock.owns_lock()) return;
+  if (phase_ != port_phase::closed || polled_ || owned_ || pins_ != 0 || in_flight()) return;
+  phase_ = port_phase::free;
+  buffers_.reset();
+  io_state& io = *std::exchange(io_, nullptr);
+  lock.unlock();
+  io.put_back(*this);
+}
+
+}  // namespace otter::rts

@@ -1,0 +1,238 @@
+#pragma once
+
+// io/port.hpp - one socket or listener: who owns it, what it is up to, what waits in it.
+//
+// The story of a connection is told in doc/io.md. The sources:
+//
+//   port.cpp     birth, owner, readiness, close, end     input.cpp   reading and framing
+//   output.cpp   sending and flushing                    tcp.cpp     the public functions
+//
+// Refused: a port that its owner alone touches, without a lock. Sending, closing and accepting by
+// others, and the poller on another core, would each need a signal and an answer; a lock of one
+// uncontended exchange beside every system call costs a hundredth of it.
+
+#include "io/line_framing.hpp"
+#include "io/small_mutex.hpp"
+#include "io/waiter.hpp"
+#include "poller/poller.hpp"
+#include "process/notice.hpp"
+
+#include <otter/tcp.hpp>
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace otter::rts {
+
+class io_state;
+class network;
+class process;
+
+enum class port_phase : std::uint8_t {
+  free,        ///< in the table, nobody's
+  connecting,  ///< a connection is being made
+  listening,
+  open,
+  ended,       ///< the peer or an error has ended it; its name is good until the owner knows
+  flushing,    ///< the name is void; what was queued is still being sent
+  closed,      ///< the name is void, the descriptor closed; kept by what cannot let go yet
+};
+
+using port_lock = std::unique_lock<small_mutex>;
+
+/// What only a busy connection has.
+struct port_buffers {
+  std::string in;           ///< came and was not delivered, from in_at on
+  std::size_t in_at = 0;
+  std::size_t scanned = 0;  ///< so far behind in_at there is no line end
+  std::string out;          ///< accepted and not sent, from out_at on
+  std::size_t out_at = 0;
+
+  std::string_view input() const noexcept { return std::string_view(in).substr(in_at); }
+  std::size_t queued() const noexcept { return out.size() - out_at; }
+};
+
+/// Ownership: the table has the block for ever; a *life* of it goes from open to release(), which
+///            gives the block back when the last of descriptor, poller, owner's list, notice in
+///            flight and pin has let go. In between, the owner is one process, or (handing over)
+///            the notice on its way to the next one.
+/// Threads:   everything is guarded by mutex_, except `direct` and the resource's links, which are
+///            the owner's, and what the poller keeps in poll_source. No lock of another port is
+///            taken under it, no notice posted, nothing suspended.
+/// Invariant: generation_ grows when the name becomes void: a name with another one is never
+///            obeyed. polled_ is true from watch() to released(); while it is, the poller may call
+///            ready(), so the block is not given back. Waiters are listed only while the name is
+///            good.
+/// Ordering:  the lock's [S1]. in_flight() is the notice's own and is read under the lock: a notice
+///            that comes back later finds phase closed and calls release() itself.
+class port final : public notice, public resource, public poll_source {
+ public:
+  explicit port(std::uint32_t index) noexcept : index_(index) {}
+
+  // --- for the table ---
+  std::uint32_t table_next = 0;
+  std::uint32_t index() const noexcept { return index_; }
+
+  small_mutex& mutex() noexcept { return mutex_; }
+
+  // --- notice, resource, poll_source ---
+  void expand(process& owner, message_sink& sink) noexcept override;
+  void refused() noexcept override;
+  void owner_died() noexcept override;
+  void ready(std::uint32_t events) noexcept override;
+  void released() noexcept override;
+
+  // --- under the lock; port.cpp ---
+  /// Starts a life, in the process that becomes the owner. False: the poller refused (`error`);
+  /// then the descriptor is still the caller's.
+  bool begin(io_state& io, process& owner, int descriptor, port_phase phase,
+             tcp_options const& options, int& error) noexcept;
+  std::uint64_t generation() const noexcept { return generation_; }
+  port_phase phase() const noexcept { return phase_; }
+  pid owner() const noexcept { return owner_; }
+  /// The calling process uses the port: if it has been made the owner, it takes it up now.
+  void adopt(process& self) noexcept;
+  /// Voids the name and ends the connection. `self`: the calling process if there is one.
+  void close(port_lock& lock, wakes& woken, process* self, bool reset) noexcept;
+  /// Posts the notice to the owner. Unlocks for it, and locks again.
+  void tell_owner(port_lock& lock) noexcept;
+  /// Gives the block back if nobody holds it; then the lock is released.
+  void release(port_lock& lock) noexcept;
+  void hand_over(port_lock& lock, process& from, pid to, active_mode resume) noexcept;
+  /// For a transfer: nothing is posted or delivered from here on. Gives what to resume with.
+  active_mode hold_still() noexcept;
+  bool connected(port_lock& lock, int& error) noexcept;
+
+  // --- under the lock; input.cpp ---
+  tcp_result<void> set_active(port_lock& lock, active_mode mode, process& self) noexcept;
+  void set_packet(otter::packet mode, std::uint32_t packet_size) noexcept {
+    set.packet = mode;
+    set.limits.packet_size = packet_size;
+    if (buffers_) buffers_->scanned = 0;
+  }
+  /// The outcome of a receive, or nothing: it must wait.
+  std::optional<tcp_result<tcp_bytes>> try_recv(std::size_t length, wakes& woken);
+  std::optional<tcp_result<std::size_t>> try_recv_some(std::span<std::byte> into, wakes& woken);
+  /// Why a receive may not begin.
+  std::error_code receive_refused(waiter const* mine) const noexcept;
+  /// Fills `scratch` with what the owner has not used and what has come.
+  detail::lent_input lend(port_lock& lock, wakes& woken, process& self, char* scratch) noexcept;
+  void take_back(port_lock& lock, std::string_view rest) noexcept;
+
+  // --- under the lock; output.cpp ---
+  std::error_code send_refused() const noexcept;
+  bool congested() const noexcept { return congested_; }
+  tcp_result<void> write(std::string_view data, wakes& woken) noexcept;
+  void flush(wakes& woken) noexcept;
+  void shutdown_write() noexcept;
+  std::size_t queued() const noexcept { return buffers_ ? buffers_->queued() : 0; }
+
+  // --- who waits; under the lock ---
+  waiter* reader = nullptr;   ///< in recv or connect
+  waiter_list waiters;        ///< listener: in accept. Else: in send
+  bool hint() const noexcept { return hint_; }
+  void no_hint() noexcept { hint_ = false; }
+  /// The next of `waiters` can go on.
+  void wake_next(wakes& woken) noexcept {
+    if (waiters.first() != nullptr) woken.add(*waiters.first());
+  }
+
+  /// What is set by tcp_options and does not concern the descriptor. Under the lock.
+  struct settings {
+    std::int64_t send_timeout_ns = INT64_MAX;
+    line_limits limits;
+    std::uint32_t high = 8192;
+    std::uint32_t low = 4096;
+    std::int16_t count = 0;
+    otter::active mode = otter::active::off;
+    otter::packet packet = otter::packet::raw;
+    bool exit_on_close = true;
+    bool show_econnreset = false;
+    bool send_timeout_close = false;
+    bool reset_on_close = false;
+  };
+  settings set;
+
+  /// Under the lock.
+  struct counters {
+    std::uint64_t received_bytes = 0, received_packets = 0, sent_bytes = 0, sends = 0;
+  };
+  counters count;
+
+  network& net() const noexcept;
+
+ private:
+  enum class got : unsigned char { bytes, nothing, end };
+
+  bool wants_notice() const noexcept;
+  port_buffers& buffers() { return buffers_ ? *buffers_ : *(buffers_ = std::make_unique<port_buffers>()); }
+  void trim_buffers() noexcept;
+  void close_descriptor(bool reset) noexcept;
+  void forget_owner(process* self) noexcept;
+
+  // input.cpp
+  got read(char* into, std::size_t room, std::size_t& n, wakes& woken) noexcept;
+  void input_ended(int error, wakes& woken) noexcept;
+  void keep(std::string_view came);
+  line_cut next_packet(std::string_view stream, std::size_t scanned) const noexcept;
+  bool delivers() const noexcept;  // in one of the modes that send messages
+  std::size_t deliver_from(std::string_view stream, message_sink& sink);
+  void deliver_kept(message_sink& sink, wakes& woken);
+  void deliver(message_sink& sink, wakes& woken) noexcept;
+  void append_packet(std::string_view packet, message_sink& sink);
+  bool report_end(port_lock& lock, process& owner, message_sink& sink, wakes& woken) noexcept;
+  std::error_code end_reason() noexcept;
+  tcp_bytes take_input(std::size_t n);
+
+  // output.cpp
+  tcp_result<void> write_failed(int error, wakes& woken) noexcept;
+  void drop_output(wakes& woken) noexcept;
+  void output_drained() noexcept;
+
+  friend struct port_access;
+  friend class held_port;
+
+  std::uint32_t const index_;
+  small_mutex mutex_;
+  io_state* io_ = nullptr;
+  std::uint64_t generation_ = 1;
+  pid owner_;
+  std::unique_ptr<port_buffers> buffers_;
+  std::int32_t error_ = 0;        // why input ended; 0: the peer's end of sending
+  std::uint16_t pins_ = 0;        // who posts the notice without the lock
+  port_phase phase_ = port_phase::free;
+  bool polled_ = false;
+  bool owned_ = false;            // in the owner's list of resources
+  bool refused_ = false;          // the notice came back while somebody was posting
+  bool hint_ = false;             // a read may find something
+  bool hung_up_ = false;          // a short read does not mean that there is nothing more
+  bool input_ended_ = false;
+  bool end_told_ = false;         // the owner, or a receive, has heard of it
+  bool passive_due_ = false;      // tcp_passive is to be sent
+  bool congested_ = false;        // senders wait
+  bool shutdown_due_ = false;     // once the queue is empty
+  bool write_shut_ = false;
+  bool lent_ = false;             // the owner looks at input in a scratch buffer
+};
+
+struct port_access {
+  template <class Name>
+  static Name name(std::uint32_t node, std::uint32_t index, std::uint64_t generation) noexcept {
+    Name n;
+    n.node_ = node;
+    n.index_ = index;
+    n.generation_ = generation;
+    return n;
+  }
+  static std::uint32_t node(detail::port_name n) noexcept { return n.node_; }
+  static std::uint32_t index(detail::port_name n) noexcept { return n.index_; }
+  static std::uint64_t generation(detail::port_name n) noexcept { return n.generation_; }
+  template <class Name>
+  static Name name_of(port const& p) noexcept;
+};
+
+}  // namespace otter::rts

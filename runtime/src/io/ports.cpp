@@ -1,0 +1,84 @@
+// io/ports.cpp - the table of ports, and running out of descriptors.
+
+#include "io/ports.hpp"
+
+#include "process/process_system.hpp"
+
+#include <fmt/format.h>
+#include <sys/resource.h>
+
+#include <stdexcept>
+
+namespace otter::rts {
+namespace {
+constexpr std::size_t most_ports = std::size_t{1} << 21;
+}
+
+io_state::io_state(process_system& system)
+    : system_(system),
+      network_(system.sched().simulated() ? make_simulated_network(system.sched())
+                                          : make_socket_network(system.sched())),
+      table_(most_ports, 1),
+      free_(table_) {}
+
+io_state::~io_state() {
+  // No worker runs any more, so nobody polls: what is still open is only closed.
+  table_.for_each([this](port& p) {
+    if (p.fd >= 0) network_->close_at_end(p.fd);
+  });
+}
+
+io_state& io_state::of(process_system& system) {
+  std::lock_guard lock(system.ports_mutex);
+  if (!system.ports) system.ports = std::make_shared<io_state>(system);
+  return *static_cast<io_state*>(system.ports.get());
+}
+
+io_state& io_state::of_existing(process_system& system) noexcept {
+  return *static_cast<io_state*>(system.ports.get());
+}
+
+io_state* io_state::of_if_any(process_system& system) noexcept {
+  std::lock_guard lock(system.ports_mutex);
+  return static_cast<io_state*>(system.ports.get());
+}
+
+std::uint32_t io_state::node_index() const noexcept { return system_.node_index(); }
+
+port* io_state::acquire() noexcept {
+  std::lock_guard lock(mutex_);
+  port* const p = free_.acquire();
+  if (p != nullptr) open_.fetch_add(1, std::memory_order_relaxed);
+  return p;
+}
+
+void io_state::put_back(port& p) noexcept {
+  std::lock_guard lock(mutex_);
+  free_.release(p.index());
+  open_.fetch_sub(1, std::memory_order_relaxed);
+}
+
+void io_state::exhausted(int error, pid who) noexcept {
+  if (exhausted_.exchange(true, std::memory_order_relaxed)) return;
+  try {
+    rlimit limit{};
+    ::getrlimit(RLIMIT_NOFILE, &limit);
+    node_event event;
+    event.what = node_event::kind::failure;
+    event.process = who;
+    event.text = fmt::format(
+        "cannot accept a connection: {}; {} ports are open, the limit is {} descriptors "
+        "(RLIMIT_NOFILE); accepting pauses until one is free",
+        make_error_code(static_cast<tcp_errc>(error)).message(), open(), limit.rlim_cur);
+    system_.report(std::move(event));
+  } catch (...) {
+    // No memory for the text: the pause happens all the same.
+  }
+}
+
+std::size_t ports_open(process_system& system) noexcept {
+  io_state* const io = io_state::of_if_any(system);
+  return io != nullptr ? io->open() : 0;
+}
+
+}  // namespace otter::rts

@@ -1,0 +1,283 @@
+// io/socket.cpp - the public functions of a connection.
+
+#include "io/entry.hpp"
+
+#include <cerrno>
+#include <optional>
+
+namespace otter {
+
+using namespace rts;  // this room's own names; the file defines only functions of the public header
+
+// --- sending (doc/io.md, "Sending") ---
+
+tcp_result<void> tcp_socket::send(std::string_view data) const {
+  io_call call("tcp_socket::send");
+  process& self = call.self;
+  self.charge(4 + static_cast<int>(std::min<std::size_t>(data.size() / 1024, 400)));
+  wait_limit until(INT64_MAX);
+  std::optional<waiting_place> place;
+  bool close_late = false;
+  for (;;) {
+    port* at = nullptr;
+    {
+      wakes woken;
+      held_port p(self, *this);
+      if (!p) return io_failure(tcp_errc::closed);
+      if (std::error_code const why = p->send_refused()) return tl::unexpected(why);
+      bool const my_turn = place ? p->waiters.first() == &place->entry() : p->waiters.empty();
+      if (my_turn && !p->congested()) return p->write(data, woken);
+      at = &*p;
+      if (place) {
+        if (!place->entry().listed) p->waiters.append(place->entry());
+      } else if (p->set.send_timeout_ns != INT64_MAX) {
+        until.due_ns = self.sched().now() + p->set.send_timeout_ns;
+      }
+      close_late = p->set.send_timeout_close;
+    }
+    if (!place) {  // allocates: not under the lock. The next round enters it into the list.
+      place.emplace(self, *at, "tcp_socket::send");
+      continue;
+    }
+    if (!place->wait(until)) {
+      place.reset();
+      if (close_late) close();
+      return io_failure(tcp_errc::timeout);
+    }
+  }
+}
+
+tcp_result<void> tcp_socket::send(std::span<std::byte const> data) const {
+  return send(as_text(data));
+}
+
+// --- receiving ---
+
+namespace {
+
+/// The loop of all receives: `attempt` under the lock, else wait.
+template <class Result, class Attempt>
+tcp_result<Result> receive(process& self, tcp_socket socket, duration limit, Attempt attempt) {
+  wait_limit until(due_after(self, limit));
+  self.charge(4);
+  std::optional<waiting_place> place;
+  for (;;) {
+    port* at = nullptr;
+    {
+      wakes woken;
+      held_port p(self, socket);
+      if (!p) return io_failure(tcp_errc::closed);
+      waiter* const mine = place ? &place->entry() : nullptr;
+      if (std::error_code const why = p->receive_refused(mine)) return tl::unexpected(why);
+      std::optional<tcp_result<Result>> result = attempt(*p, woken);
+      if (result) return std::move(*result);
+      at = &*p;
+      if (place) {
+        p->reader = mine;
+        mine->listed = true;
+      }
+    }
+    if (!place) {
+      place.emplace(self, *at, "tcp_socket::recv");
+      continue;  // enters it, and looks again: an event may have come in between
+    }
+    if (!place->wait(until)) return io_failure(tcp_errc::timeout);
+  }
+}
+
+}  // namespace
+
+tcp_result<tcp_bytes> tcp_socket::recv(std::size_t length, duration limit) const {
+  io_call call("tcp_socket::recv");
+  return receive<tcp_bytes>(call.self, *this, limit,
+                            [length](port& p, wakes& woken) { return p.try_recv(length, woken); });
+}
+
+tcp_result<std::size_t> tcp_socket::recv_some(std::span<std::byte> into, duration limit) const {
+  io_call call("tcp_socket::recv_some");
+  if (into.empty()) throw error(errc::badarg, "tcp_socket::recv_some: no room to receive into");
+  return receive<std::size_t>(call.self, *this, limit,
+                              [into](port& p, wakes& woken) { return p.try_recv_some(into, woken); });
+}
+
+// --- reading in place ---
+
+detail::lent_input tcp_socket::begin_read() const {
+  io_call call("tcp_socket::read");
+  call.self.charge(4);
+  io_state& io = io_state::of(call.self.system());
+  unsigned const near = current_worker()->number();
+  char* const scratch = io.scratch().take(near);
+  detail::lent_input input;
+  {
+    wakes woken;
+    held_port p(call.self, *this);
+    if (p)
+      input = p->lend(p.lock(), woken, call.self, scratch);
+    else
+      input.error = make_error_code(tcp_errc::closed);
+  }
+  if (input.buffer == nullptr) io.scratch().put(near, scratch);
+  return input;
+}
+
+void tcp_socket::end_read(detail::lent_input const& input, std::size_t used) const noexcept {
+  quiet_io_call call;
+  if (call.self == nullptr) return;  // abandoned: the buffer stays with the frames
+  {
+    held_port p(*call.self, *this);
+    if (p) p->take_back(p.lock(), as_text(input.view).substr(std::min(used, input.view.size())));
+  }
+  worker* const w = current_worker();
+  io_state::of_existing(call.self->system())
+      .scratch()
+      .put(w != nullptr ? w->number() : 0, static_cast<char*>(input.buffer));
+}
+
+tcp_socket tcp_socket::of(event& what) noexcept {
+  if (what.what() != event::kind::ready) return {};
+  runtime_entry border;
+  if (border.refused()) return {};
+  // Only ports have notices that become events.
+  auto& p = static_cast<port&>(static_cast<notice&>(*what.envelope()));
+  port_lock lock(p.mutex());
+  if (p.phase() == port_phase::free) return {};
+  return port_access::name_of<tcp_socket>(p);
+}
+
+// --- modes and options ---
+
+namespace {
+
+/// Runs `f(held_port&, process&)` on the port, if there is one.
+template <class Result, class F>
+tcp_result<Result> with_port(tcp_socket socket, tcp_errc gone, F f) noexcept {
+  quiet_io_call call;
+  if (call.self == nullptr) return io_failure(tcp_errc::closed);
+  held_port p(*call.self, socket);
+  if (!p) return io_failure(gone);
+  return f(p, *call.self);
+}
+
+tcp_result<void> outcome(int result) noexcept {
+  if (result < 0) return io_failure(-result);
+  return {};
+}
+
+}  // namespace
+
+tcp_result<void> tcp_socket::set_active(active_mode mode) const noexcept {
+  return with_port<void>(*this, tcp_errc::einval, [mode](held_port& p, process& self) {
+    return p->set_active(p.lock(), mode, self);
+  });
+}
+
+tcp_result<void> tcp_socket::set_packet(otter::packet mode, std::uint32_t size) const noexcept {
+  return with_port<void>(*this, tcp_errc::einval, [=](held_port& p, process&) {
+    p->set_packet(mode, size);
+    return tcp_result<void>{};
+  });
+}
+
+tcp_result<void> tcp_socket::set_nodelay(bool on) const noexcept {
+  return with_port<void>(*this, tcp_errc::einval, [on](held_port& p, process&) {
+    if (p->fd < 0) return tcp_result<void>(io_failure(tcp_errc::einval));
+    return outcome(p->net().set_nodelay(p->fd, on));
+  });
+}
+
+tcp_result<void> tcp_socket::set_keepalive(bool on) const noexcept {
+  return with_port<void>(*this, tcp_errc::einval, [on](held_port& p, process&) {
+    if (p->fd < 0) return tcp_result<void>(io_failure(tcp_errc::einval));
+    return outcome(p->net().set_keepalive(p->fd, on));
+  });
+}
+
+tcp_result<void> tcp_socket::set_linger(std::optional<duration> linger) const noexcept {
+  return with_port<void>(*this, tcp_errc::einval, [linger](held_port& p, process&) {
+    p->set.reset_on_close = linger && linger->count() == 0;
+    return tcp_result<void>{};
+  });
+}
+
+tcp_result<void> tcp_socket::set_exit_on_close(bool on) const noexcept {
+  return with_port<void>(*this, tcp_errc::einval, [on](held_port& p, process&) {
+    p->set.exit_on_close = on;
+    return tcp_result<void>{};
+  });
+}
+
+tcp_result<void> tcp_socket::set_send_timeout(duration limit, bool close_then) const {
+  limit = detail::checked_limit(limit);
+  return with_port<void>(*this, tcp_errc::einval, [=](held_port& p, process&) {
+    p->set.send_timeout_ns = limit == infinity ? INT64_MAX : limit.count();
+    p->set.send_timeout_close = close_then;
+    return tcp_result<void>{};
+  });
+}
+
+tcp_result<void> tcp_socket::set_watermarks(std::uint32_t high, std::uint32_t low) const noexcept {
+  if (low > high) return io_failure(tcp_errc::einval);
+  return with_port<void>(*this, tcp_errc::einval, [=](held_port& p, process&) {
+    p->set.high = high;
+    p->set.low = low;
+    return tcp_result<void>{};
+  });
+}
+
+// --- the end ---
+
+tcp_result<void> tcp_socket::shutdown_write() const noexcept {
+  return with_port<void>(*this, tcp_errc::closed, [](held_port& p, process&) {
+    if (p->phase() == port_phase::connecting)
+      return tcp_result<void>(io_failure(tcp_errc::enotconn));
+    if (p->phase() != port_phase::open) return tcp_result<void>(io_failure(tcp_errc::closed));
+    p->shutdown_write();
+    return tcp_result<void>{};
+  });
+}
+
+void tcp_socket::close() const noexcept {
+  quiet_io_call call;
+  if (call.self == nullptr) return;
+  wakes woken;
+  held_port p(*call.self, *this);
+  if (p) p->close(p.lock(), woken, call.self, p->set.reset_on_close);
+}
+
+// --- facts ---
+
+tcp_result<tcp_address> tcp_socket::local_address() const noexcept {
+  return with_port<tcp_address>(*this, tcp_errc::closed, [](held_port& p, process&) {
+    tcp_address a;
+    if (p->fd < 0) return tcp_result<tcp_address>(io_failure(tcp_errc::closed));
+    int const result = p->net().local_address(p->fd, a);
+    return result < 0 ? tcp_result<tcp_address>(io_failure(-result)) : tcp_result<tcp_address>(a);
+  });
+}
+
+tcp_result<tcp_address> tcp_socket::peer_address() const noexcept {
+  return with_port<tcp_address>(*this, tcp_errc::closed, [](held_port& p, process&) {
+    tcp_address a;
+    if (p->fd < 0) return tcp_result<tcp_address>(io_failure(tcp_errc::closed));
+    int const result = p->net().peer_address(p->fd, a);
+    return result < 0 ? tcp_result<tcp_address>(io_failure(-result)) : tcp_result<tcp_address>(a);
+  });
+}
+
+tcp_result<tcp_statistics> tcp_socket::statistics() const noexcept {
+  return with_port<tcp_statistics>(*this, tcp_errc::closed, [](held_port& p, process&) {
+    port::counters const& c = p->count;
+    return tcp_result<tcp_statistics>(tcp_statistics{c.received_bytes, c.received_packets,
+                                                     c.sent_bytes, c.sends, p->queued()});
+  });
+}
+
+pid tcp_socket::owner() const noexcept {
+  quiet_io_call call;
+  if (call.self == nullptr) return {};
+  held_port p(*call.self, *this);
+  return p ? p->owner() : pid{};
+}
+
+}  // namespace otter

@@ -1,0 +1,245 @@
+// io/socket_network.cpp - the network of the operating system.
+
+#include "io/network.hpp"
+#include "scheduler/scheduler.hpp"
+
+#include <arpa/inet.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <limits>
+#include <new>
+#include <system_error>
+
+namespace otter::rts {
+namespace {
+
+struct system_address {
+  sockaddr_storage storage{};
+  socklen_t size = sizeof(sockaddr_storage);
+  sockaddr* get() noexcept { return reinterpret_cast<sockaddr*>(&storage); }
+};
+
+system_address to_system(tcp_address const& a) noexcept {
+  system_address out;
+  if (a.family == tcp_address::family_type::v6) {
+    auto& in6 = reinterpret_cast<sockaddr_in6&>(out.storage);
+    in6.sin6_family = AF_INET6;
+    in6.sin6_port = htons(a.port);
+    in6.sin6_scope_id = a.scope;
+    std::memcpy(&in6.sin6_addr, a.bytes.data(), 16);
+    out.size = sizeof in6;
+  } else {
+    auto& in = reinterpret_cast<sockaddr_in&>(out.storage);
+    in.sin_family = AF_INET;
+    in.sin_port = htons(a.port);
+    std::memcpy(&in.sin_addr, a.bytes.data(), 4);
+    out.size = sizeof in;
+  }
+  return out;
+}
+
+tcp_address from_system(sockaddr const* a) noexcept {
+  tcp_address out;
+  if (a->sa_family == AF_INET6) {
+    sockaddr_in6 in6;
+    std::memcpy(&in6, a, sizeof in6);
+    out.family = tcp_address::family_type::v6;
+    out.port = ntohs(in6.sin6_port);
+    out.scope = in6.sin6_scope_id;
+    std::memcpy(out.bytes.data(), &in6.sin6_addr, 16);
+  } else if (a->sa_family == AF_INET) {
+    sockaddr_in in;
+    std::memcpy(&in, a, sizeof in);
+    out.family = tcp_address::family_type::v4;
+    out.port = ntohs(in.sin_port);
+    std::memcpy(out.bytes.data(), &in.sin_addr, 4);
+  }
+  return out;
+}
+
+int set_int(int fd, int level, int name, int value) noexcept {
+  return ::setsockopt(fd, level, name, &value, sizeof value) == 0 ? 0 : -errno;
+}
+
+/// Options that a listener's sockets inherit from it in the kernel too.
+void apply(int fd, tcp_options const& o) noexcept {
+  if (o.nodelay) set_int(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+  if (o.keepalive) set_int(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+  if (o.send_buffer) set_int(fd, SOL_SOCKET, SO_SNDBUF, *o.send_buffer);
+  if (o.receive_buffer) set_int(fd, SOL_SOCKET, SO_RCVBUF, *o.receive_buffer);
+}
+
+int new_socket(tcp_address const& a) noexcept {
+  int const family = a.family == tcp_address::family_type::v6 ? AF_INET6 : AF_INET;
+  int const fd = ::socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  return fd >= 0 ? fd : -errno;
+}
+
+int close_with(int fd, int error) noexcept {
+  ::close(fd);
+  return -error;
+}
+
+std::vector<tcp_address> resolve(std::string const& host, std::uint16_t port) {
+  addrinfo hints{};
+  hints.ai_family = AF_UNSPEC;
+  hints.ai_socktype = SOCK_STREAM;
+  addrinfo* list = nullptr;
+  std::vector<tcp_address> found;
+  if (::getaddrinfo(host.c_str(), nullptr, &hints, &list) != 0) return found;
+  struct release {
+    addrinfo* list;
+    ~release() { ::freeaddrinfo(list); }
+  } later{list};
+  for (addrinfo* i = list; i != nullptr; i = i->ai_next) {
+    tcp_address a = from_system(i->ai_addr);
+    a.port = port;
+    if (a.family != tcp_address::family_type::none) found.push_back(a);
+  }
+  return found;
+}
+
+class socket_network final : public network {
+ public:
+  explicit socket_network(scheduler& node) noexcept : node_(node) {}
+
+  int listen(tcp_address const& at, tcp_options const& o) noexcept override {
+    int const fd = new_socket(at);
+    if (fd < 0) return fd;
+    if (o.reuse_address) set_int(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+    if (o.reuse_port) set_int(fd, SOL_SOCKET, SO_REUSEPORT, 1);
+    if (at.family == tcp_address::family_type::v6)
+      set_int(fd, IPPROTO_IPV6, IPV6_V6ONLY, o.v6_only ? 1 : 0);
+    apply(fd, o);
+    system_address a = to_system(at);
+    if (::bind(fd, a.get(), a.size) != 0) return close_with(fd, errno);
+    if (::listen(fd, o.backlog) != 0) return close_with(fd, errno);
+    return fd;
+  }
+
+  int accept(int listener) noexcept override {
+    for (;;) {
+      int const fd = ::accept4(listener, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+      if (fd >= 0) return fd;
+      switch (errno) {
+        // The connection was lost while it waited, or brought an old error: try the next.
+        case EINTR: case ECONNABORTED: case EPROTO: case ENETDOWN: case EHOSTDOWN: case ENONET:
+        case EHOSTUNREACH: case ENETUNREACH: continue;
+        default: return -errno;
+      }
+    }
+  }
+
+  int connect(tcp_address const& to, tcp_options const& o) noexcept override {
+    int const fd = new_socket(to);
+    if (fd < 0) return fd;
+    apply(fd, o);
+    system_address a = to_system(to);
+    if (::connect(fd, a.get(), a.size) == 0 || errno == EINPROGRESS || errno == EINTR) return fd;
+    return close_with(fd, errno);
+  }
+
+  int finish_connect(int fd) noexcept override {
+    int error = 0;
+    socklen_t size = sizeof error;
+    if (::getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0) return -errno;
+    if (error != 0) return -error;
+    system_address peer;
+    if (::getpeername(fd, peer.get(), &peer.size) == 0) return 0;
+    return errno == ENOTCONN ? -EINPROGRESS : -errno;
+  }
+
+  std::ptrdiff_t receive(int fd, void* into, std::size_t size) noexcept override {
+    for (;;) {
+      ssize_t const n = ::recv(fd, into, size, 0);
+      if (n >= 0) return n;
+      if (errno != EINTR) return -errno;
+    }
+  }
+
+  std::ptrdiff_t send(int fd, void const* data, std::size_t size) noexcept override {
+    for (;;) {
+      ssize_t const n = ::send(fd, data, size, MSG_NOSIGNAL);
+      if (n >= 0) return n;
+      if (errno != EINTR) return -errno;
+    }
+  }
+
+  void shutdown_write(int fd) noexcept override { ::shutdown(fd, SHUT_WR); }
+
+  void discard_input(int fd) noexcept override {
+    // MSG_TRUNC on a stream drops bytes without copying them. Bounded: a peer that goes on
+    // sending gets its reset after all.
+    constexpr std::size_t piece = std::size_t{1} << 20;
+    for (int i = 0; i < 16; ++i)
+      if (::recv(fd, nullptr, piece, MSG_TRUNC | MSG_DONTWAIT) <= 0) return;
+  }
+
+  void close(int fd, bool reset) noexcept override {
+    if (reset) {
+      linger const at_once{1, 0};
+      ::setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+    }
+    ::close(fd);
+  }
+
+  void close_at_end(int fd) noexcept override { ::close(fd); }
+
+  int set_nodelay(int fd, bool on) noexcept override {
+    return set_int(fd, IPPROTO_TCP, TCP_NODELAY, on ? 1 : 0);
+  }
+  int set_keepalive(int fd, bool on) noexcept override {
+    return set_int(fd, SOL_SOCKET, SO_KEEPALIVE, on ? 1 : 0);
+  }
+  void limit_flush(int fd, std::int64_t limit_ns) noexcept override {
+    std::int64_t const ms = std::min<std::int64_t>(limit_ns / 1'000'000,
+                                                   std::numeric_limits<int>::max());
+    set_int(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, static_cast<int>(ms));
+  }
+
+  int local_address(int fd, tcp_address& out) noexcept override {
+    system_address a;
+    if (::getsockname(fd, a.get(), &a.size) != 0) return -errno;
+    out = from_system(a.get());
+    return 0;
+  }
+  int peer_address(int fd, tcp_address& out) noexcept override {
+    system_address a;
+    if (::getpeername(fd, a.get(), &a.size) != 0) return -errno;
+    out = from_system(a.get());
+    return 0;
+  }
+
+  int watch(poll_source& source) noexcept override {
+    try {
+      node_.watch(source);
+      return 0;
+    } catch (std::system_error const& e) {
+      return -e.code().value();
+    } catch (std::bad_alloc const&) {
+      return -ENOMEM;
+    }
+  }
+  void unwatch(poll_source& source) noexcept override { node_.unwatch(source); }
+
+  resolver name_resolver() const noexcept override { return &resolve; }
+  bool resolver_blocks() const noexcept override { return true; }
+
+ private:
+  scheduler& node_;
+};
+
+}  // namespace
+
+std::unique_ptr<network> make_socket_network(scheduler& node) {
+  return std::make_unique<socket_network>(node);
+}
+
+}  // namespace otter::rts
