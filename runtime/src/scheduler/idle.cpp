@@ -61,23 +61,23 @@ void threads_driver::idle(worker_thread& t) noexcept {
     c.attention.store(true, std::memory_order_relaxed);
     return;
   }
-  if (t.spins && cores_.size() > 1) {
-    search(t);
-    if (t.inbox.has_any() || !c.ring.empty() || c.fresh.size() != 0 || anything_shared()) return;
+  if (t.spins && 2 * searching_.load(std::memory_order_relaxed) < cores_.size()) {
+    searching_.fetch_add(1, std::memory_order_seq_cst);
+    if (search(t)) return;
     c.clock = monotonic_ns();
   }
   park(t);
+  // Whoever woke us to search has counted us in searching_ already; search() takes us out again.
+  if (t.to_search.exchange(false, std::memory_order_relaxed)) search(t);
 }
 
-/// Watches the other cores for a moment and takes what waits too long there.
-void threads_driver::search(worker_thread& t) noexcept {
-  if (!t.to_search.exchange(false, std::memory_order_relaxed)) {
-    if (2 * searching_.load(std::memory_order_relaxed) >= cores_.size()) return;
-    searching_.fetch_add(1, std::memory_order_seq_cst);
-  }
+/// Watches the other cores for a moment and takes what waits too long there. True if there is
+/// something to do now.
+bool threads_driver::search(worker_thread& t) noexcept {
   core& mine = *t.held;
-  bool found = false;
-  for (int w = 0; w < windows && !found; ++w) {
+  bool found = t.inbox.has_any() || !mine.ring.empty() || anything_shared();
+  int const most = t.spins ? windows : 0;
+  for (int w = 0; w < most && !found; ++w) {
     for (std::size_t i = 0; i < cores_.size(); ++i) {
       t.seen_position[i] = cores_[i]->ring.position();
       t.least_ring[i] = t.least_fresh[i] = std::numeric_limits<std::uint32_t>::max();
@@ -112,6 +112,7 @@ void threads_driver::search(worker_thread& t) noexcept {
   if (found && (overflow_.size(std::memory_order_seq_cst) > 1 || mine.ring.size() > 1)) {
     wake_one(false);
   }
+  return found;
 }
 
 /// Takes from `victim` what has waited for the whole window.

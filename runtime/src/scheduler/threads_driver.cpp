@@ -78,7 +78,7 @@ void threads_driver::thread_main(worker_thread& t) noexcept {
   worker_access::memory(t) = &memory;
   worker_access::enter_thread(&t);
   t.tid = ::gettid();
-  t.spins = may_spin();
+  t.spins = cores_.size() > 1 && may_spin();
   {
     std::lock_guard lock(mutex_);
     ++started_;

@@ -95,7 +95,7 @@ class threads_driver {
   static bool may_spin() noexcept;
   bool anything_shared() const noexcept;
   void idle(worker_thread& t) noexcept;
-  void search(worker_thread& t) noexcept;
+  bool search(worker_thread& t) noexcept;
   bool steal(worker_thread& t, core& victim) noexcept;
   void park(worker_thread& t) noexcept;
   void offer(core& c) noexcept;
