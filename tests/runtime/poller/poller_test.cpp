@@ -1,0 +1,138 @@
+// Readiness and waking, without a scheduler.
+
+#include "poller/poller.hpp"
+
+#include "base/clock.hpp"
+
+#include <catch2/catch.hpp>
+
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <system_error>
+#include <thread>
+
+using namespace otter::rts;
+
+namespace {
+
+struct counting_source final : poll_source {
+  void ready(std::uint32_t events) noexcept override {
+    ++readies;
+    seen |= events;
+    if (when_ready != nullptr) when_ready->remove(*this);
+  }
+  void released() noexcept override { ++releases; }
+  int readies = 0;
+  int releases = 0;
+  std::uint32_t seen = 0;
+  poller* when_ready = nullptr;
+};
+
+struct socket_pair {
+  socket_pair() { REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends) == 0); }
+  ~socket_pair() {
+    ::close(ends[0]);
+    ::close(ends[1]);
+  }
+  void write(int end) { REQUIRE(::send(ends[end], "x", 1, MSG_NOSIGNAL) == 1); }
+  int ends[2];
+};
+
+}  // namespace
+
+TEST_CASE("a source hears once of data that has come", "[poller]") {
+  auto p = make_epoll_poller();
+  socket_pair pair;
+  counting_source source;
+  source.fd = pair.ends[0];
+  p->add(source);
+  p->wait(0);  // writable from the start
+  CHECK((source.seen & EPOLLOUT) != 0);
+  CHECK((source.seen & EPOLLIN) == 0);
+  int const before = source.readies;
+  pair.write(1);
+  CHECK(p->wait(poller::no_limit).events == 1);
+  CHECK((source.seen & EPOLLIN) != 0);
+  CHECK(source.readies == before + 1);
+  CHECK(p->wait(0).events == 0);
+}
+
+TEST_CASE("wake ends a wait that has no limit", "[poller]") {
+  auto p = make_epoll_poller();
+  std::thread waker([&] { p->wake(); });
+  CHECK(p->wait(poller::no_limit).woken);
+  waker.join();
+}
+
+TEST_CASE("a wake before the wait is not lost, and several are one", "[poller]") {
+  auto p = make_epoll_poller();
+  p->wake();
+  p->wake();
+  CHECK(p->wait(poller::no_limit).woken);
+  CHECK_FALSE(p->wait(0).woken);
+}
+
+TEST_CASE("a wait with a limit does not end before it", "[poller]") {
+  auto p = make_epoll_poller();
+  std::int64_t const start = monotonic_ns();
+  auto const outcome = p->wait(300'000);
+  CHECK(monotonic_ns() - start >= 300'000);
+  CHECK(outcome.events == 0);
+  CHECK_FALSE(outcome.woken);
+}
+
+TEST_CASE("a removed source is released once and hears no more", "[poller]") {
+  auto p = make_epoll_poller();
+  socket_pair pair;
+  counting_source source;
+  source.fd = pair.ends[0];
+  p->add(source);
+  p->wait(0);
+  int const before = source.readies;
+  pair.write(1);
+  p->remove(source);
+  CHECK(p->has_work());
+  p->wait(poller::no_limit);  // woken by the removal
+  CHECK(source.readies == before);
+  CHECK(source.releases == 1);
+  p->wait(0);
+  CHECK(source.releases == 1);
+  CHECK_FALSE(p->has_work());
+}
+
+TEST_CASE("a source may remove itself while it is being told", "[poller]") {
+  auto p = make_epoll_poller();
+  socket_pair pair;
+  counting_source source;
+  source.fd = pair.ends[0];
+  source.when_ready = p.get();
+  p->add(source);
+  p->wait(0);
+  CHECK(source.readies == 1);
+  CHECK(source.releases == 1);
+}
+
+TEST_CASE("a removed source can be added again after its release", "[poller]") {
+  auto p = make_epoll_poller();
+  socket_pair pair;
+  counting_source source;
+  source.fd = pair.ends[0];
+  p->add(source);
+  p->remove(source);
+  p->wait(poller::no_limit);
+  REQUIRE(source.releases == 1);
+  int const before = source.readies;
+  p->add(source);
+  p->wait(0);
+  CHECK(source.readies == before + 1);
+}
+
+TEST_CASE("adding a descriptor that does not exist is refused", "[poller]") {
+  auto p = make_epoll_poller();
+  counting_source source;
+  source.fd = -1;
+  CHECK_THROWS_AS(p->add(source), std::system_error);
+  CHECK_FALSE(p->has_work());
+}
