@@ -16,16 +16,15 @@
 // keep nothing alive. Using one whose socket is gone gives `closed`, never another socket. To wait
 // without a stack, see active::ready and tcp_socket::read().
 
+#include <cstddef>
+#include <cstdint>
+#include <functional>
 #include <otter/duration.hpp>
 #include <otter/pid.hpp>
 #include <otter/reactive.hpp>
 #include <otter/tcp_address.hpp>
 #include <otter/tcp_error.hpp>
 #include <otter/tcp_options.hpp>
-
-#include <cstddef>
-#include <cstdint>
-#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -46,7 +45,7 @@ struct tcp_statistics {
   std::uint64_t received_packets = 0;  ///< messages and successful receives
   std::uint64_t sent_bytes = 0;        ///< handed to the system
   std::uint64_t sends = 0;
-  std::size_t queued_bytes = 0;        ///< accepted by send() and not yet handed to the system
+  std::size_t queued_bytes = 0;  ///< accepted by send() and not yet handed to the system
 };
 
 namespace detail {

@@ -17,8 +17,8 @@ struct tcp_address {
 
   family_type family = family_type::none;
   std::uint16_t port = 0;
-  std::uint32_t scope = 0;                 ///< IPv6: interface of a link-local address
-  std::array<std::uint8_t, 16> bytes{};    ///< network order; the first four for IPv4
+  std::uint32_t scope = 0;               ///< IPv6: interface of a link-local address
+  std::array<std::uint8_t, 16> bytes{};  ///< network order; the first four for IPv4
 
   static tcp_address loopback(std::uint16_t port) noexcept;  ///< 127.0.0.1
   static tcp_address any(std::uint16_t port) noexcept;       ///< 0.0.0.0
@@ -29,7 +29,8 @@ struct tcp_address {
   bool is_loopback() const noexcept;
 
   friend bool operator==(tcp_address const&, tcp_address const&) noexcept = default;
-  friend std::strong_ordering operator<=>(tcp_address const&, tcp_address const&) noexcept = default;
+  friend std::strong_ordering operator<=>(tcp_address const&,
+                                          tcp_address const&) noexcept = default;
 };
 
 /// "127.0.0.1:5222", "[::1]:5222".

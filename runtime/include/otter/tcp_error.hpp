@@ -18,27 +18,27 @@
 namespace otter {
 
 enum class tcp_errc : int {
-  einval = EINVAL,              ///< the port cannot do this now: receiving while active, ...
-  ealready = EALREADY,          ///< another process is receiving from this socket
-  emsgsize = EMSGSIZE,          ///< the peer sent a packet longer than packet_size
+  einval = EINVAL,      ///< the port cannot do this now: receiving while active, ...
+  ealready = EALREADY,  ///< another process is receiving from this socket
+  emsgsize = EMSGSIZE,  ///< the peer sent a packet longer than packet_size
   enomem = ENOMEM,
-  emfile = EMFILE,              ///< no descriptor is left in this OS process
-  enfile = ENFILE,              ///< no descriptor is left in the system
+  emfile = EMFILE,  ///< no descriptor is left in this OS process
+  enfile = ENFILE,  ///< no descriptor is left in the system
   eacces = EACCES,
   eaddrinuse = EADDRINUSE,
   eaddrnotavail = EADDRNOTAVAIL,
   econnrefused = ECONNREFUSED,
-  econnreset = ECONNRESET,      ///< only with show_econnreset; otherwise a reset is `closed`
+  econnreset = ECONNRESET,  ///< only with show_econnreset; otherwise a reset is `closed`
   ehostunreach = EHOSTUNREACH,
   enetunreach = ENETUNREACH,
   enotconn = ENOTCONN,
-  etimedout = ETIMEDOUT,        ///< the system's: the peer does not answer any more
+  etimedout = ETIMEDOUT,  ///< the system's: the peer does not answer any more
   // --- not from the system ---
-  closed = 10001,    ///< closed here, by the peer, or never a port of this node
-  timeout = 10002,   ///< the limit of this call is over
-  not_owner = 10003, ///< only the controlling process may do this
-  badarg = 10004,    ///< the new owner is not alive
-  nxdomain = 10005,  ///< the name has no address
+  closed = 10001,        ///< closed here, by the peer, or never a port of this node
+  timeout = 10002,       ///< the limit of this call is over
+  not_owner = 10003,     ///< only the controlling process may do this
+  badarg = 10004,        ///< the new owner is not alive
+  nxdomain = 10005,      ///< the name has no address
   system_limit = 10006,  ///< the node has as many ports as it may
 };
 

@@ -7,11 +7,10 @@
 //   otter::packet        how bytes are cut into packets
 //   otter::tcp_options   all of it; sockets inherit their listener's (TCP-19)
 
-#include <otter/duration.hpp>
-
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <otter/duration.hpp>
 
 namespace otter {
 

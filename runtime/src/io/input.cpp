@@ -2,13 +2,13 @@
 //
 // What was read and not delivered is kept in buffers_->in, so an idle connection keeps nothing.
 
-#include "io/ports.hpp"
-#include "process/process.hpp"
-
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <new>
+
+#include "io/ports.hpp"
+#include "process/process.hpp"
 
 namespace otter::rts {
 namespace {
@@ -143,6 +143,7 @@ std::optional<tcp_result<tcp_bytes>> port::try_recv(std::size_t length, wakes& w
         if (cut.what == line_cut::kind::line) return take_input(cut.length);
         if (cut.what == line_cut::kind::too_long) {
           buffers_->in = {};
+          buffers_->in_at = buffers_->scanned = 0;
           input_ended(EMSGSIZE, woken);
           return tl::unexpected(end_reason());
         }
@@ -151,9 +152,16 @@ std::optional<tcp_result<tcp_bytes>> port::try_recv(std::size_t length, wakes& w
     }
     std::size_t n = 0;
     switch (read(scratch.get(), scratch_bytes, n, woken)) {
-      case got::nothing: return std::nullopt;
-      case got::end: return tl::unexpected(end_reason());
-      case got::bytes: break;
+      case got::nothing:
+        return std::nullopt;
+      case got::end:
+        if (length != 0 && buffers_) {  // a shorter rest is lost (TCP-7)
+          buffers_->in = {};
+          buffers_->in_at = buffers_->scanned = 0;
+        }
+        return tl::unexpected(end_reason());
+      case got::bytes:
+        break;
     }
     std::string_view const came(scratch.get(), n);
     // The common case without a detour through the kept input.
@@ -180,9 +188,12 @@ std::optional<tcp_result<std::size_t>> port::try_recv_some(std::span<std::byte> 
   }
   std::size_t n = 0;
   switch (read(reinterpret_cast<char*>(into.data()), into.size(), n, woken)) {
-    case got::nothing: return std::nullopt;
-    case got::end: return tl::unexpected(end_reason());
-    case got::bytes: break;
+    case got::nothing:
+      return std::nullopt;
+    case got::end:
+      return tl::unexpected(end_reason());
+    case got::bytes:
+      break;
   }
   ++count.received_packets;
   return n;
@@ -190,9 +201,7 @@ std::optional<tcp_result<std::size_t>> port::try_recv_some(std::span<std::byte> 
 
 // --- active: messages ---
 
-bool port::delivers() const noexcept {
-  return wants_notice() && set.mode != active::ready;
-}
+bool port::delivers() const noexcept { return wants_notice() && set.mode != active::ready; }
 
 tcp_result<void> port::set_active(port_lock& lock, active_mode mode, process& self) noexcept {
   if (end_told_ || (phase_ != port_phase::open && phase_ != port_phase::ended))
@@ -225,7 +234,8 @@ tcp_result<void> port::set_active(port_lock& lock, active_mode mode, process& se
 
 void port::append_packet(std::string_view packet_bytes, message_sink& sink) {
   auto const name = port_access::name_of<tcp_socket>(*this);
-  sink.append(detail::pack<tcp_data>(detail::signal_kind::message, tcp_data{name, tcp_bytes(packet_bytes)}));
+  sink.append(detail::pack<tcp_data>(detail::signal_kind::message,
+                                     tcp_data{name, tcp_bytes(packet_bytes)}));
   ++count.received_packets;
   if (set.mode == active::once) set.mode = active::off;
   if (set.mode == active::count && --set.count == 0) {
@@ -256,7 +266,7 @@ void port::deliver_kept(message_sink& sink, wakes& woken) {
   buffers_->scanned = delivers() ? buffers_->input().size() : 0;
   if (error_ == EMSGSIZE && !input_ended_) {
     buffers_->in = {};
-    buffers_->in_at = 0;
+    buffers_->in_at = buffers_->scanned = 0;
     input_ended(EMSGSIZE, woken);
   }
   trim_buffers();
@@ -303,9 +313,9 @@ bool port::report_end(port_lock& lock, process& owner, message_sink& sink, wakes
   try {
     detail::envelope_ptr error;
     if (error_ != 0 && (error_ != ECONNRESET || set.show_econnreset))
-      error = detail::pack<tcp_error>(
-          detail::signal_kind::message,
-          tcp_error{name, make_error_code(static_cast<tcp_errc>(error_))});
+      error =
+          detail::pack<tcp_error>(detail::signal_kind::message,
+                                  tcp_error{name, make_error_code(static_cast<tcp_errc>(error_))});
     auto closed = detail::pack<tcp_closed>(detail::signal_kind::message, tcp_closed{name});
     if (error) sink.append(std::move(error));
     sink.append(std::move(closed));
@@ -321,7 +331,8 @@ bool port::report_end(port_lock& lock, process& owner, message_sink& sink, wakes
 
 // --- ready: the owner reads in place ---
 
-detail::lent_input port::lend(port_lock& lock, wakes& woken, process& self, char* scratch) noexcept {
+detail::lent_input port::lend(port_lock& lock, wakes& woken, process& self,
+                              char* scratch) noexcept {
   detail::lent_input out;
   auto refuse = [&out](std::error_code why) {
     out.error = why;
@@ -342,7 +353,7 @@ detail::lent_input port::lend(port_lock& lock, wakes& woken, process& self, char
   if (before + n == 0) return out;
   if (buffers_) {
     buffers_->in = {};
-    buffers_->in_at = 0;
+    buffers_->in_at = buffers_->scanned = 0;
     trim_buffers();
   }
   ++count.received_packets;

@@ -2,13 +2,13 @@
 
 #include "io/port.hpp"
 
-#include "io/ports.hpp"
-#include "process/process.hpp"
-
 #include <sys/epoll.h>
 
 #include <cerrno>
 #include <thread>
+
+#include "io/ports.hpp"
+#include "process/process.hpp"
 
 namespace otter::rts {
 namespace {
@@ -185,9 +185,11 @@ void port::ready(std::uint32_t events) noexcept {
       return;
     case port_phase::open:
     case port_phase::ended:
-    case port_phase::flushing: break;
+    case port_phase::flushing:
+      break;
     case port_phase::free:
-    case port_phase::closed: return;
+    case port_phase::closed:
+      return;
   }
   if ((events & (EPOLLOUT | broken)) != 0) flush(woken);
   if ((events & (EPOLLRDHUP | broken)) != 0) hung_up_ = true;
@@ -247,7 +249,10 @@ void port::close(port_lock& lock, wakes& woken, process* self, bool reset) noexc
   }
   set.mode = active::off;
   congested_ = false;
-  if (buffers_) buffers_->in = {};
+  if (buffers_) {
+    buffers_->in = {};
+    buffers_->in_at = buffers_->scanned = 0;
+  }
   if (fd >= 0 && queued() > 0 && !reset) {
     phase_ = port_phase::flushing;
     net().limit_flush(fd, flush_limit_ns);
