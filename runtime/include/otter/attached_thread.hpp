@@ -6,13 +6,13 @@
 //                            spawn, send, link, monitor, call and receive
 //   otter::call_async()      a call whose answer is a std::future, from any thread
 //
-// A foreign event loop waits on event_fd() and then drains the mailbox with receive(..., after(0s)).
-
-#include <otter/node.hpp>
-#include <otter/pid.hpp>
+// A foreign event loop waits on event_fd() and then drains the mailbox with receive(...,
+// after(0s)).
 
 #include <future>
 #include <memory>
+#include <otter/node.hpp>
+#include <otter/pid.hpp>
 
 namespace otter {
 

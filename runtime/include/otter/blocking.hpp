@@ -9,12 +9,11 @@
 // upon when f has returned. offload() owns what it uses; its value comes as the response of the
 // request id, and a value for a process that has ended is destroyed on the pool.
 
-#include <otter/detail/call.hpp>
-#include <otter/detail/envelope.hpp>
-
 #include <exception>
 #include <functional>
 #include <optional>
+#include <otter/detail/call.hpp>
+#include <otter/detail/envelope.hpp>
 #include <type_traits>
 #include <utility>
 

@@ -24,7 +24,7 @@ namespace otter {
 
 /// Arrives instead of an exit signal at a process that traps exits.
 struct exited {
-  pid process;         ///< who sent the signal, or whose end it was
+  pid process;  ///< who sent the signal, or whose end it was
   exit_reason reason;
 };
 

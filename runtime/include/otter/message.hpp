@@ -8,7 +8,6 @@
 // To wait for messages, see otter/receive.hpp; to ask a server for an answer, otter/request.hpp.
 
 #include <otter/detail/envelope.hpp>
-
 #include <string_view>
 
 namespace otter {
@@ -19,9 +18,9 @@ class any_message {
   any_message() noexcept = default;
   explicit any_message(detail::envelope_ptr e) noexcept : envelope_(std::move(e)) {}
   template <class T>
-    requires(!std::is_same_v<std::remove_cvref_t<T>, any_message> &&
-             !std::is_same_v<std::remove_cvref_t<T>, detail::envelope_ptr>)
-  static any_message of(T&& value) {
+  requires(!std::is_same_v<std::remove_cvref_t<T>, any_message> &&
+           !std::is_same_v<std::remove_cvref_t<T>, detail::envelope_ptr>) static any_message
+      of(T&& value) {
     return any_message(
         detail::pack<std::decay_t<T>>(detail::signal_kind::message, std::forward<T>(value)));
   }
@@ -93,8 +92,8 @@ void send(alias_ref to, Message&& message) {
   if constexpr (std::is_same_v<std::decay_t<Message>, any_message>) {
     detail::send_envelope(to, detail::pack_for(to, std::forward<Message>(message)));
   } else {
-    detail::send_envelope(to, detail::pack_plain(std::forward<Message>(message),
-                                                 detail::signal_kind::alias_message));
+    detail::send_envelope(
+        to, detail::pack_plain(std::forward<Message>(message), detail::signal_kind::alias_message));
   }
 }
 

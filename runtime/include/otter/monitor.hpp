@@ -13,7 +13,6 @@
 #include <otter/exit_reason.hpp>
 #include <otter/pid.hpp>
 #include <otter/ref.hpp>
-
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -23,8 +22,8 @@ namespace otter {
 /// Arrives in the watcher's mailbox when the watched process ends.
 struct down {
   monitor_ref ref;
-  pid process;         ///< who ended; no process if a name was watched that nobody had
-  std::string name;    ///< the name, if the process was watched by name (MO-2)
+  pid process;       ///< who ended; no process if a name was watched that nobody had
+  std::string name;  ///< the name, if the process was watched by name (MO-2)
   exit_reason reason;
 };
 

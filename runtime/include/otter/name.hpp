@@ -11,7 +11,6 @@
 // (RN-3), so whoever reacts to a `down` may register the name again.
 
 #include <otter/pid.hpp>
-
 #include <string>
 #include <string_view>
 #include <vector>

@@ -9,15 +9,14 @@
 //
 // Plain threads take part through otter/attached_thread.hpp.
 
-#include <otter/duration.hpp>
-#include <otter/exit_reason.hpp>
-#include <otter/pid.hpp>
-#include <otter/spawn.hpp>
-
 #include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <otter/duration.hpp>
+#include <otter/exit_reason.hpp>
+#include <otter/pid.hpp>
+#include <otter/spawn.hpp>
 #include <string>
 #include <vector>
 
@@ -69,14 +68,14 @@ struct node_options {
 /// How many things a node holds. Exact when nothing runs.
 struct node_statistics {
   std::size_t processes = 0;
-  std::size_t signals = 0;        ///< envelopes that are somewhere
+  std::size_t signals = 0;  ///< envelopes that are somewhere
   std::size_t timers = 0;
   std::size_t stacks_in_use = 0;  ///< held by waiting processes
   std::size_t names = 0;
   std::size_t ports = 0;
   std::size_t dropped_messages = 0;  ///< by mailbox limits
   std::size_t abandoned = 0;
-  std::uint64_t wakeups = 0;      ///< times that a worker came back from sleeping
+  std::uint64_t wakeups = 0;  ///< times that a worker came back from sleeping
 };
 
 class node {
@@ -90,10 +89,10 @@ class node {
 
   /// Starts a process from outside. Called from: any thread. See otter::spawn().
   template <class Function, class... Args>
-    requires std::is_invocable_v<std::decay_t<Function>, std::decay_t<Args>...>
-  pid spawn(Function&& f, Args&&... args) {
-    return spawn_body({}, detail::make_function_body(std::forward<Function>(f),
-                                                     std::forward<Args>(args)...));
+  requires std::is_invocable_v<std::decay_t<Function>, std::decay_t<Args>...> pid
+  spawn(Function&& f, Args&&... args) {
+    return spawn_body(
+        {}, detail::make_function_body(std::forward<Function>(f), std::forward<Args>(args)...));
   }
   template <class Function, class... Args>
   pid spawn(spawn_options const& options, Function&& f, Args&&... args) {
@@ -110,8 +109,8 @@ class node {
   exit_reason run_body(reactive_ptr body);
 
   /// Ends all processes and then the workers: first asks (exit signal shutdown) those that were
-  /// started from outside, then, after `limit`, kills what is left. Always ends. Returns a line
-  /// for each process that had to be left behind, with what it was waiting in.
+  /// started from outside; when they have ended, or after `limit`, kills what is left. Always ends.
+  /// Returns a line for each process that had to be left behind, with what it was waiting in.
   /// Called from: a thread that is no process of this node.
   std::vector<std::string> stop(duration limit = std::chrono::seconds(5));
 

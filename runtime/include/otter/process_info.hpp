@@ -8,14 +8,13 @@
 //   otter::set_priority(), set_sensitive(), set_label()   what a process says of itself
 //   otter::group_leader()    which family it belongs to
 
-#include <otter/message.hpp>
-#include <otter/pid.hpp>
-#include <otter/spawn.hpp>
-
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
 #include <optional>
+#include <otter/message.hpp>
+#include <otter/pid.hpp>
+#include <otter/spawn.hpp>
 #include <string>
 #include <string_view>
 #include <variant>

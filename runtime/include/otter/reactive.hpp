@@ -11,16 +11,15 @@
 // do whatever a process may, blocking calls included. For a process that runs one function from
 // top to bottom, see otter/spawn.hpp.
 
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <new>
 #include <otter/detail/envelope.hpp>
 #include <otter/duration.hpp>
 #include <otter/exit_reason.hpp>
 #include <otter/message.hpp>
 #include <otter/pid.hpp>
-
-#include <cstddef>
-#include <cstdint>
-#include <memory>
-#include <new>
 #include <utility>
 
 namespace otter {

@@ -16,13 +16,12 @@
 //     int n = otter::receive([](pong p) { return p.count; },
 //                            otter::after(1s, [] { return -1; }));
 
+#include <functional>
 #include <otter/detail/envelope.hpp>
 #include <otter/duration.hpp>
 #include <otter/message.hpp>
 #include <otter/ref.hpp>
 #include <otter/shared.hpp>
-
-#include <functional>
 #include <type_traits>
 #include <utility>
 
@@ -81,7 +80,9 @@ template <class Lambda>
 using parameter_t = typename parameter_of<std::decay_t<Lambda>>::type;
 
 template <class Lambda>
-concept has_one_parameter = requires { typename parameter_t<Lambda>; };
+concept has_one_parameter = requires {
+  typename parameter_t<Lambda>;
+};
 
 /// A lambda as a clause.
 template <class Lambda>
@@ -239,8 +240,7 @@ Result run_clause(int which, envelope_ptr e, First& first, Rest&... rest) {
 }
 
 template <class... Clauses>
-auto receive_with(ref marker, Clauses&... clauses) ->
-    typename result_of_receive<Clauses...>::type {
+auto receive_with(ref marker, Clauses&... clauses) -> typename result_of_receive<Clauses...>::type {
   using result = typename result_of_receive<Clauses...>::type;
   constexpr int limits = (0 + ... + (is_late<Clauses> ? 1 : 0));
   static_assert(limits <= 1, "otter: a receive has one after() at most");

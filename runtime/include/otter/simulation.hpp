@@ -8,11 +8,10 @@
 // The same code runs here and on a node: processes cannot tell the difference. Two runs of one
 // seed give the same trace, in any OS process.
 
-#include <otter/duration.hpp>
-#include <otter/node.hpp>
-
 #include <cstdint>
 #include <memory>
+#include <otter/duration.hpp>
+#include <otter/node.hpp>
 #include <string>
 
 namespace otter {
@@ -34,12 +33,12 @@ class simulation {
 
   /// How a run ended.
   struct result {
-    exit_reason main;           ///< why the first process ended
-    bool finished = false;      ///< it did end
-    bool deadlocked = false;    ///< it waits for ever: nothing can run, no timer is pending
-    bool livelocked = false;    ///< max_turns were used up
+    exit_reason main;         ///< why the first process ended
+    bool finished = false;    ///< it did end
+    bool deadlocked = false;  ///< it waits for ever: nothing can run, no timer is pending
+    bool livelocked = false;  ///< max_turns were used up
     duration virtual_time{};
-    std::uint64_t digest = 0;   ///< of the full trace
+    std::uint64_t digest = 0;  ///< of the full trace
     std::string to_string() const;
   };
 

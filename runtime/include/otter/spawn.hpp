@@ -9,15 +9,14 @@
 // A process that waits in the middle of a function holds a stack. One that is called once per
 // event and holds none is a reactive (otter/reactive.hpp); gen_server is made of it.
 
+#include <cstddef>
+#include <cstdint>
+#include <optional>
 #include <otter/duration.hpp>
 #include <otter/exit_reason.hpp>
 #include <otter/monitor.hpp>
 #include <otter/pid.hpp>
 #include <otter/reactive.hpp>
-
-#include <cstddef>
-#include <cstdint>
-#include <optional>
 #include <string>
 #include <tuple>
 #include <type_traits>
@@ -51,10 +50,10 @@ struct spawn_options {
   std::string name = {};                   ///< registered before the first instruction
   std::string label = {};                  ///< shown in reports
   otter::priority priority = otter::priority::normal;
-  std::size_t stack_size = 0;              ///< bytes, for a function that needs much; 0: default
+  std::size_t stack_size = 0;  ///< bytes, for a function that needs much; 0: default
   mailbox_limit max_mailbox = {};
-  pid group_leader = {};                   ///< none: the caller's (SP-2)
-  bool measure_stack = false;              ///< paint the stack so that process_info tells its depth
+  pid group_leader = {};       ///< none: the caller's (SP-2)
+  bool measure_stack = false;  ///< paint the stack so that process_info tells its depth
 };
 
 /// What a start with a monitor returns.
@@ -78,8 +77,8 @@ class function_body final : public reactive {
       : function_(std::forward<F>(f)), args_(std::forward<A>(args)...) {}
 
   void start() override {
-    std::apply(
-        [this](auto&... args) { std::invoke(std::move(function_), std::move(args)...); }, args_);
+    std::apply([this](auto&... args) { std::invoke(std::move(function_), std::move(args)...); },
+               args_);
     stop(exit_reason::normal());
   }
   void handle(event&) override {}
@@ -104,32 +103,32 @@ reactive_ptr make_function_body(Function&& f, Args&&... args) {
 /// Called from: a process or an attached thread. Blocks: never. Exits: may.
 /// Throws: error(system_limit) when the node has no room for another process; std::bad_alloc.
 template <class Function, class... Args>
-  requires std::is_invocable_v<std::decay_t<Function>, std::decay_t<Args>...>
-pid spawn(Function&& f, Args&&... args) {
-  return detail::spawn_body({}, detail::make_function_body(std::forward<Function>(f),
-                                                           std::forward<Args>(args)...))
+requires std::is_invocable_v<std::decay_t<Function>, std::decay_t<Args>...> pid
+spawn(Function&& f, Args&&... args) {
+  return detail::spawn_body(
+             {}, detail::make_function_body(std::forward<Function>(f), std::forward<Args>(args)...))
       .process;
 }
 
 /// As spawn(f), with options. Throws also: error(badarg) if a name is taken or not allowed.
 template <class Function, class... Args>
 spawned spawn(spawn_options const& options, Function&& f, Args&&... args) {
-  return detail::spawn_body(options, detail::make_function_body(std::forward<Function>(f),
-                                                                std::forward<Args>(args)...));
+  return detail::spawn_body(
+      options, detail::make_function_body(std::forward<Function>(f), std::forward<Args>(args)...));
 }
 
 /// Linked to the caller: there is no moment at which the child could end unobserved (L-8).
 template <class Function, class... Args>
-  requires std::is_invocable_v<std::decay_t<Function>, std::decay_t<Args>...>
-pid spawn_link(Function&& f, Args&&... args) {
+requires std::is_invocable_v<std::decay_t<Function>, std::decay_t<Args>...> pid
+spawn_link(Function&& f, Args&&... args) {
   return spawn(spawn_options{.link = true}, std::forward<Function>(f), std::forward<Args>(args)...)
       .process;
 }
 
 /// Monitored by the caller from the start.
 template <class Function, class... Args>
-  requires std::is_invocable_v<std::decay_t<Function>, std::decay_t<Args>...>
-spawned spawn_monitor(Function&& f, Args&&... args) {
+requires std::is_invocable_v<std::decay_t<Function>, std::decay_t<Args>...> spawned
+spawn_monitor(Function&& f, Args&&... args) {
   return spawn(spawn_options{.monitor = alias_mode::none}, std::forward<Function>(f),
                std::forward<Args>(args)...);
 }

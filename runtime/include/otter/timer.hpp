@@ -11,15 +11,14 @@
 // Never early, on the monotonic clock (TM-2). A timer ends with the process that it is for, so
 // timers of dead processes do not accumulate. To give a receive a limit, use otter::after().
 
+#include <chrono>
+#include <optional>
 #include <otter/detail/envelope.hpp>
 #include <otter/duration.hpp>
 #include <otter/exit_reason.hpp>
 #include <otter/message.hpp>
 #include <otter/pid.hpp>
 #include <otter/ref.hpp>
-
-#include <chrono>
-#include <optional>
 #include <string_view>
 
 namespace otter {
@@ -74,17 +73,15 @@ timer_ref send_after(duration delay, std::string_view name, Message&& message) {
 /// At a moment of node_clock; one that is past fires at once.
 template <class Message>
 timer_ref send_at(node_clock::time_point when, pid to, Message&& message) {
-  return detail::start_message_timer(when, to,
-                                     detail::pack_plain(std::forward<Message>(message)));
+  return detail::start_message_timer(when, to, detail::pack_plain(std::forward<Message>(message)));
 }
 
 /// As send_after(), but a `timeout<Message>` arrives that carries the timer's ref (TM-1).
 template <class Message>
 timer_ref start_timer(duration delay, pid to, Message message) {
   timer_ref ref = detail::reserve_timer(to, detail::due_after(delay));
-  detail::arm_timer(ref, detail::pack<timeout<Message>>(
-                             detail::signal_kind::message,
-                             timeout<Message>{ref, std::move(message)}));
+  detail::arm_timer(ref, detail::pack<timeout<Message>>(detail::signal_kind::message,
+                                                        timeout<Message>{ref, std::move(message)}));
   return ref;
 }
 
@@ -111,8 +108,7 @@ void read_timer_async(timer_ref timer);
 template <class Message>
 timer_ref send_interval(duration every, pid to, Message message) {
   return detail::start_interval(
-      every, to,
-      [](any_message& m) { return any_message::of(Message(*m.get_if<Message>())); },
+      every, to, [](any_message& m) { return any_message::of(Message(*m.get_if<Message>())); },
       any_message::of(std::move(message)));
 }
 /// True if the interval was running.

@@ -1,19 +1,17 @@
 // node/attached_thread.cpp - a plain thread with a pid.
 
-#include "node/node_core.hpp"
-#include "process/process.hpp"
-#include "process/send.hpp"
-
-#include <otter/attached_thread.hpp>
-
 #include <fmt/format.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include <condition_variable>
 #include <mutex>
+#include <otter/attached_thread.hpp>
 #include <system_error>
 
-#include <sys/eventfd.h>
-#include <unistd.h>
+#include "node/node_core.hpp"
+#include "process/process.hpp"
+#include "process/send.hpp"
 
 namespace otter {
 

@@ -1,14 +1,13 @@
 // node/node.cpp - the node as users see it, and run().
 
-#include "node/node_core.hpp"
-
-#include <otter/node.hpp>
-
 #include <fmt/format.h>
 
 #include <condition_variable>
 #include <cstdio>
 #include <mutex>
+#include <otter/node.hpp>
+
+#include "node/node_core.hpp"
 
 namespace otter {
 

@@ -1,11 +1,8 @@
 #include "node/node_core.hpp"
 
-#include "node/node_directory.hpp"
-#include "process/process.hpp"
-#include "process/send.hpp"
-#include "process/spawn.hpp"
-
+#include <execinfo.h>
 #include <fmt/format.h>
+#include <sched.h>
 
 #include <algorithm>
 #include <cstring>
@@ -13,8 +10,11 @@
 #include <random>
 #include <thread>
 
-#include <execinfo.h>
-#include <sched.h>
+#include "io/ports.hpp"
+#include "node/node_directory.hpp"
+#include "process/process.hpp"
+#include "process/send.hpp"
+#include "process/spawn.hpp"
 
 namespace otter::rts {
 
@@ -59,11 +59,11 @@ void stalled(scheduler& s, stall_report const& report) noexcept {
   auto& system = *static_cast<process_system*>(s.owner());
   try {
     auto& p = static_cast<process&>(*report.who);
-    std::string text =
-        fmt::format("{} has run for {} ms without reaching a safe point; {} suspended processes "
-                    "wait for its thread; use checkpoint() in long loops and blocking() for system "
-                    "calls",
-                    text_of(*report.who), report.ran_for_ns / 1'000'000, report.waiting_frames);
+    std::string text = fmt::format(
+        "{} has run for {} ms without reaching a safe point; {} suspended processes "
+        "wait for its thread; use checkpoint() in long loops and blocking() for system "
+        "calls",
+        text_of(*report.who), report.ran_for_ns / 1'000'000, report.waiting_frames);
     if (report.depth > 0) {
       char** symbols = ::backtrace_symbols(report.backtrace, static_cast<int>(report.depth));
       for (std::size_t i = 0; symbols != nullptr && i < report.depth; ++i)
@@ -87,15 +87,16 @@ void abandon(scheduler&, runnable& who) noexcept { static_cast<process&>(who).ab
 void too_many_abandoned(scheduler& s, std::size_t threads) noexcept {
   auto& system = *static_cast<process_system*>(s.owner());
   try {
-    system.report({node_event::kind::failure, {},
-                   fmt::format("{} threads are lost to processes that do not end: the node stops",
-                               threads)});
+    system.report(
+        {node_event::kind::failure,
+         {},
+         fmt::format("{} threads are lost to processes that do not end: the node stops", threads)});
   } catch (...) {
   }
   if (system.on_too_many_abandoned) system.on_too_many_abandoned();
 }
 
-constexpr scheduler_hooks hooks{&timer_fired,  &timer_released, &describe,          &stalled,
+constexpr scheduler_hooks hooks{&timer_fired,   &timer_released, &describe,          &stalled,
                                 &wants_abandon, &abandon,        &too_many_abandoned};
 
 }  // namespace
@@ -188,9 +189,9 @@ std::vector<std::string> node_core::names_of_the_living() {
     char buffer[128];
     p.describe_to(buffer, sizeof buffer);
     char const* const in = p.waiting_in();
-    result.push_back(fmt::format("{} did not end; it {}", buffer,
-                                 in != nullptr ? fmt::format("waits in {}", in)
-                                               : std::string("runs user code")));
+    result.push_back(fmt::format(
+        "{} did not end; it {}", buffer,
+        in != nullptr ? fmt::format("waits in {}", in) : std::string("runs user code")));
   });
   return result;
 }
@@ -220,14 +221,22 @@ std::vector<std::string> node_core::stop(duration limit) {
     if (system_->alive() != 0) left = names_of_the_living();
     return left;
   }
-  if (!system_->wait_for_ends(0, limit.count())) {
-    // What is left is killed; what is spawned meanwhile by those that die slowly, too.
-    auto const due = std::chrono::steady_clock::now() + options_.kill_limit +
-                     std::chrono::seconds(2);
+  auto const roots_ended = [&] {
+    return std::all_of(roots.begin(), roots.end(),
+                       [this](pid p) { return system_->find(p) == nullptr; });
+  };
+  auto const all_ended = [this] { return system_->alive() <= 0; };
+  system_->wait_for_ends(roots_ended, limit.count());
+  if (!all_ended()) {
+    // Whoever is left now has nobody who asks it to end: killed, and what is spawned meanwhile by
+    // those that die slowly, too.
+    auto const due =
+        std::chrono::steady_clock::now() + options_.kill_limit + std::chrono::seconds(2);
     do {
       kill_all();
-    } while (!system_->wait_for_ends(0, 100'000'000) && std::chrono::steady_clock::now() < due);
-    if (system_->alive() > 0) left = names_of_the_living();
+    } while (!system_->wait_for_ends(all_ended, 100'000'000) &&
+             std::chrono::steady_clock::now() < due);
+    if (!all_ended()) left = names_of_the_living();
   }
   std::size_t const lost = scheduler_->stop(left.empty() ? 5'000'000'000 : 100'000'000);
   if (lost > 0 && left.empty())
@@ -243,6 +252,7 @@ node_statistics node_core::statistics() {
   result.timers = static_cast<std::size_t>(std::max<std::int64_t>(0, system_->timer_count()));
   result.stacks_in_use = s.stacks_in_use;
   result.names = system_->names().size();
+  result.ports = ports_open(*system_);
   result.dropped_messages = system_->dropped();
   result.abandoned = static_cast<std::size_t>(system_->abandoned.load(std::memory_order_relaxed));
   result.wakeups = s.wakeups;

@@ -2,16 +2,15 @@
 
 // node/node_core.hpp - the insides of a node, the same for threads and for simulation.
 
-#include "process/process_system.hpp"
-#include "scheduler/scheduler.hpp"
-
-#include <otter/node.hpp>
-
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <otter/node.hpp>
 #include <string>
 #include <vector>
+
+#include "process/process_system.hpp"
+#include "scheduler/scheduler.hpp"
 
 namespace otter::rts {
 

@@ -1,9 +1,8 @@
 #include "node/node_directory.hpp"
 
-#include <otter/error.hpp>
-
 #include <array>
 #include <mutex>
+#include <otter/error.hpp>
 
 namespace otter::rts {
 namespace {

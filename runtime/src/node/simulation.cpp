@@ -1,10 +1,10 @@
 // node/simulation.cpp - a node that is run from a seed.
 
-#include "node/node_core.hpp"
+#include <fmt/format.h>
 
 #include <otter/simulation.hpp>
 
-#include <fmt/format.h>
+#include "node/node_core.hpp"
 
 namespace otter {
 
@@ -38,9 +38,7 @@ class watcher final : public reactive {
  public:
   watcher(reactive_ptr body, std::shared_ptr<outcome> out)
       : body_(std::move(body)), out_(std::move(out)) {}
-  void start() override {
-    detail::spawn_body({.monitor = alias_mode::none}, std::move(body_));
-  }
+  void start() override { detail::spawn_body({.monitor = alias_mode::none}, std::move(body_)); }
   void handle(event& what) override {
     if (down* d = what.get_if<down>()) {
       out_->ended = true;

@@ -1,10 +1,10 @@
 // process/blocking.cpp - work on the blocking pool.
 
+#include <otter/blocking.hpp>
+
 #include "process/process.hpp"
 #include "process/process_system.hpp"
 #include "process/send.hpp"
-
-#include <otter/blocking.hpp>
 
 namespace otter {
 

@@ -1,12 +1,11 @@
 // process/calls.cpp - requests and replies: one envelope out, one back (doc/signals.md).
 
+#include <new>
+#include <otter/detail/call.hpp>
+
 #include "process/process.hpp"
 #include "process/process_system.hpp"
 #include "process/send.hpp"
-
-#include <otter/detail/call.hpp>
-
-#include <new>
 
 namespace otter {
 namespace rts {
@@ -19,10 +18,7 @@ struct call_engine {
   bool done = false;
 
   call_engine(process& p, std::uint64_t server, std::uint64_t id) noexcept
-      : self(p),
-        outer_id(p.call_id_),
-        outer_server(p.call_server_),
-        outer_answer(p.call_answer_) {
+      : self(p), outer_id(p.call_id_), outer_server(p.call_server_), outer_answer(p.call_answer_) {
     p.call_id_ = id;
     p.call_server_ = server;
     p.call_answer_ = nullptr;

@@ -7,13 +7,13 @@
 //  5. the inbox is closed, and what had come is answered as the rules say
 //  6. the block goes back to the table under a new generation
 
-#include "process/process.hpp"
-#include "process/process_system.hpp"
-#include "process/send.hpp"
-
 #include <fmt/format.h>
 
 #include <new>
+
+#include "process/process.hpp"
+#include "process/process_system.hpp"
+#include "process/send.hpp"
 
 namespace otter::rts {
 
@@ -161,10 +161,10 @@ bool process::tell_watchers(int& portion) noexcept {
 bool process::drop_own_refs(int& portion) noexcept {
   while (own_ref* r = own_refs_.pop_any()) {
     if (r->target > 1)
-      send_peer_signal(*system_,
-                       r->what == own_ref::purpose::monitor ? signal_kind::demonitor
-                                                            : signal_kind::cancel_call,
-                       r->target, self_pid(), r->id);
+      send_peer_signal(
+          *system_,
+          r->what == own_ref::purpose::monitor ? signal_kind::demonitor : signal_kind::cancel_call,
+          r->target, self_pid(), r->id);
     drop_own_ref(*r);
     if (--portion <= 0) return false;
   }
@@ -221,8 +221,8 @@ void process::close_and_free() noexcept {
   system.process_ended();
 }
 
-/// It did not obey a kill in time. Its thread is locked out of the runtime, its frames and body stay
-/// where they are; everything that others see of it ends as for `killed`.
+/// It did not obey a kill in time. Its thread is locked out of the runtime, its frames and body
+/// stay where they are; everything that others see of it ends as for `killed`.
 void process::abandon() noexcept {
   reason_ = exit_reason::killed();
   set(flag_abandoned | flag_dying | flag_exit_pending | flag_by_signal, true);

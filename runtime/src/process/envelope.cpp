@@ -1,16 +1,15 @@
 // process/envelope.cpp - blocks for signals: where they come from and go to.
 
-#include "process/process_system.hpp"
-#include "process/send.hpp"
-#include "process/signals.hpp"
+#include <fmt/format.h>
 
+#include <new>
 #include <otter/detail/envelope.hpp>
 #include <otter/error.hpp>
 #include <otter/reactive.hpp>
 
-#include <fmt/format.h>
-
-#include <new>
+#include "process/process_system.hpp"
+#include "process/send.hpp"
+#include "process/signals.hpp"
 
 namespace otter {
 namespace detail {
@@ -31,8 +30,9 @@ envelope* new_envelope(signal_kind kind, std::size_t payload_size, std::size_t a
   std::size_t bytes = at + payload_size;
   // Blocks beyond the slab's classes are aligned to half a line only.
   if (bytes > rts::slab::largest_small && alignment > rts::slab::large_alignment)
-    throw error(errc::badarg, fmt::format("a message of {} bytes may be aligned to {} bytes at most",
-                                          payload_size, rts::slab::large_alignment));
+    throw error(errc::badarg,
+                fmt::format("a message of {} bytes may be aligned to {} bytes at most",
+                            payload_size, rts::slab::large_alignment));
   // A request may have to become the failure of its call in place.
   if (kind == signal_kind::request || kind == signal_kind::system || kind == signal_kind::query)
     bytes = std::max(bytes, sizeof(request_envelope));
@@ -41,11 +41,17 @@ envelope* new_envelope(signal_kind kind, std::size_t payload_size, std::size_t a
   switch (kind) {
     case signal_kind::request:
     case signal_kind::system:
-    case signal_kind::query: e = ::new (block) request_envelope; break;
+    case signal_kind::query:
+      e = ::new (block) request_envelope;
+      break;
     case signal_kind::reply:
     case signal_kind::alias_message:
-    case signal_kind::timeout: e = ::new (block) id_envelope; break;
-    default: e = ::new (block) envelope; break;
+    case signal_kind::timeout:
+      e = ::new (block) id_envelope;
+      break;
+    default:
+      e = ::new (block) envelope;
+      break;
   }
   e->kind = kind;
   e->payload_at = static_cast<std::uint16_t>(at);
@@ -65,12 +71,17 @@ void delete_envelope(envelope* e) noexcept {
   } else {
     switch (e->kind) {
       case signal_kind::exit:
-      case signal_kind::link_exit: static_cast<rts::exit_signal*>(e)->reason.~exit_reason(); break;
-      case signal_kind::down: static_cast<rts::down_signal*>(e)->reason.~exit_reason(); break;
+      case signal_kind::link_exit:
+        static_cast<rts::exit_signal*>(e)->reason.~exit_reason();
+        break;
+      case signal_kind::down:
+        static_cast<rts::down_signal*>(e)->reason.~exit_reason();
+        break;
       case signal_kind::call_failed:
         static_cast<rts::call_failed_signal*>(e)->reason.~exit_reason();
         break;
-      default: break;
+      default:
+        break;
     }
   }
   rts::slab::free(e, rts::here::now().memory);
@@ -81,17 +92,17 @@ void delete_envelope(envelope* e) noexcept {
 void* allocate_body(std::size_t size, std::size_t alignment) {
   rts::runtime_entry entry;
   if (alignment > 16)
-    throw error(errc::badarg, fmt::format("a process body is aligned to {} bytes; 16 is the most",
-                                          alignment));
+    throw error(errc::badarg,
+                fmt::format("a process body is aligned to {} bytes; 16 is the most", alignment));
   if (slab* memory = rts::here::now().memory) return memory->allocate(size);
-  auto* block = static_cast<std::byte*>(::operator new(size + 16, std::align_val_t{64}));
+  auto* block = static_cast<std::byte*>(::operator new (size + 16, std::align_val_t{64}));
   return block + 16;
 }
 
 void free_body(void* block) noexcept {
   rts::runtime_entry entry;
   if ((reinterpret_cast<std::uintptr_t>(block) & 63) == 16)
-    ::operator delete(static_cast<std::byte*>(block) - 16, std::align_val_t{64});
+    ::operator delete (static_cast<std::byte*>(block) - 16, std::align_val_t{64});
   else
     rts::slab::free(block, rts::here::now().memory);
 }
@@ -100,15 +111,24 @@ void free_body(void* block) noexcept {
 
 char const* to_string(errc code) noexcept {
   switch (code) {
-    case errc::badarg: return "badarg";
-    case errc::noproc: return "noproc";
-    case errc::not_in_process: return "not_in_process";
-    case errc::timeout_value: return "timeout_value";
-    case errc::system_limit: return "system_limit";
-    case errc::would_suspend: return "would_suspend";
-    case errc::exiting: return "exiting";
-    case errc::mailbox_full: return "mailbox_full";
-    case errc::abandoned: return "abandoned";
+    case errc::badarg:
+      return "badarg";
+    case errc::noproc:
+      return "noproc";
+    case errc::not_in_process:
+      return "not_in_process";
+    case errc::timeout_value:
+      return "timeout_value";
+    case errc::system_limit:
+      return "system_limit";
+    case errc::would_suspend:
+      return "would_suspend";
+    case errc::exiting:
+      return "exiting";
+    case errc::mailbox_full:
+      return "mailbox_full";
+    case errc::abandoned:
+      return "abandoned";
   }
   return "?";
 }

@@ -1,14 +1,14 @@
 // process/exits.cpp - links, exit signals, and the guards around them.
 
-#include "process/process.hpp"
-#include "process/process_system.hpp"
-#include "process/send.hpp"
-
 #include <fmt/format.h>
+
+#include <new>
 #include <otter/exit.hpp>
 #include <otter/link.hpp>
 
-#include <new>
+#include "process/process.hpp"
+#include "process/process_system.hpp"
+#include "process/send.hpp"
 
 namespace otter {
 namespace rts {

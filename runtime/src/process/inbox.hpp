@@ -2,9 +2,8 @@
 
 // process/inbox.hpp - signals on their way to one process: one word that decides everything.
 
-#include <otter/detail/envelope.hpp>
-
 #include <atomic>
+#include <otter/detail/envelope.hpp>
 
 namespace otter::rts {
 
@@ -57,9 +56,7 @@ class inbox {
   /// Is there an occupant that has not died? Old at once, unless the occupant itself asks.
   bool is_open() const noexcept { return word_.load(std::memory_order_relaxed) != closed(); }
 
-  bool nothing_waits() const noexcept {
-    return word_.load(std::memory_order_relaxed) == nullptr;
-  }
+  bool nothing_waits() const noexcept { return word_.load(std::memory_order_relaxed) == nullptr; }
 
   /// Removes everything and returns it oldest first, or null.
   envelope* take_all() noexcept {

@@ -1,16 +1,15 @@
 // process/info.cpp - looking at a process: the answer is given by the process itself.
 
-#include "process/process.hpp"
-#include "process/process_system.hpp"
-#include "process/send.hpp"
+#include <fmt/format.h>
 
+#include <new>
 #include <otter/detail/call.hpp>
 #include <otter/print.hpp>
 #include <otter/process_info.hpp>
 
-#include <fmt/format.h>
-
-#include <new>
+#include "process/process.hpp"
+#include "process/process_system.hpp"
+#include "process/send.hpp"
 
 namespace otter {
 namespace rts {
@@ -38,8 +37,12 @@ std::vector<info> process::facts(std::vector<info_item> const& items) {
   for (info_item item : items) {
     info_value value;
     switch (item) {
-      case info_item::registered_name: value = system_->names().name_of(bits()); break;
-      case info_item::label: value = extra_ != nullptr ? extra_->label : std::string(); break;
+      case info_item::registered_name:
+        value = system_->names().name_of(bits());
+        break;
+      case info_item::label:
+        value = extra_ != nullptr ? extra_->label : std::string();
+        break;
       case info_item::status:
         value = has(flag_dying | flag_exit_pending) ? process_status::exiting
                 : has(flag_paused)                  ? process_status::suspended
@@ -47,7 +50,9 @@ std::vector<info> process::facts(std::vector<info_item> const& items) {
                 : has(flag_in_body)                 ? process_status::running
                                                     : process_status::waiting;
         break;
-      case info_item::message_queue_len: value = std::uint64_t{mailbox_.size()}; break;
+      case info_item::message_queue_len:
+        value = std::uint64_t{mailbox_.size()};
+        break;
       case info_item::messages: {
         std::vector<std::string> texts;
         if (!has(flag_sensitive)) {
@@ -81,10 +86,18 @@ std::vector<info> process::facts(std::vector<info_item> const& items) {
         value = std::move(who);
         break;
       }
-      case info_item::trap_exit: value = has(flag_trap_exit); break;
-      case info_item::group_leader: value = group_leader_pid(); break;
-      case info_item::parent: value = parent_pid(); break;
-      case info_item::priority: value = static_cast<otter::priority>(priority); break;
+      case info_item::trap_exit:
+        value = has(flag_trap_exit);
+        break;
+      case info_item::group_leader:
+        value = group_leader_pid();
+        break;
+      case info_item::parent:
+        value = parent_pid();
+        break;
+      case info_item::priority:
+        value = static_cast<otter::priority>(priority);
+        break;
       case info_item::memory: {
         std::uint64_t bytes = sizeof(process) + links_.size() * sizeof(link_entry) +
                               open_requests_.size() * sizeof(request_envelope) +
@@ -96,7 +109,9 @@ std::vector<info> process::facts(std::vector<info_item> const& items) {
       case info_item::stack_size:
         value = std::uint64_t{frames != nullptr ? frames->size() : 0};
         break;
-      case info_item::reductions: value = reductions_; break;
+      case info_item::reductions:
+        value = reductions_;
+        break;
       case info_item::initial_call:
         value = extra_ != nullptr ? extra_->initial_call : std::string();
         break;
@@ -114,8 +129,7 @@ void process::on_query(request_envelope* e) noexcept {
   from const asker = e->caller;
   try {
     query_answer answer{facts(static_cast<query*>(e->payload())->items)};
-    detail::envelope_ptr reply =
-        detail::pack<query_answer>(signal_kind::reply, std::move(answer));
+    detail::envelope_ptr reply = detail::pack<query_answer>(signal_kind::reply, std::move(answer));
     auto* r = static_cast<id_envelope*>(reply.release());
     r->id = id_of(asker.call());
     r->extra = bits();

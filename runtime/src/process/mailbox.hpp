@@ -2,9 +2,8 @@
 
 // process/mailbox.hpp - the messages that a process has received and not yet treated, in order.
 
-#include <otter/detail/envelope.hpp>
-
 #include <cstdint>
+#include <otter/detail/envelope.hpp>
 #include <utility>
 
 namespace otter::rts {

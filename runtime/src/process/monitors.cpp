@@ -1,13 +1,12 @@
 // process/monitors.cpp - monitors and aliases.
 
-#include "process/process.hpp"
-#include "process/process_system.hpp"
-#include "process/send.hpp"
-
+#include <new>
 #include <otter/alias.hpp>
 #include <otter/monitor.hpp>
 
-#include <new>
+#include "process/process.hpp"
+#include "process/process_system.hpp"
+#include "process/send.hpp"
 
 namespace otter {
 namespace rts {

@@ -1,9 +1,9 @@
 #include "process/names.hpp"
 
-#include "base/random.hpp"
-
 #include <bit>
 #include <cstring>
+
+#include "base/random.hpp"
 
 namespace otter::rts {
 namespace {
@@ -60,7 +60,7 @@ name_table::digest name_table::hash(std::string_view name) const noexcept {
 std::uint64_t name_table::find(std::string_view name) const noexcept {
   digest const d = hash(name);
   for (;;) {
-    table const& t = *current_.load(std::memory_order_acquire);  // [N2]
+    table const& t = *current_.load(std::memory_order_acquire);              // [N2]
     std::uint64_t const before = t.version.load(std::memory_order_acquire);  // [N3]
     std::uint64_t const bits = find_in(t, d);
     // The loads of find_in() are acquires, so this one stays behind them.

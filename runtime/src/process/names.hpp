@@ -10,8 +10,6 @@
 // the table per registration (a thousand names cost a thousand copies); reader locks (every send
 // to a name would write to a shared line).
 
-#include <otter/pid.hpp>
-
 #include <array>
 #include <atomic>
 #include <cstddef>
@@ -20,6 +18,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <otter/pid.hpp>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -112,7 +111,7 @@ class name_table {
   std::unordered_map<std::uint64_t, std::string> by_bits_;
   std::vector<std::unique_ptr<table>> tables_;  // readers may be in any: reused, never freed
   void erase_entry(name_map::iterator at) noexcept;
-  std::size_t filled_ = 0;                      // slots of the current table that were ever used
+  std::size_t filled_ = 0;  // slots of the current table that were ever used
 };
 
 }  // namespace otter::rts

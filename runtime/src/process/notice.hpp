@@ -7,10 +7,9 @@
 //   resource   something that a process owns and that is released before anybody hears of its
 //              death (P-18)
 
+#include <atomic>
 #include <otter/detail/envelope.hpp>
 #include <otter/pid.hpp>
-
-#include <atomic>
 
 namespace otter::rts {
 

@@ -2,11 +2,11 @@
 
 #include "process/process.hpp"
 
-#include "process/process_system.hpp"
-
 #include <chrono>
 #include <exception>
 #include <thread>
+
+#include "process/process_system.hpp"
 
 namespace otter::rts {
 

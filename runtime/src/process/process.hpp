@@ -10,6 +10,14 @@
 //   signals.cpp   acting on what came                  calls.cpp      requests and replies
 //   send.cpp      pushing, limits                      timers.cpp     timers
 
+#include <atomic>
+#include <cstdint>
+#include <otter/detail/unwinding.hpp>
+#include <otter/error.hpp>
+#include <otter/reactive.hpp>
+#include <otter/spawn.hpp>
+#include <string>
+
 #include "base/keyed_set.hpp"
 #include "message/pid_access.hpp"
 #include "process/inbox.hpp"
@@ -18,15 +26,6 @@
 #include "process/signals.hpp"
 #include "process/timer_block.hpp"
 #include "scheduler/scheduler.hpp"
-
-#include <otter/detail/unwinding.hpp>
-#include <otter/error.hpp>
-#include <otter/reactive.hpp>
-#include <otter/spawn.hpp>
-
-#include <atomic>
-#include <cstdint>
-#include <string>
 
 namespace otter::rts {
 
@@ -174,7 +173,9 @@ class process final : public runnable {
 
   // --- guards ---
   void defer(int by) noexcept { defers_ = static_cast<std::uint16_t>(defers_ + by); }
-  void forbid_suspend(int by) noexcept { no_suspends_ = static_cast<std::uint16_t>(no_suspends_ + by); }
+  void forbid_suspend(int by) noexcept {
+    no_suspends_ = static_cast<std::uint16_t>(no_suspends_ + by);
+  }
   bool deferring() const noexcept { return defers_ != 0 || no_suspends_ != 0; }
   bool is_dying() const noexcept { return has(flag_dying); }
   bool ending_soon() const noexcept { return has(flag_exit_pending); }
@@ -207,19 +208,19 @@ class process final : public runnable {
   enum : std::uint32_t {
     flag_started = 1,
     flag_trap_exit = 2,
-    flag_exit_pending = 4,   // reason_ is set; the token is to be thrown
-    flag_by_signal = 8,      // and it was a signal: ending() is not called
-    flag_unwinding = 16,     // the token was thrown
-    flag_stop = 32,          // the body asked to end: reason_ is set
-    flag_dying = 64,         // no user code but destructors any more
+    flag_exit_pending = 4,  // reason_ is set; the token is to be thrown
+    flag_by_signal = 8,     // and it was a signal: ending() is not called
+    flag_unwinding = 16,    // the token was thrown
+    flag_stop = 32,         // the body asked to end: reason_ is set
+    flag_dying = 64,        // no user code but destructors any more
     flag_paused = 128,
     flag_attached = 256,
     flag_sensitive = 512,
-    flag_crashed = 1024,     // an exception was the reason: report it
+    flag_crashed = 1024,  // an exception was the reason: report it
     flag_long_queue = 2048,
     flag_abandoned = 4096,
-    flag_in_body = 16384,   // user code is on a stack
-    flag_answered = 8192,    // the request under treatment has been answered
+    flag_in_body = 16384,  // user code is on a stack
+    flag_answered = 8192,  // the request under treatment has been answered
   };
   bool has(std::uint32_t f) const noexcept { return (flags_ & f) != 0; }
   void set(std::uint32_t f, bool on) noexcept { flags_ = on ? flags_ | f : flags_ & ~f; }
@@ -278,28 +279,28 @@ class process final : public runnable {
   // line 0, after the runnable's fields: what a sender touches
   inbox inbox_;
   std::atomic<std::uint64_t> bits_;
-  std::atomic<std::uint32_t> backlog_{0};   // messages that wait, as the owner saw it last
+  std::atomic<std::uint32_t> backlog_{0};  // messages that wait, as the owner saw it last
   std::uint32_t flags_ = 0;
-  std::atomic<std::uint64_t> limit_{0};     // limit << 8 | policy; 0: none
+  std::atomic<std::uint64_t> limit_{0};  // limit << 8 | policy; 0: none
   std::atomic<std::int64_t> counted_{0};
 
   process_system* system_ = nullptr;
   reactive* body_ = nullptr;
-  envelope* handling_ = nullptr;            // the request whose handler runs
+  envelope* handling_ = nullptr;  // the request whose handler runs
   mailbox mailbox_;
   envelope* system_first_ = nullptr;
   envelope** system_tail_ = &system_first_;
   keyed_set<link_entry, link_key> links_;
   keyed_set<request_envelope, request_key> open_requests_;  // calls to answer, monitors on us
   keyed_set<own_ref, own_ref_key> own_refs_;
-  timer_block* timers_ = nullptr;           // message timers that are for this process
-  timer_block* timeout_ = nullptr;          // the body's
-  envelope* timeout_event_ = nullptr;       // its event, in the mailbox
+  timer_block* timers_ = nullptr;      // message timers that are for this process
+  timer_block* timeout_ = nullptr;     // the body's
+  envelope* timeout_event_ = nullptr;  // its event, in the mailbox
   resource* resources_ = nullptr;
-  peer_signal* room_first_ = nullptr;       // senders that wait for room, in order
+  peer_signal* room_first_ = nullptr;  // senders that wait for room, in order
   peer_signal** room_tail_ = &room_first_;
   std::uint64_t last_id_ = 0;
-  std::uint64_t call_id_ = 0;               // the call that is being waited for
+  std::uint64_t call_id_ = 0;  // the call that is being waited for
   std::uint64_t call_server_ = 0;
   envelope* call_answer_ = nullptr;
   exit_reason reason_;

@@ -6,22 +6,21 @@
 //   local_state      one worker's (or attached thread's) stocks, so that spawning and timers
 //                    touch no shared line
 
-#include "base/slab.hpp"
-#include "base/stable_table.hpp"
-#include "process/names.hpp"
-#include "process/process.hpp"
-#include "process/timer_block.hpp"
-#include "scheduler/scheduler.hpp"
-
-#include <otter/node.hpp>
-
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <otter/node.hpp>
 #include <vector>
+
+#include "base/slab.hpp"
+#include "base/stable_table.hpp"
+#include "process/names.hpp"
+#include "process/process.hpp"
+#include "process/timer_block.hpp"
+#include "scheduler/scheduler.hpp"
 
 namespace otter::rts {
 
@@ -89,8 +88,9 @@ class process_system {
   std::uint64_t dropped() noexcept;
   /// Called at each end while the node stops, and whoever waits for it is told.
   void process_ended() noexcept;
-  /// Waits until `alive() <= left`, or the limit is over. Threads driver only.
-  bool wait_for_ends(std::int64_t left, std::int64_t limit_ns);
+  /// Waits until `enough()`, which is asked again after each end, or the limit is over. Threads
+  /// driver only.
+  bool wait_for_ends(std::function<bool()> const& enough, std::int64_t limit_ns);
   std::atomic<bool> stopping{false};
   std::atomic<std::int64_t> abandoned{0};
   /// Set by the node: what to do when too many threads are lost.
@@ -149,9 +149,9 @@ class pool_memory {
 
 /// Who is executing this, and with what. Cheap to make, old after every suspension.
 struct here {
-  process* self = nullptr;       ///< null: no process
-  worker* on = nullptr;          ///< null: an attached thread
-  slab* memory = nullptr;        ///< null: neither worker nor attached thread
+  process* self = nullptr;  ///< null: no process
+  worker* on = nullptr;     ///< null: an attached thread
+  slab* memory = nullptr;   ///< null: neither worker nor attached thread
   local_state* local = nullptr;
   process_system* system = nullptr;
 

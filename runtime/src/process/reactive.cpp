@@ -1,11 +1,11 @@
 // process/reactive.cpp - events, and what a body may ask of its process.
 
-#include "process/process.hpp"
-#include "process/process_system.hpp"
+#include <fmt/format.h>
 
 #include <otter/reactive.hpp>
 
-#include <fmt/format.h>
+#include "process/process.hpp"
+#include "process/process_system.hpp"
 
 namespace otter {
 
@@ -16,14 +16,21 @@ using rts::runtime_entry;
 event::kind event::what() const noexcept {
   using detail::signal_kind;
   switch (envelope_->kind) {
-    case signal_kind::cast: return kind::cast;
-    case signal_kind::request: return kind::request;
+    case signal_kind::cast:
+      return kind::cast;
+    case signal_kind::request:
+      return kind::request;
     case signal_kind::reply:
-    case signal_kind::call_failed: return kind::reply;
-    case signal_kind::timeout: return kind::timeout;
-    case signal_kind::system: return kind::system;
-    case signal_kind::ready: return kind::ready;
-    default: return kind::message;
+    case signal_kind::call_failed:
+      return kind::reply;
+    case signal_kind::timeout:
+      return kind::timeout;
+    case signal_kind::system:
+      return kind::system;
+    case signal_kind::ready:
+      return kind::ready;
+    default:
+      return kind::message;
   }
 }
 

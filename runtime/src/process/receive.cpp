@@ -1,9 +1,9 @@
 // process/receive.cpp - waiting for a message: one pass through the mailbox.
 
+#include <otter/receive.hpp>
+
 #include "process/process.hpp"
 #include "process/process_system.hpp"
-
-#include <otter/receive.hpp>
 
 namespace otter {
 namespace rts {

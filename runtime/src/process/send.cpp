@@ -2,16 +2,15 @@
 
 #include "process/send.hpp"
 
-#include "process/process.hpp"
-
-#include <otter/message.hpp>
-#include <otter/spawn.hpp>
-#include <otter/timer.hpp>
-
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <new>
+#include <otter/message.hpp>
+#include <otter/spawn.hpp>
+#include <otter/timer.hpp>
+
+#include "process/process.hpp"
 
 namespace otter {
 
@@ -25,9 +24,13 @@ bool push(process_system& system, std::uint64_t target, envelope* e) noexcept {
   scheduler& s = system.sched();
   if (s.simulated()) s.trace("push", target, static_cast<std::uint64_t>(e->kind));
   switch (p->signals().push(e)) {
-    case inbox::pushed::refused: return false;
-    case inbox::pushed::woke: p->wake_up(current_worker()); return true;
-    case inbox::pushed::queued: return true;
+    case inbox::pushed::refused:
+      return false;
+    case inbox::pushed::woke:
+      p->wake_up(current_worker());
+      return true;
+    case inbox::pushed::queued:
+      return true;
   }
   return true;
 }
@@ -143,7 +146,8 @@ void answer_for_dead(process_system& system, envelope* e) noexcept {
       refuse_notice(*n);
       return;
     }
-    case signal_kind::wake: return;
+    case signal_kind::wake:
+      return;
     case signal_kind::message:
     case signal_kind::cast:
     case signal_kind::reply:
@@ -152,12 +156,16 @@ void answer_for_dead(process_system& system, envelope* e) noexcept {
     case signal_kind::exit:
     case signal_kind::link_exit:
     case signal_kind::down:
-    case signal_kind::call_failed: detail::delete_envelope(e); return;
+    case signal_kind::call_failed:
+      detail::delete_envelope(e);
+      return;
     case signal_kind::unlink_ack:
     case signal_kind::demonitor:
     case signal_kind::cancel_call:
     case signal_kind::attach_timer:
-    case signal_kind::set_group_leader: detail::delete_block(e); return;
+    case signal_kind::set_group_leader:
+      detail::delete_block(e);
+      return;
   }
 }
 
@@ -195,7 +203,8 @@ admission ask_for_place(process_system& system, process& to, process& sender, bo
     case overflow::busy:
       at.local->dropped.fetch_add(1, std::memory_order_relaxed);
       return admission::dropped;
-    case overflow::block: break;
+    case overflow::block:
+      break;
   }
   return wait_for_room(sender, to.self_pid(), due_ns) ? admission::granted : admission::dropped;
 }
@@ -212,7 +221,8 @@ bool send_counted(process_system& system, process& sender, pid to, detail::envel
   bool const counts = e->kind != signal_kind::system;  // the table of limits: who can be refused
   if (counts && p->limit_word().load(std::memory_order_relaxed) != 0) [[unlikely]] {
     switch (ask_for_place(system, *p, sender, true, due_ns)) {
-      case admission::granted: break;
+      case admission::granted:
+        break;
       case admission::dropped:
         if (why != nullptr) *why = exit_reason::busy();
         return false;
@@ -228,8 +238,7 @@ bool send_counted(process_system& system, process& sender, pid to, detail::envel
   if (!push(system, pid_access::bits(to), raw)) {
     if (raw->kind == signal_kind::request) {
       if (why != nullptr) *why = exit_reason::noproc();
-      if ((raw->flags & detail::counted) != 0)
-        p->counted().fetch_sub(1, std::memory_order_relaxed);
+      if ((raw->flags & detail::counted) != 0) p->counted().fetch_sub(1, std::memory_order_relaxed);
       detail::delete_envelope(raw);
     } else {
       raw->target = pid_access::bits(to);
@@ -260,8 +269,8 @@ void send_envelope(pid to, envelope_ptr e) {
   runtime_entry entry;
   refuse_abandoned(entry);
   here const at = here::in_process();
-  rts::send_counted(*at.system, *at.self, to, std::move(e),
-                    at.system->limits().block_limit_ns, nullptr);
+  rts::send_counted(*at.system, *at.self, to, std::move(e), at.system->limits().block_limit_ns,
+                    nullptr);
 }
 
 void send_envelope(std::string_view name, envelope_ptr e) {
@@ -270,7 +279,8 @@ void send_envelope(std::string_view name, envelope_ptr e) {
   here const at = here::in_process();
   std::uint64_t const bits = at.system->names().find(name);
   if (bits == 0)
-    throw error(errc::badarg, fmt::format("send to \"{}\": nobody on this node has that name", name));
+    throw error(errc::badarg,
+                fmt::format("send to \"{}\": nobody on this node has that name", name));
   rts::send_counted(*at.system, *at.self, at.system->make_pid_of(bits), std::move(e),
                     at.system->limits().block_limit_ns, nullptr);
 }
@@ -286,8 +296,8 @@ void send_envelope(alias_ref to, envelope_ptr e) {
 
 envelope_ptr pack_for(alias_ref, any_message&& message) {
   envelope_ptr plain = message.release();
-  envelope_ptr result(new_envelope(signal_kind::alias_message, plain->type->size,
-                                   plain->type->align));
+  envelope_ptr result(
+      new_envelope(signal_kind::alias_message, plain->type->size, plain->type->align));
   plain->type->move_construct(result->payload(), plain->payload());
   result->type = plain->type;
   return result;

@@ -2,10 +2,10 @@
 
 // process/send.hpp - getting a signal into an inbox, and what happens when that cannot be.
 
+#include <otter/detail/envelope.hpp>
+
 #include "process/process_system.hpp"
 #include "process/signals.hpp"
-
-#include <otter/detail/envelope.hpp>
 
 namespace otter::rts {
 
@@ -32,7 +32,8 @@ template <class Signal>
 Signal* make_signal(signal_kind kind, std::size_t bytes = sizeof(Signal)) {
   slab* memory = here::now().memory;
   if (memory == nullptr)
-    throw error(errc::not_in_process, "called from a thread that is neither a process nor attached");
+    throw error(errc::not_in_process,
+                "called from a thread that is neither a process nor attached");
   auto* s = ::new (memory->allocate(bytes)) Signal;
   s->kind = kind;
   s->bytes = static_cast<std::uint32_t>(bytes);

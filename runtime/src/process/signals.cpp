@@ -1,12 +1,12 @@
 // process/signals.cpp - acting on what came.
 
-#include "process/process.hpp"
-#include "process/process_system.hpp"
-#include "process/send.hpp"
-
 #include <fmt/format.h>
 
 #include <new>
+
+#include "process/process.hpp"
+#include "process/process_system.hpp"
+#include "process/send.hpp"
 
 namespace otter::rts {
 
@@ -43,7 +43,9 @@ void process::act(envelope* e) noexcept {
     }
     case signal_kind::message:
     case signal_kind::cast:
-    case signal_kind::timeout: accept_message(e); return;
+    case signal_kind::timeout:
+      accept_message(e);
+      return;
     case signal_kind::system: {
       auto& r = *static_cast<request_envelope*>(e);
       if (r.caller) {
@@ -59,12 +61,22 @@ void process::act(envelope* e) noexcept {
       mailbox_.append(e);
       return;
     case signal_kind::reply:
-    case signal_kind::call_failed: on_reply(static_cast<id_envelope*>(e)); return;
-    case signal_kind::alias_message: on_alias_message(static_cast<id_envelope*>(e)); return;
+    case signal_kind::call_failed:
+      on_reply(static_cast<id_envelope*>(e));
+      return;
+    case signal_kind::alias_message:
+      on_alias_message(static_cast<id_envelope*>(e));
+      return;
     case signal_kind::exit:
-    case signal_kind::link_exit: on_exit_signal(static_cast<exit_signal*>(e)); return;
-    case signal_kind::link: on_link(static_cast<link_entry*>(e)); return;
-    case signal_kind::unlink: on_unlink(static_cast<peer_signal*>(e)); return;
+    case signal_kind::link_exit:
+      on_exit_signal(static_cast<exit_signal*>(e));
+      return;
+    case signal_kind::link:
+      on_link(static_cast<link_entry*>(e));
+      return;
+    case signal_kind::unlink:
+      on_unlink(static_cast<peer_signal*>(e));
+      return;
     case signal_kind::unlink_ack: {
       auto* ack = static_cast<peer_signal*>(e);
       link_entry* l = links_.find(pid_access::bits(ack->from));
@@ -75,14 +87,19 @@ void process::act(envelope* e) noexcept {
       detail::delete_block(e);
       return;
     }
-    case signal_kind::monitor: add_watcher(*static_cast<request_envelope*>(e)); return;
+    case signal_kind::monitor:
+      add_watcher(*static_cast<request_envelope*>(e));
+      return;
     case signal_kind::demonitor: {
       auto* p = static_cast<peer_signal*>(e);
-      if (auto* r = open_requests_.remove(ref_access::make(p->from, p->id))) detail::delete_block(r);
+      if (auto* r = open_requests_.remove(ref_access::make(p->from, p->id)))
+        detail::delete_block(r);
       detail::delete_block(e);
       return;
     }
-    case signal_kind::down: on_down(static_cast<down_signal*>(e)); return;
+    case signal_kind::down:
+      on_down(static_cast<down_signal*>(e));
+      return;
     case signal_kind::cancel_call: {
       // The caller has gone or has its answer from elsewhere. The request is still treated (GC-6),
       // only nobody is owed an answer.
@@ -94,9 +111,15 @@ void process::act(envelope* e) noexcept {
       detail::delete_block(e);
       return;
     }
-    case signal_kind::timer: on_timer(static_cast<timer_block*>(e)); return;
-    case signal_kind::attach_timer: on_attach_timer(static_cast<peer_signal*>(e)); return;
-    case signal_kind::query: on_query(static_cast<request_envelope*>(e)); return;
+    case signal_kind::timer:
+      on_timer(static_cast<timer_block*>(e));
+      return;
+    case signal_kind::attach_timer:
+      on_attach_timer(static_cast<peer_signal*>(e));
+      return;
+    case signal_kind::query:
+      on_query(static_cast<request_envelope*>(e));
+      return;
     case signal_kind::set_group_leader: {
       auto* p = static_cast<peer_signal*>(e);
       try {
@@ -108,7 +131,9 @@ void process::act(envelope* e) noexcept {
       detail::delete_block(e);
       return;
     }
-    case signal_kind::room_wanted: on_room_wanted(static_cast<peer_signal*>(e)); return;
+    case signal_kind::room_wanted:
+      on_room_wanted(static_cast<peer_signal*>(e));
+      return;
     case signal_kind::room_given: {
       auto* p = static_cast<peer_signal*>(e);
       if (call_id_ == p->id && call_answer_ == nullptr)
@@ -117,7 +142,9 @@ void process::act(envelope* e) noexcept {
         answer_for_dead(*system_, e);  // waited too long: the place is given back
       return;
     }
-    case signal_kind::wake: static_cast<wake_signal*>(e)->arrived = true; return;
+    case signal_kind::wake:
+      static_cast<wake_signal*>(e)->arrived = true;
+      return;
   }
 }
 
@@ -166,11 +193,11 @@ void process::watch_length() noexcept {
   if (now == was) return;
   set(flag_long_queue, now);
   try {
-    system_->report({node_event::kind::long_queue, self_pid(),
-                     now ? fmt::format("{} messages wait (alarm above {})", mailbox_.size(),
-                                       l.long_queue_on)
-                         : fmt::format("{} messages wait: the alarm is over (at {} or below)",
-                                       mailbox_.size(), l.long_queue_off)});
+    system_->report(
+        {node_event::kind::long_queue, self_pid(),
+         now ? fmt::format("{} messages wait (alarm above {})", mailbox_.size(), l.long_queue_on)
+             : fmt::format("{} messages wait: the alarm is over (at {} or below)", mailbox_.size(),
+                           l.long_queue_off)});
   } catch (std::bad_alloc const&) {
     // The alarm is lost, not the process.
   }

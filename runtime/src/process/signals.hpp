@@ -6,14 +6,13 @@
 // entry becomes the exit signal, a monitor's entry becomes the `down`, a request becomes the
 // failure of its call.
 
+#include <cstdint>
 #include <otter/detail/envelope.hpp>
 #include <otter/exit.hpp>
 #include <otter/exit_reason.hpp>
 #include <otter/monitor.hpp>
 #include <otter/pid.hpp>
 #include <otter/process_info.hpp>
-
-#include <cstdint>
 
 namespace otter::rts {
 
@@ -23,11 +22,11 @@ using detail::request_envelope;
 using detail::signal_kind;
 
 // --- flags of an envelope, beside detail::counted ---
-inline constexpr std::uint8_t untrappable = 2;   ///< exit: kill, or a mailbox limit
-inline constexpr std::uint8_t listed = 4;        ///< request: in the server's set of open requests
-inline constexpr std::uint8_t handled = 8;       ///< request: its handler has returned
-inline constexpr std::uint8_t voided = 16;       ///< timeout: stopped while it stood in the mailbox
-inline constexpr std::uint8_t from_table = 32;   ///< the block is a timer's: back to its table
+inline constexpr std::uint8_t untrappable = 2;  ///< exit: kill, or a mailbox limit
+inline constexpr std::uint8_t listed = 4;       ///< request: in the server's set of open requests
+inline constexpr std::uint8_t handled = 8;      ///< request: its handler has returned
+inline constexpr std::uint8_t voided = 16;      ///< timeout: stopped while it stood in the mailbox
+inline constexpr std::uint8_t from_table = 32;  ///< the block is a timer's: back to its table
 
 /// kind exit, link_exit.
 struct exit_signal : envelope {
@@ -83,8 +82,8 @@ struct own_ref {
   std::uint64_t target = 0;  ///< bits of the watched process or server; 0: there is none
   purpose what = purpose::alias;
   alias_mode alias = alias_mode::none;
-  std::string* name = nullptr;       ///< monitor by name: the name
-  envelope* tag = nullptr;           ///< tagged monitor
+  std::string* name = nullptr;  ///< monitor by name: the name
+  envelope* tag = nullptr;      ///< tagged monitor
   detail::down_maker make = nullptr;
 };
 

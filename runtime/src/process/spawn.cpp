@@ -1,15 +1,16 @@
 // process/spawn.cpp - starting processes.
 
-#include "process/process.hpp"
-#include "process/process_system.hpp"
-#include "process/send.hpp"
 #include "process/spawn.hpp"
 
 #include <fmt/format.h>
+
+#include <new>
 #include <otter/name.hpp>
 #include <otter/spawn.hpp>
 
-#include <new>
+#include "process/process.hpp"
+#include "process/process_system.hpp"
+#include "process/send.hpp"
 
 namespace otter {
 namespace rts {
@@ -53,23 +54,23 @@ void register_process(process_system& system, std::string_view name, pid who) {
     throw error(errc::badarg, fmt::format("register \"{}\": {} has ended", name, who));
   std::uint8_t state = process::unnamed;
   switch (system.names().insert(name, pid_access::bits(who), [&] {
-    if (!p->name_state().compare_exchange_strong(state, process::named,
-                                                 std::memory_order_acq_rel))
+    if (!p->name_state().compare_exchange_strong(state, process::named, std::memory_order_acq_rel))
       return false;
     if (p->is(who)) return true;
     p->name_state().store(process::unnamed, std::memory_order_release);  // another occupant
     state = process::nameless;
     return false;
   })) {
-    case name_table::inserted::done: return;
+    case name_table::inserted::done:
+      return;
     case name_table::inserted::taken:
       throw error(errc::badarg, fmt::format("register \"{}\": the name is taken by {}", name,
                                             system.make_pid_of(system.names().find(name))));
     case name_table::inserted::refused:
       if (state == process::named)
-        throw error(errc::badarg, fmt::format("register \"{}\": {} has the name \"{}\" already",
-                                              name, who,
-                                              system.names().name_of(pid_access::bits(who))));
+        throw error(errc::badarg,
+                    fmt::format("register \"{}\": {} has the name \"{}\" already", name, who,
+                                system.names().name_of(pid_access::bits(who))));
       throw error(errc::badarg, fmt::format("register \"{}\": {} has ended", name, who));
   }
 }
@@ -85,9 +86,8 @@ spawned spawn_process(process_system& system, local_state& local, slab& memory, 
     throw error(errc::badarg, fmt::format("max_mailbox of {} messages: at most 2^31-1",
                                           options.max_mailbox.limit));
   if (options.stack_size > stack_size(stack_class::large))
-    throw error(errc::badarg,
-                fmt::format("a stack of {} bytes: {} is the most", options.stack_size,
-                            stack_size(stack_class::large)));
+    throw error(errc::badarg, fmt::format("a stack of {} bytes: {} is the most", options.stack_size,
+                                          stack_size(stack_class::large)));
   if (system.stopping.load(std::memory_order_relaxed) && parent == nullptr)
     throw error(errc::system_limit, "spawn: the node is stopping");
 
@@ -102,9 +102,8 @@ spawned spawn_process(process_system& system, local_state& local, slab& memory, 
   }
   process* child = local.processes.acquire();
   if (child == nullptr)
-    throw error(errc::system_limit,
-                fmt::format("spawn: {} processes live, and this node allows {}", system.alive(),
-                            system.limits().max_processes));
+    throw error(errc::system_limit, fmt::format("spawn: {} processes live, and this node allows {}",
+                                                system.alive(), system.limits().max_processes));
   pid const parent_pid = parent != nullptr ? parent->self_pid() : pid{};
   pid const leader = options.group_leader ? options.group_leader
                      : parent != nullptr  ? parent->group_leader_pid()
@@ -184,8 +183,8 @@ spawned detail::spawn_body(spawn_options const& options, reactive_ptr body) {
   if (entry.refused())
     throw error(errc::abandoned, "this process was given up: it may not call the runtime any more");
   here const at = here::in_process();
-  spawned const child = rts::spawn_process(*at.system, *at.local, *at.memory, at.self, options,
-                                           std::move(body));
+  spawned const child =
+      rts::spawn_process(*at.system, *at.local, *at.memory, at.self, options, std::move(body));
   at.self->charge(10);
   return child;
 }
@@ -207,8 +206,7 @@ void unregister_name(std::string_view name) {
     if (process* p = at.system->find(at.system->make_pid_of(bits)))
       p->name_state().compare_exchange_strong(state, process::unnamed, std::memory_order_acq_rel);
   });
-  if (!was)
-    throw error(errc::badarg, fmt::format("unregister \"{}\": nobody has that name", name));
+  if (!was) throw error(errc::badarg, fmt::format("unregister \"{}\": nobody has that name", name));
 }
 
 pid whereis(std::string_view name) noexcept {

@@ -2,9 +2,9 @@
 
 // process/spawn.hpp - starting a process, for the rooms above.
 
-#include "process/process_system.hpp"
-
 #include <otter/spawn.hpp>
+
+#include "process/process_system.hpp"
 
 namespace otter::rts {
 

@@ -1,14 +1,13 @@
 // process/system.cpp - what all processes of a node share, and who executes here.
 
-#include "process/process_system.hpp"
-
-#include "process/send.hpp"
-
 #include <fmt/format.h>
 
 #include <chrono>
 #include <cstdio>
 #include <random>
+
+#include "process/process_system.hpp"
+#include "process/send.hpp"
 
 namespace otter::rts {
 
@@ -123,12 +122,12 @@ void process_system::process_ended() noexcept {
   ends_.notify_all();
 }
 
-bool process_system::wait_for_ends(std::int64_t left, std::int64_t limit_ns) {
+bool process_system::wait_for_ends(std::function<bool()> const& enough, std::int64_t limit_ns) {
   std::unique_lock lock(ends_mutex_);
   auto const due = std::chrono::steady_clock::now() + std::chrono::nanoseconds(limit_ns);
   // The counters are written without the mutex: a look every few milliseconds covers an end whose
   // notification came before its counter was seen.
-  while (alive() > left) {
+  while (!enough()) {
     auto const now = std::chrono::steady_clock::now();
     if (now >= due) return false;
     ends_.wait_until(lock, std::min(due, now + std::chrono::milliseconds(5)));

@@ -6,13 +6,12 @@
 // send_after. Blocks lie in a table, so that whoever holds a timer_ref finds the block by its
 // index and sees by the generation whether it is still that timer.
 
+#include <cstdint>
+#include <otter/pid.hpp>
+#include <string>
+
 #include "process/signals.hpp"
 #include "timers/wheel.hpp"
-
-#include <otter/pid.hpp>
-
-#include <cstdint>
-#include <string>
 
 namespace otter::rts {
 

@@ -1,14 +1,14 @@
 // process/timers.cpp - timers: messages that come later, time-outs of bodies, limits of waits.
 
-#include "process/process.hpp"
-#include "process/process_system.hpp"
-#include "process/send.hpp"
-
 #include <fmt/format.h>
+
+#include <new>
 #include <otter/exit.hpp>
 #include <otter/timer.hpp>
 
-#include <new>
+#include "process/process.hpp"
+#include "process/process_system.hpp"
+#include "process/send.hpp"
 
 namespace otter {
 namespace rts {
@@ -106,8 +106,7 @@ void process::on_timer(timer_block* t) noexcept {
 /// Somebody else started a timer for us: its end is ours too (TM-4).
 void process::on_attach_timer(peer_signal* e) noexcept {
   std::uint64_t generation = 0;
-  timer_block* t =
-      block_of(*system_, timer_ref(ref_access::make(e->from, e->id)), generation);
+  timer_block* t = block_of(*system_, timer_ref(ref_access::make(e->from, e->id)), generation);
   // Fired or cancelled meanwhile: the block may be anybody's now. Armed, and for us: it stays ours
   // at least until we have drained it, since it comes to us when it ends.
   if (t != nullptr && t->state() == timer_state::armed && t->target == bits() &&
@@ -253,15 +252,15 @@ timer_ref reserve_timer(pid to, node_clock::time_point due) {
   timer_block& t = rts::acquire_timer(at);
   t.target = rts::node_of(to) == at.system->node_index() ? rts::pid_access::bits(to) : 0;
   t.due_ns.store(due.time_since_epoch().count(), std::memory_order_relaxed);
-  return timer_ref(rts::ref_access::make(at.self->self_pid(),
-                                         rts::timer_id_of(t.index, t.generation() + 1)));
+  return timer_ref(
+      rts::ref_access::make(at.self->self_pid(), rts::timer_id_of(t.index, t.generation() + 1)));
 }
 
 void arm_timer(timer_ref ref, envelope_ptr message) noexcept {
   runtime_entry entry;
   here const at = here::now();
-  timer_block& t = *at.system->timers().at((rts::id_of(ref) & ~rts::timer_mark) >>
-                                           rts::generation_bits);
+  timer_block& t =
+      *at.system->timers().at((rts::id_of(ref) & ~rts::timer_mark) >> rts::generation_bits);
   std::uint64_t const target = t.target;
   arm(at, t, t.due_ns.load(std::memory_order_relaxed), message.release());
   if (target != at.self->bits()) attach(at, ref, target);
@@ -275,8 +274,8 @@ timer_ref start_message_timer(node_clock::time_point due, std::string_view name,
   timer_block& t = rts::acquire_timer(at);
   t.target = 0;
   t.name = owned.release();
-  timer_ref const ref(rts::ref_access::make(at.self->self_pid(),
-                                            rts::timer_id_of(t.index, t.generation() + 1)));
+  timer_ref const ref(
+      rts::ref_access::make(at.self->self_pid(), rts::timer_id_of(t.index, t.generation() + 1)));
   arm(at, t, due.time_since_epoch().count(), message.release());
   return ref;
 }

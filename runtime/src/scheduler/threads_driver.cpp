@@ -96,7 +96,8 @@ void threads_driver::thread_main(worker_thread& t) noexcept {
 }
 
 std::size_t threads_driver::stop(std::int64_t limit_ns) {
-  if (stopped_) return running_;
+  // Who was left behind stays so: even when it has ended by now, it may be about to leave our mutex.
+  if (stopped_) return left_behind_;
   stopped_ = true;
   std::int64_t const deadline = monotonic_ns() + limit_ns;
   stopping_.store(true, std::memory_order_seq_cst);
@@ -126,7 +127,8 @@ std::size_t threads_driver::stop(std::int64_t limit_ns) {
       t->os.detach();
     }
   }
-  return running_ + jobs_left;
+  left_behind_ = running_ + jobs_left;
+  return left_behind_;
 }
 
 // --- a worker's round ---

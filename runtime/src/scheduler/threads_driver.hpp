@@ -159,7 +159,10 @@ class threads_driver {
   bool watchdog_ends_ = false;
 
   std::thread watchdog_;
-  bool stopped_ = false;  // the caller of start() and stop()
+
+  // --- the caller of start() and stop() ---
+  bool stopped_ = false;
+  std::size_t left_behind_ = 0;
 };
 
 }  // namespace otter::rts

@@ -2,7 +2,12 @@
 
 #include "scheduler_support.hpp"
 
+#include "poller/poller.hpp"
+
 #include <catch2/catch.hpp>
+
+#include <sys/epoll.h>
+#include <unistd.h>
 
 #include <condition_variable>
 #include <set>
@@ -180,4 +185,40 @@ TEST_CASE("stop returns while runnables go on submitting themselves", "[schedule
   s.rts.submit(b);
   REQUIRE(begun.wait());
   CHECK(s.rts.stop(30'000'000'000) == 0);
+}
+
+TEST_CASE("a sleeping worker is woken by its descriptors", "[scheduler][poller]") {
+  struct source final : poll_source {
+    countdown* readable = nullptr;
+    countdown* gone = nullptr;
+    bool on_worker = false;
+    void ready(std::uint32_t events) noexcept override {
+      if ((events & EPOLLIN) == 0) return;
+      on_worker = current_worker() != nullptr && current_worker()->current() == nullptr;
+      readable->one();
+    }
+    void released() noexcept override { gone->one(); }
+  };
+  int ends[2];
+  REQUIRE(::pipe(ends) == 0);
+  countdown watched(1), readable(1), gone(1);
+  source in;
+  in.fd = ends[0];
+  in.readable = &readable;
+  in.gone = &gone;
+  running_scheduler s(1);
+  task t([&](task&) {
+    s.rts.watch(in);
+    watched.one();
+  });
+  s.rts.submit(t);
+  REQUIRE(watched.wait());
+  REQUIRE(::write(ends[1], "x", 1) == 1);
+  CHECK(readable.wait());
+  CHECK(in.on_worker);
+  task u([&](task&) { s.rts.unwatch(in); });
+  s.rts.submit(u);
+  CHECK(gone.wait());
+  ::close(ends[0]);
+  ::close(ends[1]);
 }

@@ -8,7 +8,6 @@
 #include <otter/exit_reason.hpp>
 #include <otter/pid.hpp>
 #include <otter/ref.hpp>
-
 #include <string_view>
 
 namespace otter::detail {

@@ -5,14 +5,13 @@
 // A message is moved once into an envelope; header and payload share one block, so that a small
 // message is one cache line. Users never see it: send() packs, receive() unpacks.
 
-#include <otter/pid.hpp>
-#include <otter/ref.hpp>
-#include <otter/type_descriptor.hpp>
-
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <new>
+#include <otter/pid.hpp>
+#include <otter/ref.hpp>
+#include <otter/type_descriptor.hpp>
 #include <type_traits>
 #include <utility>
 
@@ -83,12 +82,15 @@ inline constexpr std::size_t header_size(signal_kind kind) noexcept {
   switch (kind) {
     case signal_kind::request:
     case signal_kind::system:
-    case signal_kind::query: return sizeof(request_envelope);
+    case signal_kind::query:
+      return sizeof(request_envelope);
     case signal_kind::reply:
     case signal_kind::alias_message:
     case signal_kind::timeout:
-    case signal_kind::call_failed: return sizeof(id_envelope);
-    default: return sizeof(envelope);
+    case signal_kind::call_failed:
+      return sizeof(id_envelope);
+    default:
+      return sizeof(envelope);
   }
 }
 

@@ -1,0 +1,149 @@
+// Listening, accepting and connecting.
+
+#include "tcp_support.hpp"
+
+using namespace otter;
+using namespace tcp_test;
+
+TEST_CASE("accept gives the calling process a socket with the listener's options",
+          "[io][TCP-18][TCP-19]") {
+  everywhere({"mine", "data 'x\n'", "nothing"}, [](notes& see) {
+    tcp_options o;
+    o.active = active::once;
+    o.packet = packet::line;
+    pair p = connect_pair(o);
+    see.add(p.server.owner() == self() ? "mine" : "not mine");
+    must(p.client.send("x\ny\n"), "send");
+    see.add(next_message(p.server));
+    see.add(next_message(p.server, 20ms));
+  });
+}
+
+TEST_CASE("accept ends with timeout, and the listener goes on", "[io][TCP-18]") {
+  everywhere({"timeout", "timeout", "ok"}, [](notes& see) {
+    auto l = must(tcp_listen(tcp_address::loopback(0)), "listen");
+    see.add(show(tcp_accept(l, 0ms)));
+    see.add(show(tcp_accept(l, 20ms)));
+    [[maybe_unused]] auto c =
+        must(tcp_connect(must(l.local_address(), "address"), {}, long_time), "connect");
+    see.add(show(tcp_accept(l, long_time)));
+  });
+}
+
+TEST_CASE("processes that wait in accept are served in the order of their coming", "[io][TCP-18]") {
+  everywhere({"0", "1", "2", "3", "4"}, [](notes& see) {
+    auto l = must(tcp_listen(tcp_address::loopback(0)), "listen");
+    auto const at = must(l.local_address(), "address");
+    for (int n = 0; n < 5; ++n) {
+      until_waiting(spawn_link([l, n, me = self()] {
+        tcp_socket s = must(tcp_accept(l, long_time), "accept");
+        send(me, n);
+        receive([](char) {});
+        s.close();
+      }));
+    }
+    for (int n = 0; n < 5; ++n) {
+      [[maybe_unused]] auto c = must(tcp_connect(at, {}, long_time), "connect");
+      receive([&](int who) { see.add(std::to_string(who)); });
+    }
+  });
+}
+
+TEST_CASE("a waiting acceptor that is killed leaves its connection to the next", "[io][TCP-18]") {
+  everywhere({"accepted"}, [](notes& see) {
+    auto l = must(tcp_listen(tcp_address::loopback(0)), "listen");
+    auto const at = must(l.local_address(), "address");
+    auto first = spawn_monitor([l] { static_cast<void>(tcp_accept(l, infinity)); });
+    until_waiting(first.process);
+    until_waiting(spawn_link([l, me = self()] {
+      must(tcp_accept(l, long_time), "accept");
+      send(me, 1);
+      receive([](char) {});
+    }));
+    exit(first.process, exit_reason::kill());
+    auto c = must(tcp_connect(at, {}, long_time), "connect");
+    receive([](down const&) {});
+    // The first may have taken it with it, if it accepted before it heard of its end.
+    bool accepted = false;
+    while (!accepted) {
+      receive([&](int) { accepted = true; }, after(50ms));
+      if (!accepted) c = must(tcp_connect(at, {}, long_time), "connect");
+    }
+    see.add("accepted");
+  });
+}
+
+TEST_CASE("closing a listener gives closed to all who wait, and to who comes later",
+          "[io][TCP-18]") {
+  everywhere({"closed", "closed", "closed", "closed"}, [](notes& see) {
+    auto l = must(tcp_listen(tcp_address::loopback(0)), "listen");
+    for (int n = 0; n < 3; ++n)
+      until_waiting(spawn_link([l, me = self()] { send(me, show(tcp_accept(l, infinity))); }));
+    l.close();
+    for (int n = 0; n < 3; ++n) receive([&](std::string const& s) { see.add(s); });
+    see.add(show(tcp_accept(l, infinity)));
+  });
+}
+
+TEST_CASE("a listener closes with its owner", "[io][TCP-16][TCP-18]") {
+  everywhere({"closed", "econnrefused"}, [](notes& see) {
+    auto owner = spawn_monitor([me = self()] {
+      auto l = must(tcp_listen(tcp_address::loopback(0)), "listen");
+      send(me, std::pair(l, must(l.local_address(), "address")));
+      receive([](int) {});
+    });
+    auto [l, at] = receive([](std::pair<tcp_listener, tcp_address> const& p) { return p; });
+    send(owner.process, 1);
+    receive([](down const&) {});
+    see.add(show(tcp_accept(l, infinity)));
+    see.add(show(tcp_connect(at, {}, long_time)));
+  });
+}
+
+TEST_CASE("connecting where nobody listens is refused", "[io][TCP-21]") {
+  everywhere({"econnrefused", "econnrefused"}, [](notes& see) {
+    auto l = must(tcp_listen(tcp_address::loopback(0)), "listen");
+    auto const at = must(l.local_address(), "address");
+    l.close();
+    see.add(show(tcp_connect(at, {}, long_time)));
+    see.add(show(tcp_connect("127.0.0.1", at.port, {}, long_time)));
+  });
+}
+
+TEST_CASE("an address in use is refused", "[io][TCP-18]") {
+  everywhere({"eaddrinuse"}, [](notes& see) {
+    auto l = must(tcp_listen(tcp_address::loopback(0)), "listen");
+    see.add(show(tcp_listen(must(l.local_address(), "address"))));
+  });
+}
+
+TEST_CASE("names are resolved, and a name without an address is an error", "[io][TCP-21]") {
+  everywhere({"ok", "nxdomain"}, [](notes& see) {
+    auto l = must(tcp_listen(tcp_address::loopback(0)), "listen");
+    see.add(show(tcp_connect("localhost", must(l.local_address(), "address").port, {}, long_time)));
+    see.add(show(tcp_connect("", 80, {}, long_time)));
+  });
+}
+
+TEST_CASE("both ends know their addresses", "[io][TCP-21]") {
+  everywhere({"they agree", "closed"}, [](notes& see) {
+    pair p = connect_pair();
+    bool const agree =
+        must(p.server.peer_address(), "peer") == must(p.client.local_address(), "local") &&
+        must(p.client.peer_address(), "peer").port ==
+            must(p.listener.local_address(), "local").port;
+    see.add(agree ? "they agree" : "they differ");
+    p.server.close();
+    see.add(show(p.server.peer_address()));
+  });
+}
+
+TEST_CASE("addresses are written and read as people do", "[io][TCP-21]") {
+  CHECK(to_string(tcp_address::loopback(5222)) == "127.0.0.1:5222");
+  CHECK(to_string(*tcp_address::parse("::1", 80)) == "[::1]:80");
+  CHECK_FALSE(tcp_address::parse("localhost", 80));
+  CHECK_FALSE(tcp_address::parse("127.0.0.1.2", 80));
+  CHECK(tcp_address::parse("127.9.9.9", 80)->is_loopback());
+  CHECK(tcp_address::parse("::1", 80)->is_loopback());
+  CHECK_FALSE(tcp_address::any(1).is_loopback());
+}

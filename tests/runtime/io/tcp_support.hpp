@@ -1,0 +1,159 @@
+#pragma once
+
+// What the tests of sockets share: running a story on all drivers, and a connection to play with.
+//
+// A story runs in a process and writes down what it sees; the test compares that afterwards, in its
+// own thread, since Catch's assertions must not be used in a process.
+
+#include <catch2/catch.hpp>
+#include <chrono>
+#include <mutex>
+#include <otter/exit.hpp>
+#include <otter/monitor.hpp>
+#include <otter/node.hpp>
+#include <otter/process_info.hpp>
+#include <otter/receive.hpp>
+#include <otter/simulation.hpp>
+#include <otter/spawn.hpp>
+#include <otter/tcp.hpp>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace tcp_test {
+
+using namespace std::chrono_literals;
+
+/// What the processes of one story saw, in the order of writing.
+class notes {
+ public:
+  void add(std::string line) {
+    std::lock_guard lock(mutex_);
+    lines_.push_back(std::move(line));
+  }
+  std::vector<std::string> lines() const {
+    std::lock_guard lock(mutex_);
+    return lines_;
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::vector<std::string> lines_;
+};
+
+using lines = std::vector<std::string>;
+
+inline constexpr otter::duration long_time = 20s;  // only a failing test waits for so long
+
+/// Runs `story(notes&)` on one and on four workers.
+template <class Story>
+void on_threads(lines const& expected, Story story) {
+  for (unsigned workers : {1u, 4u}) {
+    INFO(workers << " workers");
+    notes seen;
+    otter::node_options options;
+    options.workers = workers;
+    std::size_t ports = 1;
+    std::string reason;
+    {
+      otter::node node(options);
+      reason = to_string(node.run([&] { story(seen); }));
+      node.stop();
+      ports = node.statistics().ports;
+    }
+    CHECK(reason == "normal");
+    CHECK(seen.lines() == expected);
+    CHECK(ports == 0);
+  }
+}
+
+template <class Story>
+void everywhere(lines const& expected, Story story) {
+  on_threads(expected, story);
+}
+
+/// Throws what ends the story if a step failed that the test is not about.
+template <class T>
+T must(otter::tcp_result<T> r, char const* what) {
+  if (!r) throw std::runtime_error(std::string(what) + ": " + r.error().message());
+  if constexpr (!std::is_void_v<T>) return std::move(*r);
+}
+
+/// Until `process` waits for something, or has ended. It answers at safe points only, so then it is
+/// where it will be woken.
+inline void until_waiting(otter::pid process) {
+  for (;;) {
+    auto const status =
+        otter::process_info<otter::process_status>(process, otter::info_item::status);
+    if (!status || *status == otter::process_status::waiting) return;
+  }
+}
+
+struct pair {
+  otter::tcp_socket server, client;
+  otter::tcp_listener listener;
+};
+
+/// A connection whose both ends belong to the caller.
+inline pair connect_pair(otter::tcp_options server = {}, otter::tcp_options client = {}) {
+  pair p;
+  p.listener = must(otter::tcp_listen(otter::tcp_address::loopback(0), server), "listen");
+  auto const at = must(p.listener.local_address(), "local_address");
+  p.client = must(otter::tcp_connect(at, client, long_time), "connect");
+  p.server = must(otter::tcp_accept(p.listener, long_time), "accept");
+  return p;
+}
+
+inline std::string show(otter::tcp_result<std::string> const& r) {
+  return r ? "'" + *r + "'" : r.error().message();
+}
+template <class T>
+std::string show(otter::tcp_result<T> const& r) {
+  return r ? "ok" : r.error().message();
+}
+
+/// The next message of `socket`, as text.
+inline std::string next_message(otter::tcp_socket socket, otter::duration limit = long_time) {
+  using namespace otter;
+  return receive(when([=](tcp_data const& m) { return m.socket == socket; },
+                      [](tcp_data m) { return "data '" + m.bytes + "'"; }),
+                 when([=](tcp_closed const& m) { return m.socket == socket; },
+                      [](tcp_closed) { return std::string("closed"); }),
+                 when([=](tcp_error const& m) { return m.socket == socket; },
+                      [](tcp_error m) { return "error " + m.error.message(); }),
+                 when([=](tcp_passive const& m) { return m.socket == socket; },
+                      [](tcp_passive) { return std::string("passive"); }),
+                 after(limit, [] { return std::string("nothing"); }));
+}
+
+/// Data messages of an active socket put together until `n` bytes are there.
+inline std::string gather(otter::tcp_socket socket, std::size_t n) {
+  std::string all;
+  while (all.size() < n) {
+    std::string const m = next_message(socket);
+    if (m.rfind("data '", 0) != 0) return all + " then " + m;
+    all += m.substr(6, m.size() - 7);
+  }
+  return all;
+}
+
+/// Receives until `n` bytes are there or something else comes.
+inline std::string receive_all(otter::tcp_socket socket, std::size_t n) {
+  std::string all;
+  while (all.size() < n) {
+    auto r = socket.recv(0, long_time);
+    if (!r) return all + " then " + r.error().message();
+    all += *r;
+  }
+  return all;
+}
+
+/// `n` bytes that tell where they belong.
+inline std::string numbered(std::size_t n, unsigned key = 0) {
+  std::string s(n, '\0');
+  for (std::size_t i = 0; i < n; ++i)
+    s[i] = static_cast<char>((i * 131 + (i >> 8) * 7 + key) & 0xff);
+  return s;
+}
+
+}  // namespace tcp_test

@@ -1,0 +1,147 @@
+#pragma once
+
+// on_every_driver.hpp - runs one scenario on every driver of the runtime: threads with one and with
+// four workers, and the simulation with several seeds.
+//
+//   on_every_driver(scenario)   runs `scenario(report)` as the first process of a node, each time
+//   driver_report               where a process writes down what it saw
+//
+//     TEST_CASE("a message to a dead pid is dropped", "[process][P-7]") {
+//       on_every_driver([](driver_report& report) {
+//         otter::pid p = otter::spawn([] {});
+//         ...
+//         report.check("the sender goes on", true);
+//       });
+//     }
+//
+// Catch2's assertions are neither thread safe nor used to foreign stacks. So the process only
+// reports, and the test's own thread asserts when the node has ended. A seed that fails is printed;
+// OTTER_SEED=n runs that seed of the simulation and nothing else.
+
+#include <fmt/format.h>
+
+#include <catch2/catch.hpp>
+#include <chrono>
+#include <cstdint>
+#include <cstdlib>
+#include <mutex>
+#include <otter/node.hpp>
+#include <otter/simulation.hpp>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace otter_test {
+
+/// What the processes of one run saw.
+///
+/// Threads: any. The lock is held only while a line is added, never while a process waits.
+class driver_report {
+ public:
+  void check(std::string_view what, bool holds) { add(std::string(what), holds); }
+
+  template <class A, class B>
+  void equal(std::string_view what, A const& got, B const& expected) {
+    add(fmt::format("{}: got {}, expected {}", what, got, expected), got == expected);
+  }
+
+  /// The node's events so far: crash reports and others.
+  std::vector<otter::node_event> events() const {
+    std::lock_guard lock(mutex_);
+    return events_;
+  }
+  std::size_t count_events(otter::node_event::kind what) const {
+    std::lock_guard lock(mutex_);
+    std::size_t n = 0;
+    for (auto const& e : events_) n += e.what == what ? 1 : 0;
+    return n;
+  }
+  /// How many events have `part` in their text.
+  std::size_t count_events(std::string_view part) const {
+    std::lock_guard lock(mutex_);
+    std::size_t n = 0;
+    for (auto const& e : events_) n += e.text.find(part) != std::string::npos ? 1 : 0;
+    return n;
+  }
+
+  // --- for on_every_driver() ---
+  struct fact {
+    std::string text;
+    bool holds;
+  };
+  std::vector<fact> facts() const {
+    std::lock_guard lock(mutex_);
+    return facts_;
+  }
+  void add_event(otter::node_event const& event) {
+    std::lock_guard lock(mutex_);
+    events_.push_back(event);
+  }
+
+ private:
+  void add(std::string text, bool holds) {
+    std::lock_guard lock(mutex_);
+    facts_.push_back({std::move(text), holds});
+  }
+
+  mutable std::mutex mutex_;
+  std::vector<fact> facts_;
+  std::vector<otter::node_event> events_;
+};
+
+inline void assert_facts(driver_report const& report, std::string const& driver) {
+  INFO(driver);
+  auto const facts = report.facts();
+  for (auto const& e : report.events()) UNSCOPED_INFO("event: " << e.text);
+  CHECK(!facts.empty());
+  for (auto const& fact : facts) {
+    INFO(fact.text);
+    CHECK(fact.holds);
+  }
+}
+
+inline constexpr std::uint64_t seeds_of_a_test = 5;
+
+/// Runs `scenario(driver_report&)` on every driver. It must end normally and report something.
+template <class Scenario>
+void on_every_driver(Scenario scenario) {
+  char const* const one_seed = std::getenv("OTTER_SEED");
+  if (one_seed == nullptr) {
+    for (unsigned workers : {1u, 4u}) {
+      driver_report report;
+      otter::exit_reason end;
+      {
+        otter::node_options options;
+        options.workers = workers;
+        options.on_event = [&](otter::node_event const& e) { report.add_event(e); };
+        otter::node node(options);
+        end = node.run([&] { scenario(report); });
+      }
+      const std::string driver = fmt::format("threads driver, {} workers", workers);
+      INFO(driver);
+      assert_facts(report, driver);
+      CHECK(to_string(end) == to_string(otter::exit_reason::normal()));
+    }
+  }
+  const std::uint64_t first = one_seed != nullptr ? std::strtoull(one_seed, nullptr, 10) : 1;
+  const std::uint64_t last = one_seed != nullptr ? first : seeds_of_a_test;
+  for (std::uint64_t seed = first; seed <= last; ++seed) {
+    driver_report report;
+    otter::simulation_options options;
+    options.node.on_event = [&](otter::node_event const& e) { report.add_event(e); };
+    otter::simulation simulation(seed, options);
+    const auto result = simulation.run([&] { scenario(report); });
+    const std::string driver = fmt::format("simulation, run again with OTTER_SEED={}", seed);
+    INFO(driver);
+    INFO(result.to_string());
+    assert_facts(report, driver);
+    CHECK(result.finished);
+    CHECK(to_string(result.main) == to_string(otter::exit_reason::normal()));
+  }
+}
+
+}  // namespace otter_test
+
+using otter_test::driver_report;
+using otter_test::on_every_driver;
