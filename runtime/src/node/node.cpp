@@ -43,7 +43,7 @@ class runner final : public reactive {
       tell(d->reason);
       stop(exit_reason::normal());
     } else if (exited* e = what.get_if<exited>()) {
-      exit(child_, e->reason);  // the node stops
+      otter::exit(child_, e->reason);  // the node stops
     }
   }
   ~runner() override { tell(exit_reason::killed()); }

@@ -10,6 +10,7 @@
 #include <random>
 #include <thread>
 
+#include "base/clock.hpp"
 #include "io/ports.hpp"
 #include "node/node_directory.hpp"
 #include "process/process.hpp"
@@ -230,12 +231,10 @@ std::vector<std::string> node_core::stop(duration limit) {
   if (!all_ended()) {
     // Whoever is left now has nobody who asks it to end: killed, and what is spawned meanwhile by
     // those that die slowly, too.
-    auto const due =
-        std::chrono::steady_clock::now() + options_.kill_limit + std::chrono::seconds(2);
+    std::int64_t const due = monotonic_ns() + options_.kill_limit.count() + 2'000'000'000;
     do {
       kill_all();
-    } while (!system_->wait_for_ends(all_ended, 100'000'000) &&
-             std::chrono::steady_clock::now() < due);
+    } while (!system_->wait_for_ends(all_ended, 100'000'000) && monotonic_ns() < due);
     if (!all_ended()) left = names_of_the_living();
   }
   std::size_t const lost = scheduler_->stop(left.empty() ? 5'000'000'000 : 100'000'000);

@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <random>
 
+#include "base/clock.hpp"
 #include "process/process_system.hpp"
 #include "process/send.hpp"
 
@@ -124,13 +125,13 @@ void process_system::process_ended() noexcept {
 
 bool process_system::wait_for_ends(std::function<bool()> const& enough, std::int64_t limit_ns) {
   std::unique_lock lock(ends_mutex_);
-  auto const due = std::chrono::steady_clock::now() + std::chrono::nanoseconds(limit_ns);
+  std::int64_t const due = monotonic_ns() + limit_ns;
   // The counters are written without the mutex: a look every few milliseconds covers an end whose
   // notification came before its counter was seen.
   while (!enough()) {
-    auto const now = std::chrono::steady_clock::now();
-    if (now >= due) return false;
-    ends_.wait_until(lock, std::min(due, now + std::chrono::milliseconds(5)));
+    std::int64_t const left = due - monotonic_ns();
+    if (left <= 0) return false;
+    ends_.wait_for(lock, std::chrono::nanoseconds(std::min<std::int64_t>(left, 5'000'000)));
   }
   return true;
 }

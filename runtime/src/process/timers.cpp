@@ -342,7 +342,7 @@ class interval final : public reactive {
       if (what.get_if<down>() != nullptr) stop(exit_reason::normal());
       return;
     }
-    send(to_, copy_(message_));
+    otter::send(to_, copy_(message_));
     arm();
   }
 
@@ -383,7 +383,7 @@ bool cancel_interval(timer_ref interval) noexcept {
   here const at = here::now();
   if (at.system == nullptr || at.system->find(interval.owner()) == nullptr) return false;
   try {
-    exit(interval.owner(), exit_reason::kill());
+    otter::exit(interval.owner(), exit_reason::kill());
   } catch (std::bad_alloc const&) {
     return false;
   }
@@ -395,7 +395,11 @@ timer_ref exit_after(duration delay, pid to, exit_reason reason) {
 }
 timer_ref kill_after(duration delay, pid to) { return exit_timer(delay, to, exit_reason::kill()); }
 
-void cancel_timer_async(timer_ref timer) { send(self(), timer_answer{timer, cancel_timer(timer)}); }
-void read_timer_async(timer_ref timer) { send(self(), timer_answer{timer, read_timer(timer)}); }
+void cancel_timer_async(timer_ref timer) {
+  otter::send(self(), timer_answer{timer, cancel_timer(timer)});
+}
+void read_timer_async(timer_ref timer) {
+  otter::send(self(), timer_answer{timer, read_timer(timer)});
+}
 
 }  // namespace otter

@@ -135,7 +135,7 @@ TEST_CASE("ten thousand lines in random pieces arrive as ten thousand messages i
         at += n;
       }
       s.shutdown_write();
-      send(me, 1);
+      otter::send(me, 1);
     });
     int i = 0;
     std::string m = next_message(p.server);

@@ -131,7 +131,7 @@ TEST_CASE("everything that came before the close is delivered before it", "[io][
     spawn_link([me = self(), s = p.client, all] {
       must(s.send(all), "send");
       must(s.shutdown_write(), "shutdown");
-      send(me, 1);
+      otter::send(me, 1);
     });
     see.add(gather(p.server, all.size()) == all ? "same" : "different");
     see.add(next_message(p.server));
@@ -143,9 +143,9 @@ TEST_CASE("closing a socket ends the receive that another process waits in", "[i
   everywhere({"closed"}, [](notes& see) {
     pair p = connect_pair();
     spawn_link([me = self(), s = p.server, &see] {
-      send(me, 1);
+      otter::send(me, 1);
       see.add(show(s.recv(0, long_time)));
-      send(me, 2);
+      otter::send(me, 2);
     });
     receive([](int) {});
     p.server.close();

@@ -37,7 +37,7 @@ TEST_CASE("processes that wait in accept are served in the order of their coming
     for (int n = 0; n < 5; ++n) {
       until_waiting(spawn_link([l, n, me = self()] {
         tcp_socket s = must(tcp_accept(l, long_time), "accept");
-        send(me, n);
+        otter::send(me, n);
         receive([](char) {});
         s.close();
       }));
@@ -57,10 +57,10 @@ TEST_CASE("a waiting acceptor that is killed leaves its connection to the next",
     until_waiting(first.process);
     until_waiting(spawn_link([l, me = self()] {
       must(tcp_accept(l, long_time), "accept");
-      send(me, 1);
+      otter::send(me, 1);
       receive([](char) {});
     }));
-    exit(first.process, exit_reason::kill());
+    otter::exit(first.process, exit_reason::kill());
     auto c = must(tcp_connect(at, {}, long_time), "connect");
     receive([](down const&) {});
     // The first may have taken it with it, if it accepted before it heard of its end.
@@ -78,7 +78,8 @@ TEST_CASE("closing a listener gives closed to all who wait, and to who comes lat
   everywhere({"closed", "closed", "closed", "closed"}, [](notes& see) {
     auto l = must(tcp_listen(tcp_address::loopback(0)), "listen");
     for (int n = 0; n < 3; ++n)
-      until_waiting(spawn_link([l, me = self()] { send(me, show(tcp_accept(l, infinity))); }));
+      until_waiting(
+          spawn_link([l, me = self()] { otter::send(me, show(tcp_accept(l, infinity))); }));
     l.close();
     for (int n = 0; n < 3; ++n) receive([&](std::string const& s) { see.add(s); });
     see.add(show(tcp_accept(l, infinity)));
@@ -89,11 +90,11 @@ TEST_CASE("a listener closes with its owner", "[io][TCP-16][TCP-18]") {
   everywhere({"closed", "econnrefused"}, [](notes& see) {
     auto owner = spawn_monitor([me = self()] {
       auto l = must(tcp_listen(tcp_address::loopback(0)), "listen");
-      send(me, std::pair(l, must(l.local_address(), "address")));
+      otter::send(me, std::pair(l, must(l.local_address(), "address")));
       receive([](int) {});
     });
     auto [l, at] = receive([](std::pair<tcp_listener, tcp_address> const& p) { return p; });
-    send(owner.process, 1);
+    otter::send(owner.process, 1);
     receive([](down const&) {});
     see.add(show(tcp_accept(l, infinity)));
     see.add(show(tcp_connect(at, {}, long_time)));

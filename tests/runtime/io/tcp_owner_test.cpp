@@ -12,12 +12,12 @@ TEST_CASE("a socket closes when its owner ends, before a monitor hears of that",
     auto const at = must(l.local_address(), "address");
     auto owner = spawn_monitor([me = self(), at] {
       tcp_socket s = must(tcp_connect(at, {}, long_time), "connect");
-      send(me, s);
+      otter::send(me, s);
       receive([](int) {});
     });
     tcp_socket server = must(tcp_accept(l, long_time), "accept");
     tcp_socket const theirs = receive([](tcp_socket s) { return s; });
-    exit(owner.process, exit_reason::kill());
+    otter::exit(owner.process, exit_reason::kill());
     receive([&](down const&) { see.add("down"); });
     see.add(show(theirs.send("x")));
     see.add(show(server.recv(0, long_time)));
@@ -42,7 +42,7 @@ TEST_CASE("only the owner can give a socket away, and only to a living process",
     pair p = connect_pair();
     auto other = spawn_monitor([me = self(), s = p.server, &see] {
       see.add(show(s.controlling_process(self())));
-      send(me, 1);
+      otter::send(me, 1);
       receive([](int) {});
     });
     receive([](int) {});
@@ -51,7 +51,7 @@ TEST_CASE("only the owner can give a socket away, and only to a living process",
     see.add(show(p.server.controlling_process(dead.process)));
     see.add(show(p.server.controlling_process(other.process)));
     see.add(show(p.server.controlling_process(self())));
-    send(other.process, 1);
+    otter::send(other.process, 1);
     receive([](down const&) {});
     see.add(show(p.server.send("x")));
   });
@@ -64,17 +64,17 @@ TEST_CASE("messages of a socket move to its new owner in order, others stay", "[
     server.packet = packet::line;
     pair p = connect_pair(server);
     must(p.client.send("a\nb\n"), "send");
-    send(self(), 7);
+    otter::send(self(), 7);
     // A receive that matches nothing of the socket's lets the data come into the mailbox.
     spawn_link([me = self()] {
       while (process_info<std::uint64_t>(me, info_item::message_queue_len).value_or(3) < 3) {
       }
-      send(me, 0.5);
+      otter::send(me, 0.5);
     });
     receive([](double) {});
     pid const other = spawn_link([me = self(), s = p.server, &see] {
       for (int i = 0; i < 4; ++i) see.add(next_message(s));
-      send(me, std::string("done"));
+      otter::send(me, std::string("done"));
     });
     must(p.server.controlling_process(other), "controlling_process");
     must(p.client.send("c\nd\n"), "send");
@@ -102,7 +102,7 @@ TEST_CASE("no byte is lost, doubled or overtaken while a socket changes owners u
         must(s.send(std::string_view(all).substr(at, 1500)), "send");
       }
       must(s.shutdown_write(), "shutdown");
-      send(me, 1.5);
+      otter::send(me, 1.5);
     });
     // Each runner takes a few pieces and hands the socket on.
     struct runner {
@@ -116,24 +116,24 @@ TEST_CASE("no byte is lost, doubled or overtaken while a socket changes owners u
                          [&](tcp_closed) { over = true; }),
                     after(long_time, [&] { over = true; }));
             if (over) {
-              send(home, std::move(b.so_far));
+              otter::send(home, std::move(b.so_far));
               return;
             }
           }
           pid const next = spawn(&runner::run, home);
           tcp_socket const s = b.socket;
           ++b.hops;
-          send(next, std::move(b));
+          otter::send(next, std::move(b));
           // If the end lies in our mailbox already it moves as well.
           auto r = s.controlling_process(next);
           if (!r && r.error() == tcp_errc::closed) {
             // Its last messages were delivered here: pass them on, as OTP programs must.
             for (bool more = true; more;)
               receive(when([&](tcp_data const& m) { return m.socket == s; },
-                           [&](tcp_data m) { send(next, std::move(m)); }),
+                           [&](tcp_data m) { otter::send(next, std::move(m)); }),
                       when([&](tcp_closed const& m) { return m.socket == s; },
                            [&](tcp_closed m) {
-                             send(next, m);
+                             otter::send(next, m);
                              more = false;
                            }),
                       after(0ms, [&] { more = false; }));
@@ -142,7 +142,7 @@ TEST_CASE("no byte is lost, doubled or overtaken while a socket changes owners u
       }
     };
     pid const first = spawn(&runner::run, self());
-    send(first, baton{p.server, {}, 0});
+    otter::send(first, baton{p.server, {}, 0});
     must(p.server.controlling_process(first), "controlling_process");
     receive([&](std::string const& got) {
       see.add(got == numbered(size) ? "all of it, in order"
@@ -158,7 +158,7 @@ TEST_CASE("a socket on its way to an owner that dies first is closed", "[io][TCP
     pair p = connect_pair();
     auto other = spawn_monitor([] { receive([](int) {}); });
     must(p.server.controlling_process(other.process), "controlling_process");
-    exit(other.process, exit_reason::kill());
+    otter::exit(other.process, exit_reason::kill());
     receive([&](down const&) { see.add("down"); });
     see.add(show(p.client.recv(0, long_time)));
   });
@@ -169,12 +169,12 @@ TEST_CASE("a process killed while it receives leaves a socket that others can re
   everywhere({"'x'"}, [](notes& see) {
     pair p = connect_pair();
     auto other = spawn_monitor([s = p.server, me = self()] {
-      send(me, 1);
+      otter::send(me, 1);
       static_cast<void>(s.recv(0, infinity));
     });
     receive([](int) {});
     until_waiting(other.process);
-    exit(other.process, exit_reason::kill());
+    otter::exit(other.process, exit_reason::kill());
     receive([](down const&) {});
     must(p.client.send("x"), "send");
     see.add(show(p.server.recv(1, long_time)));

@@ -22,7 +22,7 @@ class line_counter final : public reactive {
     }
     if (what.what() != event::kind::ready) return;
     if (tcp_socket::of(what) != socket_) {
-      send(home_, std::string("a strange socket"));
+      otter::send(home_, std::string("a strange socket"));
       return;
     }
     auto r = socket_.read([this](std::span<std::byte const> view) {
@@ -33,7 +33,7 @@ class line_counter final : public reactive {
       return used;
     });
     if (!r) {
-      send(home_, "ended: " + r.error().message());
+      otter::send(home_, "ended: " + r.error().message());
       stop(exit_reason::normal());
     }
   }
@@ -46,7 +46,7 @@ class line_counter final : public reactive {
 pid serve(tcp_socket s) {
   pid const session = spawn_reactive({}, make_reactive<line_counter>(s, self()));
   must(s.controlling_process(session), "controlling_process");
-  send(session, 1);
+  otter::send(session, 1);
   return session;
 }
 
@@ -84,10 +84,10 @@ TEST_CASE("a reader that waits in the middle keeps its view", "[io][TCP-27]") {
         static_cast<void>(socket_.read([this](std::span<std::byte const> view) {
           if (view.size() < 2000) return std::size_t{0};
           std::string const before(as_text(view));
-          send(home_, 1);
+          otter::send(home_, 1);
           receive([](double) {});  // the other one reads meanwhile, on the same worker
           bool const same = before == as_text(view);
-          send(home_, (same ? "unchanged " : "changed ") + std::to_string(view.size()));
+          otter::send(home_, (same ? "unchanged " : "changed ") + std::to_string(view.size()));
           return view.size();
         }));
       }
@@ -103,11 +103,11 @@ TEST_CASE("a reader that waits in the middle keeps its view", "[io][TCP-27]") {
       pid const session = spawn_reactive({}, make_reactive<slow>(p->server, self()));
       must(p->server.controlling_process(session), "controlling_process");
       sessions.push_back(session);
-      send(session, 1);
+      otter::send(session, 1);
       must(p->client.send(numbered(2000, p == &a ? 1 : 2)), "send");
     }
     for (int i = 0; i < 2; ++i) receive([](int) {});
-    for (pid session : sessions) send(session, 0.5);
+    for (pid session : sessions) otter::send(session, 0.5);
     receive([&](std::string const& m) { see.add(m); });
     receive([&](std::string const& m) { see.add(m); });
   });
@@ -120,14 +120,14 @@ TEST_CASE("only the owner reads, and only in mode ready", "[io][TCP-27]") {
     see.add(show(p.server.read(nothing)));
     spawn_link([me = self(), s = p.server, &see, nothing] {
       see.add(show(s.read(nothing)));
-      send(me, 1);
+      otter::send(me, 1);
     });
     receive([](int) {});
     see.add(show(p.client.set_active(active_n(40000))));
     see.add(show(p.server.set_active(active::ready)));
     spawn_link([me = self(), s = p.server, &see] {
       see.add(show(s.set_active(active::off)));
-      send(me, 1);
+      otter::send(me, 1);
     });
     receive([](int) {});
   });

@@ -24,7 +24,7 @@ TEST_CASE("recv with a length waits for exactly so many bytes", "[io][TCP-7]") {
         until_waiting(me);  // what it has is not enough
         must(s.send(std::string_view(&c, 1)), "send");
       }
-      send(me, 1);
+      otter::send(me, 1);
     });
     see.add(show(p.server.recv(4, long_time)));
     see.add(show(p.server.recv(2, long_time)));
@@ -51,7 +51,7 @@ TEST_CASE("recv of a megabyte by exact length gives every byte in order", "[io][
     pair p = connect_pair();
     spawn_link([me = self(), s = p.client, all] {
       must(s.send(all), "send");
-      send(me, 1);
+      otter::send(me, 1);
     });
     auto got = p.server.recv(all.size(), long_time);
     see.add(got && *got == all ? "same" : show(got).substr(0, 40));
@@ -80,11 +80,11 @@ TEST_CASE("only one process at a time receives, and only in passive mode", "[io]
   everywhere({"ealready", "einval", "'x'"}, [](notes& see) {
     pair p = connect_pair();
     pid const other = spawn_link([me = self(), s = p.server, &see] {
-      send(me, 1);
+      otter::send(me, 1);
       auto r = s.recv(0, long_time);
       receive([](int) {});
       see.add(show(r));
-      send(me, 2);
+      otter::send(me, 2);
     });
     receive([](int) {});
     // The other one has said so before its recv: wait until it is inside.
@@ -96,7 +96,7 @@ TEST_CASE("only one process at a time receives, and only in passive mode", "[io]
     must(p.client.set_active(active::once), "set_active");
     see.add(show(p.client.recv(0, long_time)));
     must(p.client.send("x"), "send");
-    send(other, 1);
+    otter::send(other, 1);
     receive([](int) {});
   });
 }
@@ -110,7 +110,7 @@ TEST_CASE("line mode gives one line for each recv, however it was sent", "[io][T
       for (char c : std::string("one\n\ntwo\r\nthr")) must(s.send(std::string_view(&c, 1)), "send");
       must(s.send("ee\nrest without an end"), "send");
       s.shutdown_write();
-      send(me, 1);
+      otter::send(me, 1);
     });
     for (int i = 0; i < 4; ++i) see.add(show(p.server.recv(0, long_time)));
     see.add(show(p.server.recv(3, long_time)));

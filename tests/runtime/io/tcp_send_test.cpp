@@ -18,12 +18,16 @@ std::pair<pid, monitor_ref> blocked_sender(tcp_socket s, notes& see) {
         see.add(r.error().message());
         return;
       }
-      send(me, 1);
+      otter::send(me, 1);
     }
   });
-  // No news for a while: it waits.
+  // It waits, and no news for a while: nothing more goes out.
   bool news = true;
-  while (news) receive([](int) {}, after(100ms, [&] { news = false; }));
+  while (news) {
+    until_waiting(made.process);
+    receive([](int) {}, after(100ms, [&] { news = false; }));
+  }
+  until_waiting(made.process);
   return {made.process, made.ref};
 }
 
@@ -43,7 +47,7 @@ TEST_CASE("a send returns once its bytes are queued, and waits above the waterma
       receive([&](int) { went_on = true; }, after(0ms));
     }
     see.add("goes on");
-    exit(sender, exit_reason::kill());
+    otter::exit(sender, exit_reason::kill());
     receive(when([r = ref](down const& d) { return d.ref == r; }, [](down const&) {}));
     while (must(p.client.statistics(), "statistics").queued_bytes != 0)
       must(p.server.recv(0, long_time), "recv");
@@ -55,7 +59,7 @@ TEST_CASE("a process blocked in send is killed at once, and others can send then
   everywhere({"killed", "ok"}, [](notes& see) {
     pair p = connect_pair();
     auto [sender, ref] = blocked_sender(p.client, see);
-    exit(sender, exit_reason::kill());
+    otter::exit(sender, exit_reason::kill());
     receive([&](down const& d) { see.add(to_string(d.reason)); });
     spawn_link([s = p.server] {
       while (s.recv(0, long_time)) {
@@ -119,7 +123,7 @@ TEST_CASE("the bytes of one send stay together when many processes send", "[io][
       spawn_link([s = p.client, n, me = self()] {
         std::string const piece(size, static_cast<char>('a' + n));
         for (int i = 0; i < each; ++i) must(s.send(piece), "send");
-        send(me, n);
+        otter::send(me, n);
       });
     std::vector<int> counts(senders);
     bool together = true;
@@ -141,7 +145,7 @@ TEST_CASE("sends of one process arrive in their order", "[io][TCP-22]") {
     spawn_link([s = p.client, all, me = self()] {
       for (std::size_t at = 0; at < all.size(); at += 777)
         must(s.send(std::string_view(all).substr(at, 777)), "send");
-      send(me, 1);
+      otter::send(me, 1);
     });
     see.add(receive_all(p.server, all.size()) == all ? "in order" : "not in order");
     receive([](int) {});
@@ -153,11 +157,11 @@ TEST_CASE("a waiting send holds up nobody but its process", "[io][TCP-22]") {
     pair p = connect_pair();
     auto [sender, ref] = blocked_sender(p.client, see);
     for (int i = 0; i < 100; ++i) {
-      spawn([me = self()] { send(me, 'x'); });
+      spawn([me = self()] { otter::send(me, 'x'); });
       receive([](char) {});
     }
     see.add("others run");
-    exit(sender, exit_reason::kill());
+    otter::exit(sender, exit_reason::kill());
     receive([](down const&) {});
   });
 }
