@@ -80,11 +80,6 @@ inline child_spec failing_spec(otter::pid test, std::string id, failures left) {
   return {.id = std::move(id), .start = std::move(start)};
 }
 
-/// For operations without a value: ends the scenario if it was refused.
-inline void must(otter::child_result<void> const& done) {
-  if (!done) otter::exit(exit_reason::of(to_string(done.error())));
-}
-
 /// The process of a child, or none.
 template <class Supervisor>
 otter::pid process_of(Supervisor const& sup, std::string_view id) {
