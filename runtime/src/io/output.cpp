@@ -81,7 +81,7 @@ void port::output_drained() noexcept {
   }
   if (phase_ == port_phase::flushing) {
     close_descriptor(false);
-    phase_ = port_phase::closed;
+    become_closed();
   } else if (phase_ == port_phase::ended) {
     close_descriptor(false);
   }
@@ -108,7 +108,7 @@ tcp_result<void> port::write_failed(int error, wakes& woken) noexcept {
   drop_output(woken);
   if (phase_ == port_phase::flushing) {
     close_descriptor(true);
-    phase_ = port_phase::closed;
+    become_closed();
   } else if (phase_ == port_phase::ended) {
     close_descriptor(true);
   }

@@ -55,7 +55,7 @@ bool port::begin(io_state& io, process& owner, int descriptor, port_phase phase,
     error = -result;
     polled_ = false;
     fd = -1;
-    phase_ = port_phase::closed;
+    become_closed();
     return false;
   }
   owner.own(*this);
@@ -236,6 +236,11 @@ void port::close_descriptor(bool reset) noexcept {
   io_->replenished();
 }
 
+void port::become_closed() noexcept {
+  phase_ = port_phase::closed;
+  io_->count_closed();
+}
+
 void port::close(port_lock& lock, wakes& woken, process* self, bool reset) noexcept {
   ++generation_;
   if (reader != nullptr) {
@@ -258,7 +263,7 @@ void port::close(port_lock& lock, wakes& woken, process* self, bool reset) noexc
     net().limit_flush(fd, flush_limit_ns);
   } else {
     close_descriptor(reset);
-    phase_ = port_phase::closed;
+    become_closed();
     buffers_.reset();
   }
   if (owned_ && self != nullptr && owner_ == self->self_pid()) {

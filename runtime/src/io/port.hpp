@@ -172,7 +172,7 @@ class port final : public notice, public resource, public poll_source {
   port_buffers& buffers() { return buffers_ ? *buffers_ : *(buffers_ = std::make_unique<port_buffers>()); }
   void trim_buffers() noexcept;
   void close_descriptor(bool reset) noexcept;
-  void forget_owner(process* self) noexcept;
+  void become_closed() noexcept;
 
   // input.cpp
   got read(char* into, std::size_t room, std::size_t& n, wakes& woken) noexcept;

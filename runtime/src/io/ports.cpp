@@ -55,7 +55,6 @@ port* io_state::acquire() noexcept {
 void io_state::put_back(port& p) noexcept {
   std::lock_guard lock(mutex_);
   free_.release(p.index());
-  open_.fetch_sub(1, std::memory_order_relaxed);
 }
 
 void io_state::exhausted(int error, pid who) noexcept {

@@ -45,6 +45,8 @@ class io_state {
   process_system& system() noexcept { return system_; }
   std::uint32_t node_index() const noexcept;
   std::size_t open() const noexcept { return open_.load(std::memory_order_relaxed); }
+  /// A port has neither name nor descriptor any more. Its block may be held a little longer.
+  void count_closed() noexcept { open_.fetch_sub(1, std::memory_order_relaxed); }
 
   /// Descriptors have run out (`error` says how) or are there again. Reports each time they run
   /// out, once.
