@@ -3,15 +3,14 @@
 // io/entry.hpp - how the public functions come in: the border, the calling process, the port behind
 // a name, and a place to wait at it.
 
+#include <cstdint>
+#include <limits>
+#include <otter/error.hpp>
+
 #include "io/ports.hpp"
 #include "process/process.hpp"
 #include "process/process_system.hpp"
 #include "scheduler/scheduler.hpp"
-
-#include <otter/error.hpp>
-
-#include <cstdint>
-#include <limits>
 
 namespace otter::rts {
 

@@ -16,7 +16,7 @@ struct line_limits {
 struct line_cut {
   enum class kind : unsigned char { incomplete, line, too_long };
   kind what = kind::incomplete;
-  std::size_t length = 0;   ///< of the packet, its '\n' included
+  std::size_t length = 0;  ///< of the packet, its '\n' included
 };
 
 /// Looks at `stream`, of which the first `scanned` bytes are known to hold no '\n'.

@@ -6,16 +6,15 @@
 // write and reset is chosen by the simulation's seed. Nothing else in this room calls a socket
 // function.
 
-#include "poller/poller.hpp"
-
-#include <otter/tcp_address.hpp>
-#include <otter/tcp_options.hpp>
-
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <otter/tcp_address.hpp>
+#include <otter/tcp_options.hpp>
 #include <string>
 #include <vector>
+
+#include "poller/poller.hpp"
 
 namespace otter::rts {
 

@@ -1,15 +1,14 @@
 // io/open.cpp - ways to a port: listen, accept, connect.
 
-#include "io/entry.hpp"
-
-#include <otter/detail/call.hpp>
-#include <otter/blocking.hpp>
-
 #include <fmt/format.h>
 
 #include <cerrno>
 #include <optional>
+#include <otter/blocking.hpp>
+#include <otter/detail/call.hpp>
 #include <vector>
+
+#include "io/entry.hpp"
 
 namespace otter {
 
@@ -112,8 +111,7 @@ tcp_result<tcp_socket> tcp_accept(tcp_listener listener, duration limit) {
       if (!p) return io_failure(tcp_errc::closed);
       if (p->phase() != port_phase::listening) return io_failure(tcp_errc::einval);
       io = &io_state::of_existing(self.system());
-      bool const my_turn =
-          place ? p->waiters.first() == &place->entry() : p->waiters.empty();
+      bool const my_turn = place ? p->waiters.first() == &place->entry() : p->waiters.empty();
       if (my_turn) fd = p->net().accept(p->fd);
       if (fd >= 0) options = inherited(p->set);
     }

@@ -1,10 +1,10 @@
 // io/output.cpp - sending: straight to the socket, and into the queue only what it does not take.
 
-#include "io/network.hpp"
-#include "io/port.hpp"
-
 #include <cerrno>
 #include <new>
+
+#include "io/network.hpp"
+#include "io/port.hpp"
 
 namespace otter::rts {
 namespace {

@@ -11,20 +11,19 @@
 // others, and the poller on another core, would each need a signal and an answer; a lock of one
 // uncontended exchange beside every system call costs a hundredth of it.
 
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <otter/tcp.hpp>
+#include <string>
+#include <string_view>
+
 #include "io/line_framing.hpp"
 #include "io/small_mutex.hpp"
 #include "io/waiter.hpp"
 #include "poller/poller.hpp"
 #include "process/notice.hpp"
-
-#include <otter/tcp.hpp>
-
-#include <cstdint>
-#include <memory>
-#include <mutex>
-#include <optional>
-#include <string>
-#include <string_view>
 
 namespace otter::rts {
 
@@ -37,16 +36,16 @@ enum class port_phase : std::uint8_t {
   connecting,  ///< a connection is being made
   listening,
   open,
-  ended,       ///< the peer or an error has ended it; its name is good until the owner knows
-  flushing,    ///< the name is void; what was queued is still being sent
-  closed,      ///< the name is void, the descriptor closed; kept by what cannot let go yet
+  ended,     ///< the peer or an error has ended it; its name is good until the owner knows
+  flushing,  ///< the name is void; what was queued is still being sent
+  closed,    ///< the name is void, the descriptor closed; kept by what cannot let go yet
 };
 
 using port_lock = std::unique_lock<small_mutex>;
 
 /// What only a busy connection has.
 struct port_buffers {
-  std::string in;           ///< came and was not delivered, from in_at on
+  std::string in;  ///< came and was not delivered, from in_at on
   std::size_t in_at = 0;
   std::size_t scanned = 0;  ///< so far behind in_at there is no line end
   std::string out;          ///< accepted and not sent, from out_at on
@@ -132,8 +131,8 @@ class port final : public notice, public resource, public poll_source {
   std::size_t queued() const noexcept { return buffers_ ? buffers_->queued() : 0; }
 
   // --- who waits; under the lock ---
-  waiter* reader = nullptr;   ///< in recv or connect
-  waiter_list waiters;        ///< listener: in accept. Else: in send
+  waiter* reader = nullptr;  ///< in recv or connect
+  waiter_list waiters;       ///< listener: in accept. Else: in send
   bool hint() const noexcept { return hint_; }
   void no_hint() noexcept { hint_ = false; }
   /// The next of `waiters` can go on.
@@ -169,7 +168,9 @@ class port final : public notice, public resource, public poll_source {
   enum class got : unsigned char { bytes, nothing, end };
 
   bool wants_notice() const noexcept;
-  port_buffers& buffers() { return buffers_ ? *buffers_ : *(buffers_ = std::make_unique<port_buffers>()); }
+  port_buffers& buffers() {
+    return buffers_ ? *buffers_ : *(buffers_ = std::make_unique<port_buffers>());
+  }
   void trim_buffers() noexcept;
   void close_descriptor(bool reset) noexcept;
   void become_closed() noexcept;
@@ -202,21 +203,21 @@ class port final : public notice, public resource, public poll_source {
   std::uint64_t generation_ = 1;
   pid owner_;
   std::unique_ptr<port_buffers> buffers_;
-  std::int32_t error_ = 0;        // why input ended; 0: the peer's end of sending
-  std::uint16_t pins_ = 0;        // who posts the notice without the lock
+  std::int32_t error_ = 0;  // why input ended; 0: the peer's end of sending
+  std::uint16_t pins_ = 0;  // who posts the notice without the lock
   port_phase phase_ = port_phase::free;
   bool polled_ = false;
-  bool owned_ = false;            // in the owner's list of resources
-  bool refused_ = false;          // the notice came back while somebody was posting
-  bool hint_ = false;             // a read may find something
-  bool hung_up_ = false;          // a short read does not mean that there is nothing more
+  bool owned_ = false;    // in the owner's list of resources
+  bool refused_ = false;  // the notice came back while somebody was posting
+  bool hint_ = false;     // a read may find something
+  bool hung_up_ = false;  // a short read does not mean that there is nothing more
   bool input_ended_ = false;
-  bool end_told_ = false;         // the owner, or a receive, has heard of it
-  bool passive_due_ = false;      // tcp_passive is to be sent
-  bool congested_ = false;        // senders wait
-  bool shutdown_due_ = false;     // once the queue is empty
+  bool end_told_ = false;      // the owner, or a receive, has heard of it
+  bool passive_due_ = false;   // tcp_passive is to be sent
+  bool congested_ = false;     // senders wait
+  bool shutdown_due_ = false;  // once the queue is empty
   bool write_shut_ = false;
-  bool lent_ = false;             // the owner looks at input in a scratch buffer
+  bool lent_ = false;  // the owner looks at input in a scratch buffer
 };
 
 struct port_access {

@@ -2,12 +2,12 @@
 
 #include "io/ports.hpp"
 
-#include "process/process_system.hpp"
-
 #include <fmt/format.h>
 #include <sys/resource.h>
 
 #include <stdexcept>
+
+#include "process/process_system.hpp"
 
 namespace otter::rts {
 namespace {

@@ -5,15 +5,15 @@
 //   io_state       table of ports, network, scratch buffers; made when first needed
 //   ports_open()   how many ports there are, for the node's statistics
 
-#include "base/stable_table.hpp"
-#include "io/network.hpp"
-#include "io/port.hpp"
-#include "io/scratch.hpp"
-
 #include <atomic>
 #include <cstddef>
 #include <memory>
 #include <mutex>
+
+#include "base/stable_table.hpp"
+#include "io/network.hpp"
+#include "io/port.hpp"
+#include "io/scratch.hpp"
 
 namespace otter::rts {
 
@@ -60,11 +60,11 @@ class io_state {
   process_system& system_;
   std::unique_ptr<network> network_;
   scratch_pool scratch_;
-  std::atomic<std::size_t> open_{0};      // a count, orders nothing
-  std::atomic<bool> exhausted_{false};    // relaxed: only a second report could come of it
+  std::atomic<std::size_t> open_{0};    // a count, orders nothing
+  std::atomic<bool> exhausted_{false};  // relaxed: only a second report could come of it
   std::mutex mutex_;
   stable_table<port> table_;
-  stable_table<port>::cache free_;        // guarded by mutex_
+  stable_table<port>::cache free_;  // guarded by mutex_
 };
 
 /// Ports of the node: sockets and listeners, with those that are still sending what was queued when

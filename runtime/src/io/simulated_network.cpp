@@ -12,6 +12,8 @@
 #include <cstring>
 #include <utility>
 
+#include "process/process_system.hpp"
+
 namespace otter::rts {
 namespace {
 constexpr std::size_t window = 16384;  // bytes that one direction holds: on the wire, and unread
@@ -31,12 +33,12 @@ struct simulated_network::endpoint final : blocking_job {
   std::string unread;        // arrived, not received
   std::deque<int> backlog;   // listener
   int backlog_limit = 0;
-  int error = 0;             // told once, by receive, send or finish_connect
+  int error = 0;  // told once, by receive, send or finish_connect
   bool listening = false, connecting = false, connected = false;
-  bool end_sent = false;     // follows what is on the wire
+  bool end_sent = false;  // follows what is on the wire
   bool end_arrived = false;
   bool broken = false;
-  bool starved = false;      // a send found no room
+  bool starved = false;  // a send found no room
   bool closed = false;
   bool job_out = false;
 };
@@ -57,6 +59,8 @@ struct simulated_network::release_job final : blocking_job {
     s.released();
   }
 };
+
+simulated_network::simulated_network(scheduler& node) noexcept : node_(node) {}
 
 simulated_network::~simulated_network() {
   while (releases_ != nullptr) delete std::exchange(releases_, releases_->next_release);
@@ -90,6 +94,8 @@ void simulated_network::schedule(endpoint& e, std::uint32_t events) noexcept {
 
 /// Something happens at `e`: what it has sent moves on, and its port hears of what came.
 void simulated_network::run(endpoint& e) noexcept {
+  // A job runs outside any worker, and ports post notices from ready().
+  pool_memory const context(*static_cast<process_system*>(node_.owner()));
   e.job_out = false;
   if (e.connecting)
     arrive_at_listener(e);
@@ -106,6 +112,12 @@ void simulated_network::run(endpoint& e) noexcept {
     return;
   }
   forget_if_done(e);
+}
+
+/// The peer of `sender` has taken bytes: a send that found no room may go on.
+void simulated_network::room_for(int sender) noexcept {
+  endpoint* const e = find(sender);
+  if (e != nullptr && e->starved) schedule(*e);
 }
 
 void simulated_network::arrive_at_listener(endpoint& e) {
@@ -159,7 +171,8 @@ void simulated_network::carry(endpoint& e) noexcept {
     far->end_arrived = true;
     schedule(*far, EPOLLIN | EPOLLRDHUP);
   }
-  if (e.starved && far != nullptr && e.wire.size() + far->unread.size() < window) {
+  std::size_t const unread = far != nullptr ? far->unread.size() : 0;
+  if (e.starved && e.wire.size() + unread < window) {
     e.starved = false;
     e.events |= EPOLLOUT;
   }
@@ -221,8 +234,7 @@ std::ptrdiff_t simulated_network::receive(int fd, void* into, std::size_t size) 
     std::size_t const n = std::min(e->unread.size(), size);
     std::memcpy(into, e->unread.data(), n);
     e->unread.erase(0, n);
-    endpoint* const far = find(e->peer);
-    if (far != nullptr && far->starved) schedule(*far);
+    room_for(e->peer);
     node_.trace("net receive", static_cast<std::uint64_t>(fd), n);
     return static_cast<std::ptrdiff_t>(n);
   }
@@ -255,7 +267,10 @@ void simulated_network::shutdown_write(int fd) noexcept {
 }
 
 void simulated_network::discard_input(int fd) noexcept {
-  if (endpoint* const e = find(fd)) e->unread.clear();
+  endpoint* const e = find(fd);
+  if (e == nullptr || e->unread.empty()) return;
+  e->unread.clear();
+  room_for(e->peer);
 }
 
 void simulated_network::close(int fd, bool reset) noexcept {

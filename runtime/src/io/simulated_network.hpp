@@ -6,20 +6,20 @@
 // events come late or for nothing, and if asked for, connections are reset on the way. A port sees
 // what it would see of a real network on a bad day.
 
-#include "io/network.hpp"
-#include "scheduler/scheduler.hpp"
-
 #include <deque>
 #include <map>
 #include <memory>
 #include <string>
+
+#include "io/network.hpp"
+#include "scheduler/scheduler.hpp"
 
 namespace otter::rts {
 
 /// Ownership: of its endpoints. Threads: the simulation's one.
 class simulated_network final : public network {
  public:
-  explicit simulated_network(scheduler& node) noexcept : node_(node) {}
+  explicit simulated_network(scheduler& node) noexcept;
   ~simulated_network() override;
 
   /// How many of a million deliveries reset the connection instead.
@@ -54,6 +54,7 @@ class simulated_network final : public network {
   void schedule(endpoint& e, std::uint32_t events = 0) noexcept;
   void run(endpoint& e) noexcept;
   void carry(endpoint& e) noexcept;
+  void room_for(int sender) noexcept;
   void arrive_at_listener(endpoint& e);
   void break_connection(endpoint& e) noexcept;
   std::size_t some_of(std::size_t n) noexcept;

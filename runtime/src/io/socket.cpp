@@ -1,9 +1,9 @@
 // io/socket.cpp - the public functions of a connection.
 
-#include "io/entry.hpp"
-
 #include <cerrno>
 #include <optional>
+
+#include "io/entry.hpp"
 
 namespace otter {
 
@@ -96,8 +96,9 @@ tcp_result<tcp_bytes> tcp_socket::recv(std::size_t length, duration limit) const
 tcp_result<std::size_t> tcp_socket::recv_some(std::span<std::byte> into, duration limit) const {
   io_call call("tcp_socket::recv_some");
   if (into.empty()) throw error(errc::badarg, "tcp_socket::recv_some: no room to receive into");
-  return receive<std::size_t>(call.self, *this, limit,
-                              [into](port& p, wakes& woken) { return p.try_recv_some(into, woken); });
+  return receive<std::size_t>(call.self, *this, limit, [into](port& p, wakes& woken) {
+    return p.try_recv_some(into, woken);
+  });
 }
 
 // --- reading in place ---
@@ -268,8 +269,8 @@ tcp_result<tcp_address> tcp_socket::peer_address() const noexcept {
 tcp_result<tcp_statistics> tcp_socket::statistics() const noexcept {
   return with_port<tcp_statistics>(*this, tcp_errc::closed, [](held_port& p, process&) {
     port::counters const& c = p->count;
-    return tcp_result<tcp_statistics>(tcp_statistics{c.received_bytes, c.received_packets,
-                                                     c.sent_bytes, c.sends, p->queued()});
+    return tcp_result<tcp_statistics>(
+        tcp_statistics{c.received_bytes, c.received_packets, c.sent_bytes, c.sends, p->queued()});
   });
 }
 

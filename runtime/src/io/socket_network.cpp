@@ -1,8 +1,5 @@
 // io/socket_network.cpp - the network of the operating system.
 
-#include "io/network.hpp"
-#include "scheduler/scheduler.hpp"
-
 #include <arpa/inet.h>
 #include <netdb.h>
 #include <netinet/in.h>
@@ -16,6 +13,9 @@
 #include <limits>
 #include <new>
 #include <system_error>
+
+#include "io/network.hpp"
+#include "scheduler/scheduler.hpp"
 
 namespace otter::rts {
 namespace {
@@ -130,9 +130,17 @@ class socket_network final : public network {
       if (fd >= 0) return fd;
       switch (errno) {
         // The connection was lost while it waited, or brought an old error: try the next.
-        case EINTR: case ECONNABORTED: case EPROTO: case ENETDOWN: case EHOSTDOWN: case ENONET:
-        case EHOSTUNREACH: case ENETUNREACH: continue;
-        default: return -errno;
+        case EINTR:
+        case ECONNABORTED:
+        case EPROTO:
+        case ENETDOWN:
+        case EHOSTDOWN:
+        case ENONET:
+        case EHOSTUNREACH:
+        case ENETUNREACH:
+          continue;
+        default:
+          return -errno;
       }
     }
   }
@@ -199,8 +207,8 @@ class socket_network final : public network {
     return set_int(fd, SOL_SOCKET, SO_KEEPALIVE, on ? 1 : 0);
   }
   void limit_flush(int fd, std::int64_t limit_ns) noexcept override {
-    std::int64_t const ms = std::min<std::int64_t>(limit_ns / 1'000'000,
-                                                   std::numeric_limits<int>::max());
+    std::int64_t const ms =
+        std::min<std::int64_t>(limit_ns / 1'000'000, std::numeric_limits<int>::max());
     set_int(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, static_cast<int>(ms));
   }
 

@@ -1,12 +1,10 @@
 // io/tcp_address.cpp - addresses as text.
 
-#include <otter/tcp_address.hpp>
-
 #include <arpa/inet.h>
-
 #include <fmt/format.h>
 
 #include <cstring>
+#include <otter/tcp_address.hpp>
 
 namespace otter {
 
@@ -62,7 +60,8 @@ std::string to_string(tcp_address const& a) {
     case tcp_address::family_type::v6:
       ::inet_ntop(AF_INET6, a.bytes.data(), text, sizeof text);
       return fmt::format("[{}]:{}", text, a.port);
-    case tcp_address::family_type::none: break;
+    case tcp_address::family_type::none:
+      break;
   }
   return "no address";
 }

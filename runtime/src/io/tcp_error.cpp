@@ -1,9 +1,8 @@
 // io/tcp_error.cpp - the error category of sockets: OTP's names.
 
-#include <otter/tcp_error.hpp>
-
 #include <cctype>
 #include <cstring>
+#include <otter/tcp_error.hpp>
 
 namespace otter {
 namespace {
@@ -13,13 +12,20 @@ class tcp_category_type final : public std::error_category {
   char const* name() const noexcept override { return "tcp"; }
   std::string message(int value) const override {
     switch (static_cast<tcp_errc>(value)) {
-      case tcp_errc::closed: return "closed";
-      case tcp_errc::timeout: return "timeout";
-      case tcp_errc::not_owner: return "not_owner";
-      case tcp_errc::badarg: return "badarg";
-      case tcp_errc::nxdomain: return "nxdomain";
-      case tcp_errc::system_limit: return "system_limit";
-      default: break;
+      case tcp_errc::closed:
+        return "closed";
+      case tcp_errc::timeout:
+        return "timeout";
+      case tcp_errc::not_owner:
+        return "not_owner";
+      case tcp_errc::badarg:
+        return "badarg";
+      case tcp_errc::nxdomain:
+        return "nxdomain";
+      case tcp_errc::system_limit:
+        return "system_limit";
+      default:
+        break;
     }
     char const* const name = ::strerrorname_np(value);
     if (name == nullptr) return "error " + std::to_string(value);

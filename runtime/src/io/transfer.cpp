@@ -3,10 +3,10 @@
 // doc/io.md, "Who owns a socket": hold still, move what lies in our mailbox, let the notice carry
 // the port to its next owner.
 
-#include "io/entry.hpp"
-
 #include <otter/exit.hpp>
 #include <otter/message.hpp>
+
+#include "io/entry.hpp"
 
 namespace otter {
 

@@ -10,12 +10,11 @@
 // first, a kill). So a waiter is a block of its own, that the last of frame, waker and mailbox
 // frees, and not a part of the waiting frame.
 
-#include "process/notice.hpp"
-
-#include <otter/pid.hpp>
-
 #include <atomic>
+#include <otter/pid.hpp>
 #include <utility>
+
+#include "process/notice.hpp"
 
 namespace otter::rts {
 

@@ -1,5 +1,7 @@
 // Listening, accepting and connecting.
 
+#include <otter/link.hpp>
+
 #include "tcp_support.hpp"
 
 using namespace otter;
@@ -35,15 +37,13 @@ TEST_CASE("processes that wait in accept are served in the order of their coming
     auto l = must(tcp_listen(tcp_address::loopback(0)), "listen");
     auto const at = must(l.local_address(), "address");
     for (int n = 0; n < 5; ++n) {
-      until_waiting(spawn_link([l, n, me = self()] {
-        tcp_socket s = must(tcp_accept(l, long_time), "accept");
+      spawn_waiting([l, n, me = self()] {
+        must(tcp_accept(l, long_time), "accept");
         otter::send(me, n);
-        receive([](char) {});
-        s.close();
-      }));
+      });
     }
     for (int n = 0; n < 5; ++n) {
-      [[maybe_unused]] auto c = must(tcp_connect(at, {}, long_time), "connect");
+      must(tcp_connect(at, {}, long_time), "connect");
       receive([&](int who) { see.add(std::to_string(who)); });
     }
   });
@@ -53,16 +53,16 @@ TEST_CASE("a waiting acceptor that is killed leaves its connection to the next",
   everywhere({"accepted"}, [](notes& see) {
     auto l = must(tcp_listen(tcp_address::loopback(0)), "listen");
     auto const at = must(l.local_address(), "address");
-    auto first = spawn_monitor([l] { static_cast<void>(tcp_accept(l, infinity)); });
-    until_waiting(first.process);
-    until_waiting(spawn_link([l, me = self()] {
+    pid const first = spawn_waiting([l] { static_cast<void>(tcp_accept(l, infinity)); });
+    unlink(first);
+    monitor_ref const end = monitor(first);
+    spawn_waiting([l, me = self()] {
       must(tcp_accept(l, long_time), "accept");
       otter::send(me, 1);
-      receive([](char) {});
-    }));
-    otter::exit(first.process, exit_reason::kill());
+    });
+    otter::exit(first, exit_reason::kill());
     auto c = must(tcp_connect(at, {}, long_time), "connect");
-    receive([](down const&) {});
+    receive(when([&](down const& d) { return d.ref == end; }, [](down const&) {}));
     // The first may have taken it with it, if it accepted before it heard of its end.
     bool accepted = false;
     while (!accepted) {
@@ -78,8 +78,7 @@ TEST_CASE("closing a listener gives closed to all who wait, and to who comes lat
   everywhere({"closed", "closed", "closed", "closed"}, [](notes& see) {
     auto l = must(tcp_listen(tcp_address::loopback(0)), "listen");
     for (int n = 0; n < 3; ++n)
-      until_waiting(
-          spawn_link([l, me = self()] { otter::send(me, show(tcp_accept(l, infinity))); }));
+      spawn_waiting([l, me = self()] { otter::send(me, show(tcp_accept(l, infinity))); });
     l.close();
     for (int n = 0; n < 3; ++n) receive([&](std::string const& s) { see.add(s); });
     see.add(show(tcp_accept(l, infinity)));

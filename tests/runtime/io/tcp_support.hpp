@@ -17,8 +17,11 @@
 #include <otter/spawn.hpp>
 #include <otter/tcp.hpp>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
+
+#include "node/node_core.hpp"
 
 namespace tcp_test {
 
@@ -45,6 +48,19 @@ using lines = std::vector<std::string>;
 
 inline constexpr otter::duration long_time = 20s;  // only a failing test waits for so long
 
+/// How many ports remain once those that were closed have sent what was queued.
+inline std::size_t ports_left(otter::node const& node) {
+  auto const give_up = std::chrono::steady_clock::now() + long_time;
+  while (node.statistics().ports != 0 && std::chrono::steady_clock::now() < give_up)
+    std::this_thread::yield();
+  return node.statistics().ports;
+}
+
+inline std::size_t ports_left(otter::simulation& sim) {
+  sim.core().sched().run_simulation([&] { return sim.statistics().ports == 0; });
+  return sim.statistics().ports;
+}
+
 /// Runs `story(notes&)` on one and on four workers.
 template <class Story>
 void on_threads(lines const& expected, Story story) {
@@ -54,19 +70,37 @@ void on_threads(lines const& expected, Story story) {
     otter::node_options options;
     options.workers = workers;
     std::string reason;
+    std::size_t ports = 1;
     {
       otter::node node(options);
       reason = to_string(node.run([&] { story(seen); }));
-      node.stop();
+      ports = ports_left(node);
     }
     CHECK(reason == "normal");
     CHECK(seen.lines() == expected);
+    CHECK(ports == 0);
+  }
+}
+
+/// Runs it in simulation, with the simulated network, from several seeds.
+template <class Story>
+void in_simulation(lines const& expected, Story story, unsigned seeds = 20) {
+  for (std::uint64_t seed = 1; seed <= seeds; ++seed) {
+    INFO("simulation seed " << seed);
+    notes seen;
+    otter::simulation sim(seed);
+    auto const result = sim.run([&] { story(seen); });
+    CHECK(result.finished);
+    CHECK(to_string(result.main) == "normal");
+    CHECK(seen.lines() == expected);
+    CHECK(ports_left(sim) == 0);
   }
 }
 
 template <class Story>
 void everywhere(lines const& expected, Story story) {
   on_threads(expected, story);
+  in_simulation(expected, story);
 }
 
 /// Throws what ends the story if a step failed that the test is not about.
@@ -76,14 +110,28 @@ T must(otter::tcp_result<T> r, char const* what) {
   if constexpr (!std::is_void_v<T>) return std::move(*r);
 }
 
-/// Until `process` waits for something, or has ended. It answers at safe points only, so then it is
-/// where it will be woken.
+/// Until `process`, which has begun, waits for something or has ended. It answers at safe points
+/// only, so then it is where it will be woken.
 inline void until_waiting(otter::pid process) {
   for (;;) {
     auto const status =
         otter::process_info<otter::process_status>(process, otter::info_item::status);
     if (!status || *status == otter::process_status::waiting) return;
   }
+}
+
+struct begun {};
+
+/// A linked process that runs `f`; returns when `f` waits for something.
+template <class F>
+otter::pid spawn_waiting(F f) {
+  otter::pid const process = otter::spawn_link([home = otter::self(), f]() mutable {
+    otter::send(home, begun{});
+    f();
+  });
+  otter::receive([](begun) {});
+  until_waiting(process);
+  return process;
 }
 
 struct pair {
