@@ -39,6 +39,7 @@ struct link_entry : envelope {
   link_entry* hash_next = nullptr;
   std::uint64_t peer = 0;       ///< bits of the other's pid; of the sender while it is a signal
   std::uint64_t unlink_id = 0;  ///< not 0: unlinked by us and not yet acknowledged: inactive
+  std::uint64_t room = 0;       ///< for the exit_signal, which is longer
 };
 
 /// kind unlink, unlink_ack, demonitor, cancel_call, set_group_leader, attach_timer, room_*.
@@ -70,7 +71,7 @@ inline constexpr std::size_t monitor_block_bytes = down_message_at + sizeof(down
 static_assert(sizeof(down_signal) <= monitor_block_bytes);
 static_assert(sizeof(request_envelope) <= monitor_block_bytes);
 static_assert(monitor_block_bytes <= 128, "a monitor is two cache lines");
-static_assert(sizeof(link_entry) <= 64 && sizeof(exit_signal) <= 64);
+static_assert(sizeof(link_entry) <= 64 && sizeof(exit_signal) <= sizeof(link_entry));
 static_assert(sizeof(exited) <= sizeof(exit_signal) - sizeof(envelope));
 
 /// What a process remembers of something that it asked for: a monitor, an alias, a request.
