@@ -97,7 +97,7 @@ TEST_CASE("a connection that is reset under way ends once, after a prefix of wha
           "[io][TCP-9][TCP-13][TCP-14]") {
   int whole = 0;
   int broken = 0;
-  for (std::uint64_t seed = 1; seed <= 60; ++seed) {
+  for (std::uint64_t seed = 1; seed <= some_seeds(60); ++seed) {
     INFO("simulation seed " << seed);
     simulation sim(seed);
     network_of(sim).reset_now_and_then(20'000);
@@ -117,7 +117,7 @@ TEST_CASE("a connection that is reset under way ends once, after a prefix of wha
 
 TEST_CASE("owners that are killed leave their peers an orderly end", "[io][TCP-9][TCP-16]") {
   int broken = 0;
-  for (std::uint64_t seed = 1; seed <= 60; ++seed) {
+  for (std::uint64_t seed = 1; seed <= some_seeds(60); ++seed) {
     INFO("simulation seed " << seed);
     simulation sim(seed);
     storm s;
@@ -137,7 +137,7 @@ TEST_CASE("one seed gives one trace of a network, another seed another", "[io][T
     storm s;
     return sim.run([&] { s.run(true); }).digest;
   };
-  for (std::uint64_t seed = 1; seed <= 10; ++seed) {
+  for (std::uint64_t seed = 1; seed <= some_seeds(10); ++seed) {
     INFO("simulation seed " << seed);
     CHECK(digest(seed) == digest(seed));
     CHECK(digest(seed) != digest(seed + 1));
