@@ -1,0 +1,201 @@
+// Sending and receiving, names and timers, as a user sees them.
+
+#include <otter/alias.hpp>
+#include <otter/blocking.hpp>
+#include <otter/error.hpp>
+#include <otter/exit.hpp>
+#include <otter/name.hpp>
+#include <otter/process_info.hpp>
+#include <otter/receive.hpp>
+#include <otter/spawn.hpp>
+#include <otter/timer.hpp>
+
+#include "on_every_driver.hpp"
+
+using namespace std::chrono_literals;
+using otter_test::driver_report;
+using otter_test::on_every_driver;
+
+namespace {
+
+struct number {
+  int n;
+};
+struct word {
+  std::string text;
+};
+
+template <class F>
+std::string errc_of(F f) {
+  try {
+    f();
+  } catch (otter::error const& e) {
+    return to_string(e.code());
+  }
+  return "none";
+}
+
+int next_number() {
+  return otter::receive([](number x) { return x.n; }, otter::after(0s, [] { return -1; }));
+}
+
+}  // namespace
+
+TEST_CASE("a message to a dead pid is dropped", "[process][P-7]") {
+  on_every_driver([](driver_report& report) {
+    otter::spawned gone = otter::spawn_monitor([] {});
+    otter::receive([](otter::down const&) {});
+    otter::send(gone, number{1});
+    report.check("it is dead", !otter::is_alive(gone));
+  });
+}
+
+TEST_CASE("sending to a name that nobody has is badarg", "[process][P-8]") {
+  on_every_driver([](driver_report& report) {
+    report.equal("error", errc_of([] { otter::send("nobody", number{1}); }), std::string("badarg"));
+  });
+}
+
+TEST_CASE("messages of one sender arrive in order, by pid, name and alias", "[process][P-3]") {
+  on_every_driver([](driver_report& report) {
+    otter::register_name("me", otter::self());
+    otter::alias_ref a = otter::alias();
+    otter::spawn([me = otter::self(), a] {
+      for (int i = 0; i < 300; i += 3) {
+        otter::send(me, number{i});
+        otter::send("me", number{i + 1});
+        otter::send(a, number{i + 2});
+      }
+    });
+    bool ordered = true;
+    for (int i = 0; i < 300; ++i)
+      ordered = ordered && otter::receive([](number x) { return x.n; }) == i;
+    report.check("in order", ordered);
+  });
+}
+
+TEST_CASE("messages that no clause matches stay in order", "[mailbox][MB-1][MB-2][MB-4]") {
+  on_every_driver([](driver_report& report) {
+    otter::send(otter::self(), number{1});
+    otter::send(otter::self(), number{2});
+    otter::send(otter::self(), word{"x"});
+    report.equal("word", otter::receive([](word w) { return w.text; }), std::string("x"));
+    report.equal("first", next_number(), 1);
+    report.equal("second", next_number(), 2);
+    report.equal("none", next_number(), -1);
+  });
+}
+
+TEST_CASE("a predicate chooses, and one that throws does not match", "[mailbox][MB-13]") {
+  on_every_driver([](driver_report& report) {
+    for (int i = 0; i < 3; ++i) otter::send(otter::self(), number{i});
+    int const got = otter::receive(otter::when(
+        [](number const& x) {
+          if (x.n == 0) throw 1;
+          return x.n == 2;
+        },
+        [](number x) { return x.n; }));
+    report.equal("chosen", got, 2);
+    report.equal("left", next_number(), 0);
+  });
+}
+
+TEST_CASE("after 0 looks at the whole queue before it gives up", "[mailbox][MB-6]") {
+  on_every_driver([](driver_report& report) {
+    otter::send(otter::self(), word{"a"});
+    otter::send(otter::self(), number{7});
+    report.equal("found behind another", next_number(), 7);
+  });
+}
+
+TEST_CASE("a time limit that is over runs its branch and leaves no residue",
+          "[mailbox][MB-5][MB-8]") {
+  on_every_driver([](driver_report& report) {
+    auto const began = otter::node_clock::now();
+    report.equal("late",
+                 otter::receive([](number) { return 1; }, otter::after(2ms, [] { return 2; })), 2);
+    report.check("not early", otter::node_clock::now() - began >= 2ms);
+    report.equal("nothing", next_number(), -1);
+  });
+}
+
+TEST_CASE("a limit below zero is timeout_value", "[mailbox][MB-7]") {
+  on_every_driver([](driver_report& report) {
+    report.equal("error", errc_of([] { otter::receive([](number) {}, otter::after(-1ms)); }),
+                 std::string("timeout_value"));
+  });
+}
+
+TEST_CASE("what is sent through an inactive alias is dropped", "[alias][AL-4][AL-5]") {
+  on_every_driver([](driver_report& report) {
+    otter::alias_ref a = otter::alias();
+    report.check("was active", otter::unalias(a));
+    report.check("only once", !otter::unalias(a));
+    otter::send(a, number{1});
+    report.equal("dropped", next_number(), -1);
+  });
+}
+
+TEST_CASE("a reply alias ends with the first message", "[alias][AL-2]") {
+  on_every_driver([](driver_report& report) {
+    otter::alias_ref a = otter::alias(otter::alias_mode::reply);
+    otter::send(a, number{1});
+    otter::send(a, number{2});
+    report.equal("first", next_number(), 1);
+    report.equal("second is dropped", next_number(), -1);
+  });
+}
+
+TEST_CASE("a name is unique, and a process has one at most", "[name][RN-1][RN-2][RN-4]") {
+  on_every_driver([](driver_report& report) {
+    otter::pid other = otter::spawn([] { otter::receive([](number) {}); });
+    otter::register_name("a", otter::self());
+    report.equal("taken", errc_of([&] { otter::register_name("a", other); }),
+                 std::string("badarg"));
+    report.equal("has one", errc_of([&] { otter::register_name("b", otter::self()); }),
+                 std::string("badarg"));
+    report.check("whereis", otter::whereis("a") == otter::self());
+    otter::unregister_name("a");
+    report.check("gone", !otter::whereis("a"));
+    report.equal("unknown", errc_of([] { otter::unregister_name("a"); }), std::string("badarg"));
+  });
+}
+
+TEST_CASE("a dead process's name is free before its down arrives", "[name][RN-3][P-18]") {
+  on_every_driver([](driver_report& report) {
+    bool free = true;
+    for (int i = 0; i < 50; ++i) {
+      otter::spawn(otter::spawn_options{.monitor = otter::alias_mode::none, .name = "short"},
+                   [] {});
+      otter::receive([](otter::down const&) {});
+      free = free && !otter::whereis("short");
+    }
+    report.check("free each time", free);
+  });
+}
+
+TEST_CASE("a timer delivers, not early, and a cancelled one never", "[timer][TM-1][TM-2][TM-7]") {
+  on_every_driver([](driver_report& report) {
+    auto const began = otter::node_clock::now();
+    otter::send_after(3ms, otter::self(), number{5});
+    otter::timer_ref t = otter::send_after(1s, otter::self(), number{6});
+    report.check("something was left", otter::cancel_timer(t).has_value());
+    report.check("a second cancel finds nothing", !otter::cancel_timer(t));
+    report.equal("delivered", otter::receive([](number x) { return x.n; }), 5);
+    report.check("not early", otter::node_clock::now() - began >= 3ms);
+    report.equal("nothing more", next_number(), -1);
+  });
+}
+
+TEST_CASE("blocking runs elsewhere and gives value or exception", "[blocking]") {
+  on_every_driver([](driver_report& report) {
+    report.equal("value", otter::blocking([] { return 6 * 7; }), 42);
+    std::string what;
+    try {
+      otter::blocking([]() -> int { throw std::runtime_error("no"); });
+    } catch (std::runtime_error const& e) {
+      what = e.what();
+    }
+    report.equal("exception", what, std::string("no"));
+  });
+}
