@@ -4,12 +4,10 @@
 //
 //   otter::attached_thread   while it lives, the calling thread has a pid and a mailbox: it can
 //                            spawn, send, link, monitor, call and receive
-//   otter::call_async()      a call whose answer is a std::future, from any thread
 //
 // A foreign event loop waits on event_fd() and then drains the mailbox with receive(...,
 // after(0s)).
 
-#include <future>
 #include <memory>
 #include <otter/node.hpp>
 #include <otter/pid.hpp>

@@ -50,6 +50,7 @@ struct node_options {
   duration kill_limit = std::chrono::seconds(5);
   /// How long a send to a bounded mailbox with overflow::block waits.
   duration block_limit = std::chrono::seconds(5);
+  /// So many threads may be lost to processes that do not end before a failure is reported.
   unsigned max_abandoned = 8;
   unsigned blocking_threads = 16;
   /// Two thresholds of the long-queue alarm, messages; 0: off.

@@ -52,8 +52,7 @@ struct spawn_options {
   otter::priority priority = otter::priority::normal;
   std::size_t stack_size = 0;  ///< bytes, for a function that needs much; 0: default
   mailbox_limit max_mailbox = {};
-  pid group_leader = {};       ///< none: the caller's (SP-2)
-  bool measure_stack = false;  ///< paint the stack so that process_info tells its depth
+  pid group_leader = {};  ///< none: the caller's (SP-2)
 };
 
 /// What a start with a monitor returns.

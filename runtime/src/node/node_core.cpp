@@ -16,6 +16,7 @@
 #include "process/process.hpp"
 #include "process/send.hpp"
 #include "process/spawn.hpp"
+#include "stacks/overflow_handler.hpp"
 
 namespace otter::rts {
 
@@ -91,10 +92,20 @@ void too_many_abandoned(scheduler& s, std::size_t threads) noexcept {
     system.report(
         {node_event::kind::failure,
          {},
-         fmt::format("{} threads are lost to processes that do not end: the node stops", threads)});
+         fmt::format("{} threads are lost to processes that do not end: restart this OS process",
+                     threads)});
   } catch (...) {
   }
-  if (system.on_too_many_abandoned) system.on_too_many_abandoned();
+}
+
+/// In a signal handler, on the thread whose stack is full: what runs there is this worker's
+/// current.
+void describe_stack(stack const&, char* buffer, std::size_t size) noexcept {
+  worker* const w = current_worker();
+  if (w != nullptr && w->current() != nullptr)
+    describe(*w->current(), buffer, size);
+  else if (size > 0)
+    buffer[0] = 0;
 }
 
 constexpr scheduler_hooks hooks{&timer_fired,   &timer_released, &describe,          &stalled,
@@ -114,6 +125,7 @@ node_core::node_core(node_options const& options, simulated const* simulation)
     std::uint64_t const secret = simulation != nullptr ? simulation->seed : system_randomness();
     system_ = std::make_unique<process_system>(simulation != nullptr ? 1 : id_, limits, secret,
                                                options.on_event);
+    if (options.crash_report) install_overflow_handler({.describe = &describe_stack});
     scheduler_options s;
     s.workers = options.workers != 0 ? options.workers : usable_cores();
     s.simulated = simulation != nullptr;
@@ -247,7 +259,7 @@ node_statistics node_core::statistics() {
   scheduler::statistics const s = scheduler_->stats();
   node_statistics result;
   result.processes = static_cast<std::size_t>(std::max<std::int64_t>(0, system_->alive()));
-  result.signals = system_->slabs().blocks_in_use();
+  result.signals = system_->slabs().blocks_in_use() + s.blocks_in_use;
   result.timers = static_cast<std::size_t>(std::max<std::int64_t>(0, system_->timer_count()));
   result.stacks_in_use = s.stacks_in_use;
   result.names = system_->names().size();

@@ -75,8 +75,7 @@ struct owned_job final : rts::blocking_job {
 
 void detail::run_blocking(void (*job)(void*) noexcept, void* argument) {
   runtime_entry entry;
-  if (entry.refused())
-    throw error(errc::abandoned, "this process was given up: it may not call the runtime any more");
+  rts::refuse_abandoned(entry);
   here const at = here::in_process();
   process& self = *at.self;
   if (self.attached()) {  // it may block itself: its thread is nobody else's
@@ -99,8 +98,7 @@ void detail::run_blocking(void (*job)(void*) noexcept, void* argument) {
 
 request_id detail::run_offloaded(std::unique_ptr<offloaded> job) {
   runtime_entry entry;
-  if (entry.refused())
-    throw error(errc::abandoned, "this process was given up: it may not call the runtime any more");
+  rts::refuse_abandoned(entry);
   here const at = here::in_process();
   auto work = std::make_unique<owned_job>();
   auto* mine = ::new (at.memory->allocate(sizeof(rts::own_ref))) rts::own_ref;

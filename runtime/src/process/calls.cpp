@@ -41,7 +41,6 @@ struct call_engine {
     done = true;
     return std::exchange(self.call_answer_, nullptr);
   }
-  static std::uint64_t answered_id(process& p) noexcept { return p.call_id_; }
 
   static void reply(process& self, from to, detail::envelope_ptr answer) noexcept {
     auto* e = static_cast<id_envelope*>(answer.release());
@@ -124,11 +123,6 @@ using rts::runtime_entry;
 
 namespace {
 
-void refuse(runtime_entry const& entry) {
-  if (entry.refused())
-    throw error(errc::abandoned, "this process was given up: it may not call the runtime any more");
-}
-
 response response_of(envelope* e) {
   response result;
   if (e->kind == signal_kind::reply) {
@@ -146,7 +140,7 @@ response response_of(envelope* e) {
 
 response call(pid server, envelope_ptr request, duration limit) {
   runtime_entry entry;
-  refuse(entry);
+  rts::refuse_abandoned(entry);
   here const at = here::in_process();
   process& self = *at.self;
   if (server == self.self_pid()) return {nullptr, exit_reason::calling_self()};
@@ -188,7 +182,7 @@ response call(pid server, envelope_ptr request, duration limit) {
 
 request_id send_request(pid server, envelope_ptr request) {
   runtime_entry entry;
-  refuse(entry);
+  rts::refuse_abandoned(entry);
   here const at = here::in_process();
   process& self = *at.self;
   auto* mine = ::new (at.memory->allocate(sizeof(rts::own_ref))) rts::own_ref;
@@ -262,7 +256,7 @@ void take_response_at(process& self, envelope** place, response& out) {
 response_state wait_any_response(request_id const* ids, std::size_t count, duration limit,
                                  std::size_t& which, response& out) {
   runtime_entry entry;
-  refuse(entry);
+  rts::refuse_abandoned(entry);
   process& self = *here::in_process().self;
   rts::wait_limit until(rts::due_in(self, checked_limit(limit)));
   self.checkpoint();

@@ -171,8 +171,7 @@ bool trap_exit(bool on) noexcept {
 
 void checkpoint() {
   runtime_entry entry;
-  if (entry.refused())
-    throw error(errc::abandoned, "this process was given up: it may not call the runtime any more");
+  rts::refuse_abandoned(entry);
   rts::current_process().checkpoint();
 }
 
@@ -191,8 +190,7 @@ no_suspend::~no_suspend() {
 
 void link(pid other) {
   runtime_entry entry;
-  if (entry.refused())
-    throw error(errc::abandoned, "this process was given up: it may not call the runtime any more");
+  rts::refuse_abandoned(entry);
   here::in_process().self->link_to(other);
 }
 

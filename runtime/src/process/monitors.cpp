@@ -132,24 +132,17 @@ void process::on_down(down_signal* e) noexcept {
 using rts::here;
 using rts::runtime_entry;
 
-namespace {
-void refuse(runtime_entry const& entry) {
-  if (entry.refused())
-    throw error(errc::abandoned, "this process was given up: it may not call the runtime any more");
-}
-}  // namespace
-
 monitor_ref monitor(pid target) { return monitor(target, alias_mode::none); }
 
 monitor_ref monitor(pid target, alias_mode mode) {
   runtime_entry entry;
-  refuse(entry);
+  rts::refuse_abandoned(entry);
   return here::in_process().self->watch(target, mode, nullptr, nullptr, nullptr);
 }
 
 monitor_ref monitor(std::string_view name) {
   runtime_entry entry;
-  refuse(entry);
+  rts::refuse_abandoned(entry);
   here const at = here::in_process();
   std::uint64_t const bits = at.system->names().find(name);
   return at.self->watch(bits == 0 ? pid{} : at.system->make_pid_of(bits), alias_mode::none,
@@ -158,7 +151,7 @@ monitor_ref monitor(std::string_view name) {
 
 monitor_ref detail::monitor_tagged(pid target, envelope_ptr tag, down_maker make) {
   runtime_entry entry;
-  refuse(entry);
+  rts::refuse_abandoned(entry);
   return here::in_process().self->watch(target, alias_mode::none, nullptr, tag.release(), make);
 }
 
@@ -171,7 +164,7 @@ bool demonitor(monitor_ref ref, demonitor_flush flush) noexcept {
 
 alias_ref alias(alias_mode mode) {
   runtime_entry entry;
-  refuse(entry);
+  rts::refuse_abandoned(entry);
   if (mode != alias_mode::explicit_unalias && mode != alias_mode::reply)
     throw error(errc::badarg,
                 "alias: the mode is explicit_unalias or reply; the others belong to monitor()");

@@ -137,8 +137,8 @@ void name_table::renew() {
     s.bits.store(0, std::memory_order_release);
   }
   filled_ = 0;
-  // A name that is being registered right now is among them; it is not claimed yet, but nobody
-  // resolves it to a process that would be the wrong one.
+  // A name that is being registered right now is among them; if it is refused, insert() takes it
+  // out again.
   for (auto const& [name, bits] : names_) put(*next, hash(name), bits);
   next->version.store(version + 2, std::memory_order_release);  // [N3]
   current_.store(next, std::memory_order_release);              // [N2]

@@ -56,6 +56,7 @@ class name_table {
     if (!claim()) {
       by_bits_.erase(entry);
       names_.erase(names_.find(name));
+      publish(name, 0);  // the table may have been renewed with it
       return inserted::refused;
     }
     publish(name, bits);

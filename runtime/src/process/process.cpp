@@ -243,7 +243,10 @@ void process::checkpoint() {
   if (!inbox_.nothing_waits()) drain();
   exit_if_asked();
   worker* w = current_worker();
-  if (w->reductions > 0 || deferring() || has(flag_dying | flag_exit_pending) ||
+  // Counted here, where every call that may wait comes by: a loop of checkpoints or of receives
+  // that find nothing must end its turn too (PI-7).
+  ++reductions_;
+  if (--w->reductions > 0 || deferring() || has(flag_dying | flag_exit_pending) ||
       std::uncaught_exceptions() > 0)
     return;
   // Out of budget in the middle of a frame: still runnable, so it submits itself.

@@ -38,7 +38,6 @@ struct process_extra {
   std::string label;
   std::string initial_call;
   pid group_leader;
-  bool painted = false;
 };
 
 /// How the thread of an attached process is woken; see node/attached_thread.cpp.
@@ -196,7 +195,6 @@ class process final : public runnable {
   // --- facts (info.cpp) ---
   std::vector<info> facts(std::vector<info_item> const& items);
   bool sensitive(bool on) noexcept;
-  void count_alive(std::int64_t by) noexcept;
   /// What it waits in, for reports of a shutdown.
   char const* waiting_in() const noexcept { return waiting_in_; }
   void set_waiting_in(char const* what) noexcept { waiting_in_ = what; }
@@ -252,7 +250,6 @@ class process final : public runnable {
   void release_count(envelope* e) noexcept {
     if ((e->flags & detail::counted) != 0) counted_.fetch_sub(1, std::memory_order_relaxed);
   }
-  friend struct signal_rules;
 
  public:
   /// For whoever removes a message from the mailbox.

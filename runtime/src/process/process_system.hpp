@@ -93,8 +93,6 @@ class process_system {
   bool wait_for_ends(std::function<bool()> const& enough, std::int64_t limit_ns);
   std::atomic<bool> stopping{false};
   std::atomic<std::int64_t> abandoned{0};
-  /// Set by the node: what to do when too many threads are lost.
-  std::function<void()> on_too_many_abandoned;
 
   /// What the room of ports keeps per node; that room's, made and destroyed through it.
   std::shared_ptr<void> ports;
@@ -122,6 +120,9 @@ class process_system {
   std::mutex ends_mutex_;
   std::condition_variable ends_;
 };
+
+/// For public functions that may throw. Throws: error(abandoned) if the runtime refused the entry.
+void refuse_abandoned(runtime_entry const& entry);
 
 /// What a thread that is no worker works with: an attached thread, or one of the blocking pool.
 struct foreign_context {

@@ -65,8 +65,7 @@ void reactive::pause_messages(bool paused) noexcept {
 
 void reactive::start_timeout(duration delay, std::uint64_t token) {
   runtime_entry entry;
-  if (entry.refused())
-    throw error(errc::abandoned, "this process was given up: it may not call the runtime any more");
+  rts::refuse_abandoned(entry);
   process& self = rts::current_process();
   if (delay == infinity) {
     self.clear_timeout();

@@ -21,8 +21,7 @@ using rts::wait_limit;
 // receive that finds its message at once reads no clock.
 mailbox_scan::mailbox_scan(duration limit, ref marker) : limit_(limit) {
   runtime_entry entry;
-  if (entry.refused())
-    throw error(errc::abandoned, "this process was given up: it may not call the runtime any more");
+  rts::refuse_abandoned(entry);
   process& self = *here::in_process().self;
   process_ = &self;
   self.checkpoint();
@@ -94,8 +93,7 @@ using rts::runtime_entry;
 
 void sleep_for(duration time) {
   runtime_entry entry;
-  if (entry.refused())
-    throw error(errc::abandoned, "this process was given up: it may not call the runtime any more");
+  rts::refuse_abandoned(entry);
   rts::process& self = *rts::here::in_process().self;
   self.checkpoint();
   rts::wait_limit limit(rts::due_in(self, detail::checked_limit(time)));

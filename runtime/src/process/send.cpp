@@ -258,16 +258,9 @@ namespace detail {
 using rts::here;
 using rts::runtime_entry;
 
-namespace {
-void refuse_abandoned(runtime_entry const& entry) {
-  if (entry.refused())
-    throw error(errc::abandoned, "this process was given up: it may not call the runtime any more");
-}
-}  // namespace
-
 void send_envelope(pid to, envelope_ptr e) {
   runtime_entry entry;
-  refuse_abandoned(entry);
+  rts::refuse_abandoned(entry);
   here const at = here::in_process();
   rts::send_counted(*at.system, *at.self, to, std::move(e), at.system->limits().block_limit_ns,
                     nullptr);
@@ -275,7 +268,7 @@ void send_envelope(pid to, envelope_ptr e) {
 
 void send_envelope(std::string_view name, envelope_ptr e) {
   runtime_entry entry;
-  refuse_abandoned(entry);
+  rts::refuse_abandoned(entry);
   here const at = here::in_process();
   std::uint64_t const bits = at.system->names().find(name);
   if (bits == 0)
@@ -287,7 +280,7 @@ void send_envelope(std::string_view name, envelope_ptr e) {
 
 void send_envelope(alias_ref to, envelope_ptr e) {
   runtime_entry entry;
-  refuse_abandoned(entry);
+  rts::refuse_abandoned(entry);
   here const at = here::in_process();
   static_cast<id_envelope*>(e.get())->id = rts::id_of(to);
   rts::send_counted(*at.system, *at.self, to.owner(), std::move(e),
@@ -307,7 +300,7 @@ void cast(pid server, envelope_ptr e) { send_envelope(server, std::move(e)); }
 
 void cast(std::string_view name, envelope_ptr e) {
   runtime_entry entry;
-  refuse_abandoned(entry);
+  rts::refuse_abandoned(entry);
   here const at = here::in_process();
   if (std::uint64_t const bits = at.system->names().find(name); bits != 0)
     rts::send_counted(*at.system, *at.self, at.system->make_pid_of(bits), std::move(e),

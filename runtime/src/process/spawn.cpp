@@ -112,9 +112,12 @@ spawned spawn_process(process_system& system, local_state& local, slab& memory, 
   try {
     id = child->occupy(system, std::move(body), parent_pid, leader);
     if (!options.label.empty()) child->extra().label = options.label;
-    if (options.measure_stack) child->extra().painted = true;
+    // Open before it can be found by its name: what is sent to it from then on must wait for it,
+    // not be refused. Nobody has the pid yet should the name be taken.
+    child->open();
     if (!options.name.empty()) register_process(system, options.name, id);
   } catch (...) {
+    child->signals().close();
     child->vacate();
     local.processes.release(child->index());
     throw;
@@ -155,7 +158,6 @@ spawned spawn_process(process_system& system, local_state& local, slab& memory, 
   }
   local_state::add(local.alive, 1);
   if (system.sched().simulated()) system.sched().trace("spawn", pid_access::bits(id), 0);
-  child->open();
   if (worker* w = current_worker(); w != nullptr && &w->owner() == &system.sched())
     w->submit_fresh(*child);
   else
@@ -180,8 +182,7 @@ pid self() {
 
 spawned detail::spawn_body(spawn_options const& options, reactive_ptr body) {
   runtime_entry entry;
-  if (entry.refused())
-    throw error(errc::abandoned, "this process was given up: it may not call the runtime any more");
+  rts::refuse_abandoned(entry);
   here const at = here::in_process();
   spawned const child =
       rts::spawn_process(*at.system, *at.local, *at.memory, at.self, options, std::move(body));

@@ -51,6 +51,11 @@ here here::now() noexcept {
   return h;
 }
 
+void refuse_abandoned(runtime_entry const& entry) {
+  if (entry.refused())
+    throw error(errc::abandoned, "this process was given up: it may not call the runtime any more");
+}
+
 here here::in_process() {
   here h = now();
   if (h.self == nullptr)

@@ -10,6 +10,7 @@
 #include "base/clock.hpp"
 #include "base/random.hpp"
 #include "scheduler/backtrace.hpp"
+#include "stacks/overflow_handler.hpp"
 
 #include <unistd.h>
 
@@ -74,6 +75,7 @@ void threads_driver::start() {
 }
 
 void threads_driver::thread_main(worker_thread& t) noexcept {
+  alternate_signal_stack const for_handlers;  // a full stack can run none
   slab& memory = slabs_.lend();
   worker_access::memory(t) = &memory;
   worker_access::enter_thread(&t);
@@ -384,7 +386,8 @@ scheduler::statistics threads_driver::stats() const {
   s.stacks_mapped = stacks.total_mapped();
   s.stacks_in_use = stacks.total_in_use();
   // The slabs may be walked only while nobody allocates.
-  if (idle_.load(std::memory_order_seq_cst) == cores_.size()) s.blocks_in_use = slabs_.blocks_in_use();
+  if ((stopped_ && left_behind_ == 0) || idle_.load(std::memory_order_seq_cst) == cores_.size())
+    s.blocks_in_use = slabs_.blocks_in_use();
   std::lock_guard lock(mutex_);
   s.abandoned_threads = lost_;
   return s;

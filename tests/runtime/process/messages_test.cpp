@@ -1,5 +1,7 @@
 // Sending and receiving, names and timers, as a user sees them.
 
+#include <atomic>
+#include <memory>
 #include <otter/alias.hpp>
 #include <otter/blocking.hpp>
 #include <otter/error.hpp>
@@ -161,6 +163,21 @@ TEST_CASE("a name is unique, and a process has one at most", "[name][RN-1][RN-2]
   });
 }
 
+TEST_CASE("a name that was refused is nobody's", "[name][RN-2]") {
+  on_every_driver([](driver_report& report) {
+    // Names come and go, so that the table is renewed while one is being refused.
+    bool nobody = true;
+    for (int i = 0; i < 200; ++i) {
+      otter::register_name("mine" + std::to_string(i), otter::self());
+      std::string const other = "other" + std::to_string(i);
+      errc_of([&] { otter::register_name(other, otter::self()); });
+      nobody = nobody && !otter::whereis(other);
+      otter::unregister_name("mine" + std::to_string(i));
+    }
+    report.check("nobody has it", nobody);
+  });
+}
+
 TEST_CASE("a dead process's name is free before its down arrives", "[name][RN-3][P-18]") {
   on_every_driver([](driver_report& report) {
     bool free = true;
@@ -197,5 +214,19 @@ TEST_CASE("blocking runs elsewhere and gives value or exception", "[blocking]") 
       what = e.what();
     }
     report.equal("exception", what, std::string("no"));
+  });
+}
+
+TEST_CASE("a loop that only looks or checkpoints lets others run", "[process][PI-7]") {
+  on_every_driver([](driver_report& report) {
+    // On one worker the other can only run if this one yields.
+    bool heard = false;
+    otter::spawn([me = otter::self()] { otter::send(me, number{1}); });
+    for (int i = 0; i < 100'000'000 && !heard; ++i) heard = next_number() == 1;
+    report.check("while looking", heard);
+    auto done = std::make_shared<std::atomic<bool>>(false);
+    otter::spawn([done] { *done = true; });
+    for (int i = 0; i < 100'000'000 && !*done; ++i) otter::checkpoint();
+    report.check("while checkpointing", *done);
   });
 }

@@ -23,8 +23,6 @@ struct response {
 /// On time-out the request is not taken back; a later reply is dropped (GC-6).
 /// Called from: a process, or an attached thread. Blocks: until the answer. Exits: may.
 response call(pid server, envelope_ptr request, duration limit);
-/// Sends `request` of kind system; `system` events of the server go ahead of messages.
-/// Its answer is a reply like any other.
 
 /// Sends and returns; never throws for a missing server: the response says so (GC-11).
 request_id send_request(pid server, envelope_ptr request);
