@@ -1,8 +1,7 @@
 // A stranger's program: a server with a call and a cast.
+#include <cstdio>
 #include <otter/gen_server.hpp>
 #include <otter/node.hpp>
-
-#include <cstdio>
 
 namespace {
 class counter : public otter::gen_server<counter> {

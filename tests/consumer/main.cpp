@@ -1,10 +1,9 @@
 // A stranger's program: two processes and a message each way.
+#include <cstdio>
 #include <otter/message.hpp>
 #include <otter/node.hpp>
 #include <otter/receive.hpp>
 #include <otter/spawn.hpp>
-
-#include <cstdio>
 
 namespace {
 struct ping {

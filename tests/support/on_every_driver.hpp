@@ -76,7 +76,8 @@ class driver_report {
   }
   void add_event(otter::node_event const& event) {
     // A stall is a matter of the wall clock: a machine with too much to do makes one of any process
-    // that it does not let run, so no test may count them. Tests of stalls have a node of their own.
+    // that it does not let run, so no test may count them. Tests of stalls have a node of their
+    // own.
     if (event.what == otter::node_event::kind::stall) return;
     std::lock_guard lock(mutex_);
     events_.push_back(event);

@@ -1,7 +1,5 @@
 // poller/epoll_poller.cpp - the poller on epoll, with an eventfd to be woken by.
 
-#include "poller/poller.hpp"
-
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/syscall.h>
@@ -13,6 +11,8 @@
 #include <limits>
 #include <mutex>
 #include <system_error>
+
+#include "poller/poller.hpp"
 
 namespace otter::rts {
 namespace {
@@ -77,8 +77,8 @@ class epoll_poller final : public poller {
   outcome wait(std::int64_t limit_ns) noexcept override {
     outcome result;
     release_removed();
-    int const n = wait_for_events(epoll_.get(), events_.data(), static_cast<int>(events_.size()),
-                                  limit_ns);
+    int const n =
+        wait_for_events(epoll_.get(), events_.data(), static_cast<int>(events_.size()), limit_ns);
     for (int i = 0; i < n; ++i) {
       epoll_event const& event = events_[static_cast<std::size_t>(i)];
       if (event.data.ptr == nullptr) {

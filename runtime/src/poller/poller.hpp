@@ -37,9 +37,9 @@ struct poll_source {
  private:
   friend class epoll_poller;
   friend class scheduler;
-  poller* home_ = nullptr;             // the poller that it is registered with
+  poller* home_ = nullptr;  // the poller that it is registered with
   poll_source* next_removed_ = nullptr;
-  std::atomic<bool> removed_{false};   // ready() is not called any more once it is seen
+  std::atomic<bool> removed_{false};  // ready() is not called any more once it is seen
 };
 
 /// Where one core looks for events and sleeps.

@@ -2,8 +2,6 @@
 
 #include "scheduler/backtrace.hpp"
 
-#include "base/clock.hpp"
-
 #include <execinfo.h>
 #include <signal.h>
 #include <sys/syscall.h>
@@ -13,6 +11,8 @@
 #include <atomic>
 #include <mutex>
 #include <thread>
+
+#include "base/clock.hpp"
 
 namespace otter::rts {
 namespace {

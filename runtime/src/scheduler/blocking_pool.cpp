@@ -2,11 +2,11 @@
 
 #include "scheduler/blocking_pool.hpp"
 
-#include "base/clock.hpp"
-
 #include <chrono>
 #include <system_error>
 #include <thread>
+
+#include "base/clock.hpp"
 
 namespace otter::rts {
 namespace {

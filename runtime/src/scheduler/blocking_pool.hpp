@@ -3,13 +3,13 @@
 // scheduler/blocking_pool.hpp - OS threads for calls that block, started on demand, ended when they
 // have been idle for long.
 
-#include "scheduler/scheduler.hpp"
-
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <mutex>
+
+#include "scheduler/scheduler.hpp"
 
 namespace otter::rts {
 

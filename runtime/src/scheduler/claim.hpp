@@ -36,7 +36,8 @@ class claim {
 
   /// Runtime -> user code. A thread without a core (its runnable has been abandoned) stays lost.
   void leave() noexcept {
-    if (state_of(mine_) == state::lost) [[unlikely]] return;
+    if (state_of(mine_) == state::lost) [[unlikely]]
+      return;
     mine_ = (mine_ & ~std::uint64_t{3}) + 4 + static_cast<std::uint64_t>(state::in_user);
     word_.store(mine_, std::memory_order_release);  // [C1]
   }
@@ -47,7 +48,8 @@ class claim {
     std::uint64_t const wanted =
         (mine_ & ~std::uint64_t{3}) | static_cast<std::uint64_t>(state::in_runtime);
     // A thread that is lost already expects the word that it finds: it must not succeed.
-    if (state_of(expected) == state::lost) [[unlikely]] return false;
+    if (state_of(expected) == state::lost) [[unlikely]]
+      return false;
     bool const held = word_.compare_exchange_strong(expected, wanted, std::memory_order_acquire,
                                                     std::memory_order_acquire);  // [C1]
     mine_ = held ? wanted : expected;

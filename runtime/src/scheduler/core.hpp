@@ -3,16 +3,16 @@
 // scheduler/core.hpp - the core half of "a worker is a thread plus a core": what can move to
 // another thread when its present one is stuck in user code.
 
+#include <atomic>
+#include <cstdint>
+#include <memory>
+
 #include "base/cache_line.hpp"
 #include "base/random.hpp"
 #include "poller/poller.hpp"
 #include "scheduler/core_timers.hpp"
 #include "scheduler/fresh_deque.hpp"
 #include "scheduler/run_ring.hpp"
-
-#include <atomic>
-#include <cstdint>
-#include <memory>
 
 namespace otter::rts {
 
@@ -44,7 +44,7 @@ struct core {
   core_timers timers;
   std::unique_ptr<poller> sockets;
   random_generator random;
-  std::int64_t clock = 0;       ///< the last reading
+  std::int64_t clock = 0;  ///< the last reading
   std::int64_t last_poll = 0;
   std::int64_t held_since = 0;  ///< when the present thread got the core
   int work = 0;                 ///< reductions since the last housekeeping, roughly
@@ -52,8 +52,8 @@ struct core {
 
   // --- seen by others
   alignas(cache_line) std::atomic<worker_thread*> holder{nullptr};
-  std::atomic<bool> attention{false};  ///< set by others: do your housekeeping after this turn
-  std::atomic<std::uint64_t> turns{0};    // written by the holder only; relaxed statistics
+  std::atomic<bool> attention{false};   ///< set by others: do your housekeeping after this turn
+  std::atomic<std::uint64_t> turns{0};  // written by the holder only; relaxed statistics
   std::atomic<std::uint64_t> steals{0};
   std::atomic<std::uint64_t> wakeups{0};
   std::uint32_t watched_position = 0;  ///< the watchdog's: position of the ring at its last tick

@@ -2,11 +2,11 @@
 
 // scheduler/core_timers.hpp - the timers of one core: its wheel, and the room above's callbacks.
 
-#include "timers/wheel.hpp"
-
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+
+#include "timers/wheel.hpp"
 
 namespace otter::rts {
 

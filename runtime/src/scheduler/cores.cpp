@@ -1,12 +1,11 @@
 // scheduler/cores.cpp - how a core gets from one thread to another: doc/scheduler.md, "Cores that
 // move". Everything here is off the hot path and under one mutex.
 
-#include "scheduler/threads_driver.hpp"
-
-#include "base/clock.hpp"
-
 #include <algorithm>
 #include <system_error>
+
+#include "base/clock.hpp"
+#include "scheduler/threads_driver.hpp"
 
 namespace otter::rts {
 
@@ -92,8 +91,11 @@ void threads_driver::adopt(worker_thread& t) noexcept {
     // a core is woken by the same means.
     auto& home = static_cast<worker_thread&>(*r->home);
     switch (home.inbox.push(*r)) {
-      case private_queue::mark::none: break;
-      case private_queue::mark::parked: unpark(home); break;
+      case private_queue::mark::none:
+        break;
+      case private_queue::mark::parked:
+        unpark(home);
+        break;
       case private_queue::mark::coreless:
         if (home.status == thread_status::spare) {
           std::erase(spares_, &home);
@@ -123,8 +125,8 @@ void threads_driver::hand_over(worker_thread& t) noexcept {
 bool threads_driver::wait_without_core(worker_thread& t) noexcept {
   std::unique_lock lock(mutex_);
   if (t.held == nullptr) {
-    bool const has_work = std::any_of(t.own.begin(), t.own.end(),
-                                      [](run_list const& l) { return !l.empty(); });
+    bool const has_work =
+        std::any_of(t.own.begin(), t.own.end(), [](run_list const& l) { return !l.empty(); });
     if (has_work || !t.inbox.set_mark(private_queue::mark::coreless)) {
       ask_for_core_locked(t);
     } else {

@@ -7,12 +7,12 @@
 // The seq_cst operations stand where the paper has fences, since ThreadSanitizer in gcc 12 does
 // not model fences.
 
-#include "base/cache_line.hpp"
-#include "scheduler/runnable.hpp"
-
 #include <array>
 #include <atomic>
 #include <cstdint>
+
+#include "base/cache_line.hpp"
+#include "scheduler/runnable.hpp"
 
 namespace otter::rts {
 
@@ -40,7 +40,7 @@ class fresh_deque {
     std::int64_t const bottom = bottom_.load(std::memory_order_relaxed) - 1;
     // Thieves only move top up: an empty deque stays empty for us.
     if (top_.load(std::memory_order_relaxed) > bottom) return nullptr;
-    bottom_.store(bottom, std::memory_order_seq_cst);        // [D2]
+    bottom_.store(bottom, std::memory_order_seq_cst);         // [D2]
     std::int64_t top = top_.load(std::memory_order_seq_cst);  // [D2]
     if (top < bottom) return slot(bottom).load(std::memory_order_relaxed);
     runnable* r = nullptr;

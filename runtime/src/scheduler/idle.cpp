@@ -9,15 +9,14 @@
 // Refused: stealing at first sight (spawn and exit cost 68 -> 167 ns with a second worker), and
 // waking for one ready runnable (a ring hop: 28 -> 44 ns).
 
-#include "scheduler/threads_driver.hpp"
-
-#include "base/clock.hpp"
-
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
 #include <limits>
 #include <thread>
+
+#include "base/clock.hpp"
+#include "scheduler/threads_driver.hpp"
 
 namespace otter::rts {
 namespace {
@@ -43,9 +42,9 @@ bool threads_driver::may_spin() noexcept {
 }
 
 bool threads_driver::anything_shared() const noexcept {
-  return overflow_.size(std::memory_order_seq_cst) != 0 ||       // [R1]
-         rarer_.load(std::memory_order_seq_cst) != 0 ||          // [R1]
-         core_wanted_.load(std::memory_order_seq_cst) != 0 ||    // [R1]
+  return overflow_.size(std::memory_order_seq_cst) != 0 ||     // [R1]
+         rarer_.load(std::memory_order_seq_cst) != 0 ||        // [R1]
+         core_wanted_.load(std::memory_order_seq_cst) != 0 ||  // [R1]
          stopping_.load(std::memory_order_seq_cst);
 }
 
@@ -89,8 +88,8 @@ bool threads_driver::search(worker_thread& t) noexcept {
         t.least_fresh[i] = std::min(t.least_fresh[i], cores_[i]->fresh.size());
       }
       for (int i = 0; i < 8; ++i) relax();
-      found = t.inbox.has_any() || anything_shared() ||
-              mine.attention.load(std::memory_order_relaxed);
+      found =
+          t.inbox.has_any() || anything_shared() || mine.attention.load(std::memory_order_relaxed);
     } while (!found && monotonic_ns() < until);
     std::size_t const first = mine.random.below(cores_.size());
     for (std::size_t i = 0; i < cores_.size() && !found; ++i) {
@@ -155,7 +154,7 @@ void threads_driver::park(worker_thread& t) noexcept {
     // Somebody has claimed us and still looks at our core: wait until that is done. [P1]
     while (!t.token.exchange(false, std::memory_order_acquire)) std::this_thread::yield();
   }
-  idle_.fetch_sub(1, std::memory_order_seq_cst);                        // [W1]
+  idle_.fetch_sub(1, std::memory_order_seq_cst);                          // [W1]
   if (watchdog_asleep_.load(std::memory_order_seq_cst)) wake_watchdog();  // [W1]
 }
 

@@ -6,12 +6,12 @@
 // The same word says that the thread sleeps, so that "is anything there?" and "do you sleep?" are
 // one question: who replaces the mark wakes, and nobody else.
 
-#include "base/cache_line.hpp"
-#include "scheduler/runnable.hpp"
-#include "scheduler/run_list.hpp"
-
 #include <atomic>
 #include <cstdint>
+
+#include "base/cache_line.hpp"
+#include "scheduler/run_list.hpp"
+#include "scheduler/runnable.hpp"
 
 namespace otter::rts {
 
@@ -58,7 +58,8 @@ class private_queue {
   /// Calls f(runnable&), oldest first. For the owner, when no mark is set.
   template <class F>
   void take_all(F&& f) noexcept {
-    auto* chain = reinterpret_cast<runnable*>(word_.exchange(0, std::memory_order_acquire));  // [V1]
+    auto* chain =
+        reinterpret_cast<runnable*>(word_.exchange(0, std::memory_order_acquire));  // [V1]
     runnable* oldest_first = nullptr;
     while (chain != nullptr) {
       runnable* const next = chain->queue_next;

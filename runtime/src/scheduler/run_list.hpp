@@ -3,11 +3,11 @@
 // scheduler/run_list.hpp - runnables in a chain, linked through queue_next: one thread's, or
 // shared under a lock.
 
-#include "scheduler/runnable.hpp"
-
 #include <atomic>
 #include <cstddef>
 #include <mutex>
+
+#include "scheduler/runnable.hpp"
 
 namespace otter::rts {
 

@@ -8,12 +8,12 @@
 // Refused: linked lists (CAF's thief walks one: quadratic); stealing from the tail (the thief
 // would get what waited least).
 
-#include "base/cache_line.hpp"
-#include "scheduler/runnable.hpp"
-
 #include <array>
 #include <atomic>
 #include <cstdint>
+
+#include "base/cache_line.hpp"
+#include "scheduler/runnable.hpp"
 
 namespace otter::rts {
 

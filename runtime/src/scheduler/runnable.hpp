@@ -3,9 +3,9 @@
 // scheduler/runnable.hpp - what a scheduler runs. The room above (process) derives from it; the
 // scheduler itself knows nothing of processes.
 
-#include "stacks/stack.hpp"
-
 #include <cstdint>
+
+#include "stacks/stack.hpp"
 
 namespace otter::rts {
 

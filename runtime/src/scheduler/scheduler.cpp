@@ -2,16 +2,16 @@
 
 #include "scheduler/scheduler.hpp"
 
-#include "base/cache_line.hpp"
-#include "base/clock.hpp"
-#include "scheduler/simulation.hpp"
-#include "scheduler/threads_driver.hpp"
-
 #include <limits>
 #include <mutex>
 #include <optional>
 #include <stdexcept>
 #include <vector>
+
+#include "base/cache_line.hpp"
+#include "base/clock.hpp"
+#include "scheduler/simulation.hpp"
+#include "scheduler/threads_driver.hpp"
 
 namespace otter::rts {
 namespace {
@@ -57,25 +57,29 @@ std::int64_t worker::now() noexcept {
 }
 
 void worker::submit(runnable& r) noexcept {
-  if (simulated_) [[unlikely]] return driver_of::simulated(*this).submit(this, r);
+  if (simulated_) [[unlikely]]
+    return driver_of::simulated(*this).submit(this, r);
   worker_thread& t = thread_of(*this);
   t.driver.submit(t, r);
 }
 
 void worker::submit_woken(runnable& r) noexcept {
-  if (simulated_) [[unlikely]] return driver_of::simulated(*this).submit(this, r);
+  if (simulated_) [[unlikely]]
+    return driver_of::simulated(*this).submit(this, r);
   worker_thread& t = thread_of(*this);
   t.driver.submit_woken(t, r);
 }
 
 void worker::submit_fresh(runnable& r) noexcept {
-  if (simulated_) [[unlikely]] return driver_of::simulated(*this).submit(this, r);
+  if (simulated_) [[unlikely]]
+    return driver_of::simulated(*this).submit(this, r);
   worker_thread& t = thread_of(*this);
   t.driver.submit_fresh(t, r);
 }
 
 void worker::submit_yielded(runnable& r) noexcept {
-  if (simulated_) [[unlikely]] return driver_of::simulated(*this).submit(this, r);
+  if (simulated_) [[unlikely]]
+    return driver_of::simulated(*this).submit(this, r);
   worker_thread& t = thread_of(*this);
   t.driver.submit_yielded(t, r);
 }

@@ -8,16 +8,16 @@
 //   suspend.hpp      giving up the processor in the middle of a turn
 //   runtime_entry    marks the border between user code and the runtime
 
-#include "base/slab.hpp"
-#include "scheduler/claim.hpp"
-#include "scheduler/runnable.hpp"
-#include "timers/wheel.hpp"
-
 #include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
+
+#include "base/slab.hpp"
+#include "scheduler/claim.hpp"
+#include "scheduler/runnable.hpp"
+#include "timers/wheel.hpp"
 
 namespace otter::rts {
 
@@ -27,10 +27,10 @@ struct poll_source;
 
 /// One stall: a thread that has been in user code for longer than the limit.
 struct stall_report {
-  runnable* who;                      ///< what it runs; describe() names it
-  std::int64_t ran_for_ns;            ///< how long, so far
-  std::size_t waiting_frames;         ///< suspended runnables that only this thread can continue
-  void* const* backtrace;             ///< program counters of the stuck thread
+  runnable* who;               ///< what it runs; describe() names it
+  std::int64_t ran_for_ns;     ///< how long, so far
+  std::size_t waiting_frames;  ///< suspended runnables that only this thread can continue
+  void* const* backtrace;      ///< program counters of the stuck thread
   std::size_t depth;
 };
 
@@ -57,14 +57,14 @@ struct scheduler_hooks {
 struct scheduler_options {
   unsigned workers = 1;
   bool simulated = false;
-  std::uint64_t seed = 0;               ///< simulation only
+  std::uint64_t seed = 0;  ///< simulation only
   std::int64_t stall_limit_ns = 10'000'000;
   unsigned max_spare_threads = 16;
   unsigned max_abandoned = 8;
   unsigned blocking_threads = 16;
-  bool stall_backtraces = false;        ///< takes a real-time signal (SIGRTMIN + 7) for itself
-  std::uint64_t max_turns = 0;          ///< simulation only: livelock is suspected after so many
-  void* owner = nullptr;                ///< the node; scheduler::owner() gives it back
+  bool stall_backtraces = false;  ///< takes a real-time signal (SIGRTMIN + 7) for itself
+  std::uint64_t max_turns = 0;    ///< simulation only: livelock is suspected after so many
+  void* owner = nullptr;          ///< the node; scheduler::owner() gives it back
 };
 
 /// Why run_simulation() returned.
@@ -133,7 +133,7 @@ class worker {
   slab* slab_ = nullptr;
   runnable* current_ = nullptr;
   unsigned number_ = 0;
-  bool in_user_ = false;    // this thread is in user code: the outermost runtime_entry must enter
+  bool in_user_ = false;  // this thread is in user code: the outermost runtime_entry must enter
   bool simulated_ = false;
   claim claim_;
 };
@@ -150,7 +150,8 @@ worker* current_worker() noexcept;
 ///                                          // its home thread has taken it from its private queue
 /// After it, current_worker() must be asked again (in simulation it may differ).
 ///
-/// Throws: std::bad_alloc, before anything is published; it reserves the stack that suspend() needs.
+/// Throws: std::bad_alloc, before anything is published; it reserves the stack that suspend()
+/// needs.
 void prepare_suspend(worker& w, runnable& self);
 void cancel_suspend(runnable& self) noexcept;
 void suspend(runnable& self) noexcept;
@@ -167,7 +168,8 @@ class runtime_entry {
       : worker_(current_worker()), entered_(worker_ != nullptr && worker_->in_user_) {
     if (entered_) {
       worker_->in_user_ = false;
-      if (!worker_->claim_.enter()) [[unlikely]] refused_ = !regain_core();
+      if (!worker_->claim_.enter()) [[unlikely]]
+        refused_ = !regain_core();
     }
   }
   ~runtime_entry() {
@@ -207,7 +209,8 @@ class user_code {
   ~user_code() {
     worker* const w = current_worker();
     w->in_user_ = false;
-    if (!w->claim_.enter()) [[unlikely]] regain_core();
+    if (!w->claim_.enter()) [[unlikely]]
+      regain_core();
   }
   user_code(user_code const&) = delete;
   user_code& operator=(user_code const&) = delete;

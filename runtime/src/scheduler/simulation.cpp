@@ -11,8 +11,8 @@ namespace {
 
 constexpr int usual_budget = 4000;
 constexpr std::int64_t never = std::numeric_limits<std::int64_t>::max();
-constexpr std::uint64_t longest_turn_ns = 2'000;      // how much time a turn takes at most
-constexpr std::uint64_t longest_job_ns = 5'000'000;   // likewise a blocking job
+constexpr std::uint64_t longest_turn_ns = 2'000;     // how much time a turn takes at most
+constexpr std::uint64_t longest_job_ns = 5'000'000;  // likewise a blocking job
 constexpr std::uint64_t timer_jitter_ns = 1'000;
 constexpr std::int64_t clock_reading_ns = 50;
 constexpr std::int64_t first_moment = 1'000'000'000;  // not 0: "never set" is to be noticed
@@ -61,7 +61,9 @@ simulation_end simulation::run(std::function<bool()> const& stop) {
   return end_;
 }
 
-runnable* simulation::next_of(void* self) noexcept { return static_cast<simulation*>(self)->next(); }
+runnable* simulation::next_of(void* self) noexcept {
+  return static_cast<simulation*>(self)->next();
+}
 
 /// What happens next: a turn, due timers, or a job that comes back; null for what the thread's own
 /// stack has to do.
@@ -97,7 +99,8 @@ runnable* simulation::next() noexcept {
       return nullptr;
     }
     switch (possible[choose(n)]) {
-      case step::turn: return choose_turn();
+      case step::turn:
+        return choose_turn();
       case step::timers: {
         std::vector<virtual_worker*> due;
         for (auto& w : workers_) {
@@ -238,17 +241,15 @@ void simulation::start_timer_at(virtual_worker& w, timer_node& t, std::int64_t d
 }
 
 void simulation::trace(char const* what, std::uint64_t a, std::uint64_t b) noexcept {
-  auto const add = [&](std::uint64_t byte) {
-    digest_ = (digest_ ^ (byte & 0xff)) * 0x100000001b3;
-  };
+  auto const add = [&](std::uint64_t byte) { digest_ = (digest_ ^ (byte & 0xff)) * 0x100000001b3; };
   for (char const* c = what; *c != '\0'; ++c) add(static_cast<unsigned char>(*c));
   for (unsigned shift = 0; shift < 64; shift += 8) add(a >> shift);
   for (unsigned shift = 0; shift < 64; shift += 8) add(b >> shift);
   if (trace_path_.empty()) return;
   char line[160];
-  int const n = std::snprintf(line, sizeof line, "%s %llu %llu\n", what,
-                              static_cast<unsigned long long>(a),
-                              static_cast<unsigned long long>(b));
+  int const n =
+      std::snprintf(line, sizeof line, "%s %llu %llu\n", what, static_cast<unsigned long long>(a),
+                    static_cast<unsigned long long>(b));
   trace_text_.append(line, std::min(sizeof line - 1, static_cast<std::size_t>(n)));
 }
 

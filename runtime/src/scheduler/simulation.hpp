@@ -3,14 +3,6 @@
 // scheduler/simulation.hpp - the scheduler on one OS thread, with every choice taken from a seed.
 // doc/simulation.md tells what is chosen and what is promised.
 
-#include "base/random.hpp"
-#include "base/slab.hpp"
-#include "scheduler/core_timers.hpp"
-#include "scheduler/scheduler.hpp"
-#include "scheduler/turn_loop.hpp"
-#include "scheduler/worker_thread.hpp"
-#include "stacks/stack_source.hpp"
-
 #include <array>
 #include <cstdint>
 #include <deque>
@@ -18,6 +10,14 @@
 #include <memory>
 #include <string>
 #include <vector>
+
+#include "base/random.hpp"
+#include "base/slab.hpp"
+#include "scheduler/core_timers.hpp"
+#include "scheduler/scheduler.hpp"
+#include "scheduler/turn_loop.hpp"
+#include "scheduler/worker_thread.hpp"
+#include "stacks/stack_source.hpp"
 
 namespace otter::rts {
 

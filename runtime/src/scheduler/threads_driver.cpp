@@ -7,26 +7,26 @@
 
 #include "scheduler/threads_driver.hpp"
 
-#include "base/clock.hpp"
-#include "base/random.hpp"
-#include "scheduler/backtrace.hpp"
-#include "stacks/overflow_handler.hpp"
-
 #include <unistd.h>
 
 #include <algorithm>
 #include <random>
 #include <utility>
 
+#include "base/clock.hpp"
+#include "base/random.hpp"
+#include "scheduler/backtrace.hpp"
+#include "stacks/overflow_handler.hpp"
+
 namespace otter::rts {
 namespace {
 
 constexpr std::uint32_t slot_turns = 16;
 constexpr std::uint32_t fresh_turns = 256;
-constexpr std::uint32_t low_every = 8;         // turns of normal priority for one of low
+constexpr std::uint32_t low_every = 8;  // turns of normal priority for one of low
 constexpr std::size_t overflow_batch = 64;
-constexpr int turn_cost = 64;                  // of a turn, in reductions, besides what it counts
-constexpr int housekeeping_every = 8000;       // reductions: some 100 short turns or two long ones
+constexpr int turn_cost = 64;             // of a turn, in reductions, besides what it counts
+constexpr int housekeeping_every = 8000;  // reductions: some 100 short turns or two long ones
 constexpr std::size_t timers_at_once = 64;
 constexpr std::int64_t poll_every_ns = 50'000;
 constexpr std::int64_t hand_over_after_ns = 1'000'000;
@@ -98,7 +98,8 @@ void threads_driver::thread_main(worker_thread& t) noexcept {
 }
 
 std::size_t threads_driver::stop(std::int64_t limit_ns) {
-  // Who was left behind stays so: even when it has ended by now, it may be about to leave our mutex.
+  // Who was left behind stays so: even when it has ended by now, it may be about to leave our
+  // mutex.
   if (stopped_) return left_behind_;
   stopped_ = true;
   std::int64_t const deadline = monotonic_ns() + limit_ns;
@@ -152,9 +153,12 @@ runnable* threads_driver::next(worker_thread& t) noexcept {
     spent = 0;
     if (c.work >= housekeeping_every || c.attention.load(std::memory_order_relaxed)) [[unlikely]] {
       switch (housekeeping(t)) {
-        case after::go_on: break;
-        case after::again: continue;
-        case after::end: return nullptr;
+        case after::go_on:
+          break;
+        case after::again:
+          continue;
+        case after::end:
+          return nullptr;
       }
     }
     if (t.inbox.has_any()) take_inbox(t);
@@ -296,15 +300,21 @@ void threads_driver::take_inbox(worker_thread& t) noexcept {
 
 void threads_driver::push_private(worker_thread& home, runnable& r) noexcept {
   switch (home.inbox.push(r)) {
-    case private_queue::mark::none: break;
-    case private_queue::mark::parked: unpark(home); break;
-    case private_queue::mark::coreless: want_core(home); break;
+    case private_queue::mark::none:
+      break;
+    case private_queue::mark::parked:
+      unpark(home);
+      break;
+    case private_queue::mark::coreless:
+      want_core(home);
+      break;
   }
 }
 
 /// Into the ring; if it is full, half of it moves to the overflow queue, where all can take it.
 void threads_driver::push_ring(core& c, runnable& r) noexcept {
-  if (c.ring.push(r)) [[likely]] return;
+  if (c.ring.push(r)) [[likely]]
+    return;
   std::array<runnable*, run_ring::capacity / 2> half;
   std::uint32_t const n = c.ring.steal(half);
   run_list list;
@@ -364,7 +374,8 @@ void threads_driver::submit_woken(worker_thread& t, runnable& r) noexcept {
 }
 
 void threads_driver::submit_fresh(worker_thread& t, runnable& r) noexcept {
-  if (r.home == nullptr && r.priority == priority_level::normal && t.held->fresh.push(r)) [[likely]] {
+  if (r.home == nullptr && r.priority == priority_level::normal && t.held->fresh.push(r))
+      [[likely]] {
     offer(*t.held);
   } else {
     submit(t, r);

@@ -1,6 +1,7 @@
 #pragma once
 
-// scheduler/threads_driver.hpp - the scheduler on OS threads. doc/scheduler.md tells the whole story.
+// scheduler/threads_driver.hpp - the scheduler on OS threads. doc/scheduler.md tells the whole
+// story.
 //
 //   threads_driver.cpp   a worker's round: next(), housekeeping, the submit functions, start, stop
 //   idle.cpp             searching, stealing, parking, waking
@@ -21,13 +22,6 @@
 // A core's own ring is not part of it: its worker is awake and comes to it; a wake-up for the ring
 // is an offer to share, and may be missed.
 
-#include "base/slab.hpp"
-#include "scheduler/blocking_pool.hpp"
-#include "scheduler/run_list.hpp"
-#include "scheduler/scheduler.hpp"
-#include "scheduler/worker_thread.hpp"
-#include "stacks/stack_source.hpp"
-
 #include <array>
 #include <atomic>
 #include <condition_variable>
@@ -36,6 +30,13 @@
 #include <mutex>
 #include <thread>
 #include <vector>
+
+#include "base/slab.hpp"
+#include "scheduler/blocking_pool.hpp"
+#include "scheduler/run_list.hpp"
+#include "scheduler/scheduler.hpp"
+#include "scheduler/worker_thread.hpp"
+#include "stacks/stack_source.hpp"
 
 namespace otter::rts {
 
@@ -131,28 +132,28 @@ class threads_driver {
   slab_set slabs_;
   stack_source stacks_;
   blocking_pool blocking_;
-  shared_run_list overflow_;                          // normal priority
-  std::array<shared_run_list, level_count> levels_;   // the others
-  std::vector<std::unique_ptr<core>> cores_;          // constant after construction
+  shared_run_list overflow_;                         // normal priority
+  std::array<shared_run_list, level_count> levels_;  // the others
+  std::vector<std::unique_ptr<core>> cores_;         // constant after construction
 
   // --- any thread ---
-  alignas(cache_line) std::atomic<std::size_t> rarer_{0};        // in levels_: written after the push
-  std::atomic<std::size_t> core_wanted_{0};                      // size of line_
+  alignas(cache_line) std::atomic<std::size_t> rarer_{0};  // in levels_: written after the push
+  std::atomic<std::size_t> core_wanted_{0};                // size of line_
   std::atomic<bool> stopping_{false};
-  std::atomic<unsigned> wake_backoff_{0};                        // offers skipped: 2^this
-  alignas(cache_line) std::atomic<unsigned> idle_{0};            // [R1] parked, or about to be
+  std::atomic<unsigned> wake_backoff_{0};              // offers skipped: 2^this
+  alignas(cache_line) std::atomic<unsigned> idle_{0};  // [R1] parked, or about to be
   std::atomic<unsigned> searching_{0};
-  std::atomic<unsigned> wake_from_{0};                           // where wake_one() begins
-  std::atomic<bool> watchdog_asleep_{false};                     // [W1]
+  std::atomic<unsigned> wake_from_{0};        // where wake_one() begins
+  std::atomic<bool> watchdog_asleep_{false};  // [W1]
 
   // --- guarded by mutex_ ---
   mutable std::mutex mutex_;
   std::vector<std::unique_ptr<worker_thread>> threads_;  // only grows
-  std::deque<worker_thread*> line_;       // who waits for a core, in order
+  std::deque<worker_thread*> line_;                      // who waits for a core, in order
   std::vector<worker_thread*> spares_;
-  std::vector<core*> free_cores_;         // nobody could be found to hold them
-  std::size_t running_ = 0;               // threads that have not ended
-  std::size_t started_ = 0;               // threads that have begun
+  std::vector<core*> free_cores_;  // nobody could be found to hold them
+  std::size_t running_ = 0;        // threads that have not ended
+  std::size_t started_ = 0;        // threads that have begun
   std::size_t lost_ = 0;
   std::condition_variable life_changed_;  // running_ or started_
   std::condition_variable watchdog_wake_;

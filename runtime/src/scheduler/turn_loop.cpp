@@ -2,9 +2,9 @@
 
 #include "scheduler/turn_loop.hpp"
 
-#include "base/cache_line.hpp"
-
 #include <cstdlib>
+
+#include "base/cache_line.hpp"
 
 namespace otter::rts {
 namespace {

@@ -4,13 +4,12 @@
 // It ticks only while some worker runs: when all have been asleep for a second it sleeps without
 // limit, and the first worker that wakes wakes it.
 
-#include "scheduler/threads_driver.hpp"
+#include <algorithm>
+#include <chrono>
 
 #include "base/clock.hpp"
 #include "scheduler/backtrace.hpp"
-
-#include <algorithm>
-#include <chrono>
+#include "scheduler/threads_driver.hpp"
 
 namespace otter::rts {
 namespace {
@@ -116,9 +115,8 @@ void threads_driver::take_from(worker_thread& t, claim::stretch s, std::int64_t 
   // gate opens.
   captured_backtrace trace;
   if (options_.stall_backtraces) trace.capture(t.tid);
-  stall_report const report{t.current(), ran_for,
-                            t.waiting_frames.load(std::memory_order_relaxed), trace.frames(),
-                            trace.depth()};
+  stall_report const report{t.current(), ran_for, t.waiting_frames.load(std::memory_order_relaxed),
+                            trace.frames(), trace.depth()};
   hooks_.stalled(owner_, report);
 }
 

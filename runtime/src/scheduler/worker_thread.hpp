@@ -3,11 +3,6 @@
 // scheduler/worker_thread.hpp - the thread half of "a worker is a thread plus a core", as the
 // threads driver sees it: what cannot move.
 
-#include "scheduler/core.hpp"
-#include "scheduler/private_queue.hpp"
-#include "scheduler/scheduler.hpp"
-#include "scheduler/turn_loop.hpp"
-
 #include <sys/types.h>
 
 #include <array>
@@ -18,6 +13,11 @@
 #include <mutex>
 #include <thread>
 #include <vector>
+
+#include "scheduler/core.hpp"
+#include "scheduler/private_queue.hpp"
+#include "scheduler/scheduler.hpp"
+#include "scheduler/turn_loop.hpp"
 
 namespace otter::rts {
 
@@ -39,11 +39,11 @@ constexpr std::size_t index_of(priority_level p) noexcept { return static_cast<s
 
 /// Where a thread is in its life, for the slow paths.
 enum class thread_status : std::uint8_t {
-  holding,   ///< has a core
-  in_line,   ///< waits for a core because it has something to do with it
-  spare,     ///< waits for a core, with nothing to do of its own
-  stuck,     ///< in user code, and its core was taken
-  lost,      ///< likewise, and what it runs has been abandoned: it is refused
+  holding,  ///< has a core
+  in_line,  ///< waits for a core because it has something to do with it
+  spare,    ///< waits for a core, with nothing to do of its own
+  stuck,    ///< in user code, and its core was taken
+  lost,     ///< likewise, and what it runs has been abandoned: it is refused
   ended,
 };
 
@@ -60,9 +60,9 @@ struct worker_thread : worker {
 
   // --- ready here and nowhere else ---
   std::array<run_list, level_count> own;
-  std::size_t own_left = 0;    ///< what is left of the round in own[normal]
-  std::size_t own_rarer = 0;   ///< how many in the other levels
-  bool spins = false;          ///< looks around for a moment before it sleeps
+  std::size_t own_left = 0;   ///< what is left of the round in own[normal]
+  std::size_t own_rarer = 0;  ///< how many in the other levels
+  bool spins = false;         ///< looks around for a moment before it sleeps
   std::vector<std::uint32_t> seen_position, least_ring, least_fresh;  ///< search(), by core
 
   /// Written by the thread, and by whoever gives or takes the core while the thread is known to

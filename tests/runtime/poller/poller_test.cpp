@@ -2,16 +2,15 @@
 
 #include "poller/poller.hpp"
 
-#include "base/clock.hpp"
-
-#include <catch2/catch.hpp>
-
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <catch2/catch.hpp>
 #include <system_error>
 #include <thread>
+
+#include "base/clock.hpp"
 
 using namespace otter::rts;
 

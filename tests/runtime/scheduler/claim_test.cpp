@@ -8,7 +8,6 @@
 #include "scheduler/claim.hpp"
 
 #include <catch2/catch.hpp>
-
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -20,13 +19,13 @@ namespace {
 /// One world: the claim, and what really happened with the core.
 struct world {
   claim word;
-  bool taken = false;          // by the watchdog, and not given back
-  bool in_runtime = true;      // the thread believes so
-  bool waits = false;          // the thread was refused and waits for a core
-  claim::stretch seen = 0;     // what the watchdog looked at before it decides
+  bool taken = false;       // by the watchdog, and not given back
+  bool in_runtime = true;   // the thread believes so
+  bool waits = false;       // the thread was refused and waits for a core
+  claim::stretch seen = 0;  // what the watchdog looked at before it decides
   bool has_seen = false;
-  int stretches = 0;           // of user code begun by the thread
-  int seen_in = 0;             // the stretch that the watchdog saw
+  int stretches = 0;  // of user code begun by the thread
+  int seen_in = 0;    // the stretch that the watchdog saw
 };
 
 enum class step { leave, enter, give_back, look, take };

@@ -1,10 +1,9 @@
 // Priorities: strict for max and high, low mixed in seldom, and no queue forgotten within a level.
 
-#include "scheduler_support.hpp"
-
 #include <catch2/catch.hpp>
-
 #include <string>
+
+#include "scheduler_support.hpp"
 
 using namespace scheduler_tests;
 

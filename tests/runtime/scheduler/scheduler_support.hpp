@@ -3,8 +3,6 @@
 // What the scheduler's tests share: runnables made of functions, and waiting for a condition
 // without looking at the clock.
 
-#include "scheduler/scheduler.hpp"
-
 #include <atomic>
 #include <condition_variable>
 #include <functional>
@@ -12,6 +10,8 @@
 #include <mutex>
 #include <utility>
 #include <vector>
+
+#include "scheduler/scheduler.hpp"
 
 namespace scheduler_tests {
 

@@ -1,17 +1,15 @@
 // Work finds a worker: foreign submits, stealing, wake-ups, and none of them when nothing is to do.
 
-#include "scheduler_support.hpp"
-
-#include "poller/poller.hpp"
-
-#include <catch2/catch.hpp>
-
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include <catch2/catch.hpp>
 #include <condition_variable>
 #include <set>
 #include <thread>
+
+#include "poller/poller.hpp"
+#include "scheduler_support.hpp"
 
 using namespace scheduler_tests;
 

@@ -1,10 +1,9 @@
 // The simulation: the same seed is the same run, another seed another one, and time is virtual.
 
-#include "scheduler_support.hpp"
-
 #include <catch2/catch.hpp>
-
 #include <set>
+
+#include "scheduler_support.hpp"
 
 using namespace scheduler_tests;
 

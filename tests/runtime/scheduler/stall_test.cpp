@@ -1,11 +1,10 @@
 // Runnables that do not come back: their cores move, nobody else stands still, and what was
 // waiting on their thread goes on when they end - or is abandoned.
 
-#include "scheduler_support.hpp"
-
 #include <catch2/catch.hpp>
-
 #include <thread>
+
+#include "scheduler_support.hpp"
 
 using namespace scheduler_tests;
 
@@ -17,7 +16,7 @@ struct seen_by_hooks {
   std::atomic<runnable*> stalled{nullptr};
   std::atomic<std::size_t> waiting_frames{0};
   std::atomic<std::size_t> depth{0};
-  std::atomic<runnable*> wanted{nullptr};     // to be abandoned
+  std::atomic<runnable*> wanted{nullptr};  // to be abandoned
   std::atomic<runnable*> abandoned{nullptr};
   std::atomic<bool> abandoned_on_worker{false};
   std::atomic<std::size_t> too_many{0};
@@ -226,7 +225,8 @@ TEST_CASE("a stall report carries a backtrace if it is wanted", "[scheduler][sta
   REQUIRE(stuck_done.wait());
 }
 
-TEST_CASE("an abandoned runnable is refused, and its thread serves others", "[scheduler][abandon]") {
+TEST_CASE("an abandoned runnable is refused, and its thread serves others",
+          "[scheduler][abandon]") {
   seen_by_hooks hooks;
   countdown abandon_seen(1), frame_done(1), left(1), later(1);
   hooks.abandon_seen = &abandon_seen;

@@ -1,8 +1,8 @@
 // Timers on the threads driver: never early, all of them, and cancelled exactly once.
 
-#include "scheduler_support.hpp"
-
 #include <catch2/catch.hpp>
+
+#include "scheduler_support.hpp"
 
 using namespace scheduler_tests;
 

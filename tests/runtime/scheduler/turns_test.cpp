@@ -1,12 +1,11 @@
 // Turns, suspension and stacks, as a runnable on the threads driver sees them.
 
-#include "scheduler_support.hpp"
-
 #include <catch2/catch.hpp>
-
 #include <stdexcept>
 #include <string>
 #include <thread>
+
+#include "scheduler_support.hpp"
 
 using namespace scheduler_tests;
 
