@@ -194,7 +194,9 @@ TEST_CASE("a start that takes too long is killed", "[start][GS-6][PL-3]") {
         beginner::start_link({.name = "beginner", .timeout = 5ms}, how::slowly, otter::self());
     report.check("timeout", !server && server.error().what == start_error::kind::timeout);
     report.check("it is gone", !otter::whereis("beginner"));
-    report.equal("it was constructed", trace::next(), "constructed named");
+    // Whether it got as far as its constructor within the limit is the machine's business; what it
+    // told, if it did, is here already: it is dead, and nothing else may follow.
+    otter::receive([](trace::saw const&) {}, otter::after(0s));
     report.check("nothing is left in the mailbox", trace::mailbox_is_empty());
   });
 }
