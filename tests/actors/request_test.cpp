@@ -69,6 +69,29 @@ class asker : public otter::gen_server<asker> {
   otter::sent_request<int> second_;
 };
 
+/// A process of one's own making that does the same.
+class reactive_asker final : public otter::reactive {
+ public:
+  reactive_asker(otter::pid oracle, otter::pid watcher) : oracle_(oracle), watcher_(watcher) {}
+
+  void start() override {
+    first_ = otter::send_request(oracle_, oracle::ask{1});
+    second_ = otter::send_request(oracle_, oracle::ask{2});
+    otter::cast(oracle_, oracle::answer{2, 20});
+  }
+  void handle(otter::event& e) override {
+    if (otter::check_response(e, first_)) trace::tell(watcher_, "first");
+    if (auto got = otter::check_response(e, second_))
+      trace::tell(watcher_, "second " + std::to_string(got->value()));
+  }
+
+ private:
+  otter::pid oracle_;
+  otter::pid watcher_;
+  otter::sent_request<int> first_;
+  otter::sent_request<int> second_;
+};
+
 }  // namespace request_test
 
 using request_test::oracle;
@@ -132,6 +155,28 @@ TEST_CASE("the end of the server is the response, and the only one", "[request][
     auto none = otter::receive_response(other, trace::patience);
     report.check("end", none && !*none && none->error() == otter::exit_reason::normal());
     report.check("nothing is left in the mailbox", trace::mailbox_is_empty());
+  });
+}
+
+TEST_CASE("a response reaches a server between two callbacks", "[request][GC-14]") {
+  on_every_driver([](driver_report& report) {
+    auto server = oracle::start_link().value();
+    auto asker = request_test::asker::start_link(otter::self()).value();
+    otter::cast(asker, request_test::asker::go{server});
+    report.equal("response", trace::next(), "second 20");
+    otter::cast(server, oracle::answer{1, 10});
+    report.equal("response", trace::next(), "first");
+  });
+}
+
+TEST_CASE("a response reaches a reactive as an event", "[request][GC-14]") {
+  on_every_driver([](driver_report& report) {
+    auto server = oracle::start_link().value();
+    otter::spawn_reactive(
+        {.link = true}, otter::make_reactive<request_test::reactive_asker>(server, otter::self()));
+    report.equal("response", trace::next(), "second 20");
+    otter::cast(server, oracle::answer{1, 10});
+    report.equal("response", trace::next(), "first");
   });
 }
 

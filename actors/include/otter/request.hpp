@@ -7,7 +7,7 @@
 //   otter::receive_response()   waits for the response; a late one is given up
 //   otter::wait_response()      waits for the response; may be waited for again
 //   otter::any_response         a response that reached a server between two callbacks
-//   otter::check_response()     is it the one to this request?
+//   otter::check_response()     is it the one to this request? For servers, and for reactives
 //   otter::request_ids<R, L>    many requests, each with a label; the first response wins
 //
 // A response is either the answer or why there will be none, never both. A request to a server that
@@ -19,6 +19,7 @@
 #include <otter/error.hpp>
 #include <otter/gen.hpp>
 #include <otter/message.hpp>
+#include <otter/reactive.hpp>
 #include <otter/timer.hpp>
 #include <utility>
 #include <vector>
@@ -136,6 +137,15 @@ std::optional<response<Reply>> check_response(any_response& arrived,
   detail::response got;
   if (arrived.envelope() == nullptr || !detail::take_response(*arrived.envelope(), id, got))
     return std::nullopt;
+  return detail::typed_response<Reply>(got);
+}
+
+/// The same for a reactive, upon an event of kind reply.
+template <class Reply>
+std::optional<response<Reply>> check_response(event& arrived, sent_request<Reply> const& id) {
+  if (arrived.what() != event::kind::reply) return std::nullopt;
+  detail::response got;
+  if (!detail::take_response(*arrived.envelope(), id, got)) return std::nullopt;
   return detail::typed_response<Reply>(got);
 }
 
