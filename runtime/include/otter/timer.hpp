@@ -6,20 +6,25 @@
 //   otter::start_timer()    the same, wrapped in `timeout<T>` with the timer's ref
 //   otter::cancel_timer()   stops one
 //   otter::read_timer()     how long is left?
-//   otter::send_interval(), exit_after(), kill_after()
+//   otter::send_interval(), apply_after(), apply_interval(), exit_after(), kill_after()
+//   otter::node_clock       the clock that all of them go by
 //
 // Never early, on the monotonic clock (TM-2). A timer ends with the process that it is for, so
 // timers of dead processes do not accumulate. To give a receive a limit, use otter::after().
 
 #include <chrono>
+#include <functional>
 #include <optional>
 #include <otter/detail/envelope.hpp>
 #include <otter/duration.hpp>
 #include <otter/exit_reason.hpp>
 #include <otter/message.hpp>
 #include <otter/pid.hpp>
+#include <otter/reactive.hpp>
 #include <otter/ref.hpp>
+#include <otter/spawn.hpp>
 #include <string_view>
+#include <utility>
 
 namespace otter {
 
@@ -51,6 +56,8 @@ node_clock::time_point due_after(duration delay);
 timer_ref reserve_timer(pid to, node_clock::time_point due);
 void arm_timer(timer_ref timer, envelope_ptr message) noexcept;
 timer_ref start_interval(duration every, pid to, any_message (*copy)(any_message&), any_message m);
+timer_ref start_apply_interval(duration every, std::function<reactive_ptr()> next);
+timer_ref start_apply(duration delay, reactive_ptr body);
 }  // namespace detail
 
 /// Sends `message` to `to` after `delay`.
@@ -75,14 +82,26 @@ template <class Message>
 timer_ref send_at(node_clock::time_point when, pid to, Message&& message) {
   return detail::start_message_timer(when, to, detail::pack_plain(std::forward<Message>(message)));
 }
+template <class Message>
+timer_ref send_at(node_clock::time_point when, std::string_view name, Message&& message) {
+  return detail::start_message_timer(when, name,
+                                     detail::pack_plain(std::forward<Message>(message)));
+}
 
 /// As send_after(), but a `timeout<Message>` arrives that carries the timer's ref (TM-1).
 template <class Message>
-timer_ref start_timer(duration delay, pid to, Message message) {
-  timer_ref ref = detail::reserve_timer(to, detail::due_after(delay));
-  detail::arm_timer(ref, detail::pack<timeout<Message>>(detail::signal_kind::message,
-                                                        timeout<Message>{ref, std::move(message)}));
+timer_ref start_timer_at(node_clock::time_point when, pid to, Message message) {
+  // The envelope first: once the ref is handed out, nothing can fail any more.
+  detail::envelope_ptr e = detail::pack<timeout<Message>>(detail::signal_kind::message,
+                                                          timeout<Message>{{}, std::move(message)});
+  timer_ref const ref = detail::reserve_timer(to, when);
+  static_cast<timeout<Message>*>(e->payload())->timer = ref;
+  detail::arm_timer(ref, std::move(e));
   return ref;
+}
+template <class Message>
+timer_ref start_timer(duration delay, pid to, Message message) {
+  return start_timer_at(detail::due_after(delay), to, std::move(message));
 }
 
 /// Stops a timer: what was left of it, and its message will never arrive; or nothing if it had
@@ -111,9 +130,24 @@ timer_ref send_interval(duration every, pid to, Message message) {
       every, to, [](any_message& m) { return any_message::of(Message(*m.get_if<Message>())); },
       any_message::of(std::move(message)));
 }
-/// True if the interval was running.
+/// Runs `f()` after `delay`, in a process of its own.
+template <class Function>
+timer_ref apply_after(duration delay, Function f) {
+  return detail::start_apply(delay, detail::make_function_body(std::move(f)));
+}
+/// Runs a copy of `f` every `every`, each time in a process of its own: the k-th at start +
+/// k * every, whether the one before has ended or not. Ends with the caller or cancel_interval().
+template <class Function>
+timer_ref apply_interval(duration every, Function f) {
+  return detail::start_apply_interval(
+      every, [f = std::move(f)] { return detail::make_function_body(Function(f)); });
+}
+/// Ends what send_interval(), apply_interval() or apply_after() has started: true if that was
+/// still there. What it did before arrives; one tick may be on its way.
+///
+/// Called from: a process, or an attached thread. Blocks: never. Exits: never. Throws: never.
 bool cancel_interval(timer_ref interval) noexcept;
-/// Sends an exit signal after `delay`.
+/// Sends an exit signal after `delay`, as if the caller sent it then; cancel_timer() stops it.
 timer_ref exit_after(duration delay, pid to, exit_reason reason);
 timer_ref kill_after(duration delay, pid to);
 

@@ -192,4 +192,11 @@ std::size_t name_table::size() const noexcept {
   return names_.size();
 }
 
+std::size_t name_table::capacity() const noexcept {
+  std::lock_guard lock(mutex_);
+  std::size_t sum = 0;
+  for (auto const& t : tables_) sum += t->mask + 1;
+  return sum;
+}
+
 }  // namespace otter::rts

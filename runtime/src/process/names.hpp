@@ -78,6 +78,8 @@ class name_table {
   std::string name_of(std::uint64_t bits) const;
   std::vector<std::string> all() const;
   std::size_t size() const noexcept;
+  /// Slots of all tables together: what names that are gone may cost.
+  std::size_t capacity() const noexcept;
 
  private:
   struct digest {
