@@ -29,7 +29,7 @@ handler const* find(std::span<handler const> table, type_descriptor const& type)
 std::string message_text(event& e) {
   type_descriptor const* type = e.type();
   if (type == nullptr) return "none";
-  if (!type->trivially_destructible) return std::string(type->name);
+  if (e.taken() || !type->trivially_destructible) return std::string(type->name);
   text_sink out(max_report_part);
   type->print(out, e.payload());
   return out.text() == type->name ? std::string(type->name)

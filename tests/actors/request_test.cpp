@@ -6,6 +6,7 @@
 #include <otter/error.hpp>
 #include <otter/exit.hpp>
 #include <otter/gen_server.hpp>
+#include <stdexcept>
 #include <string>
 
 #include "on_every_driver.hpp"
@@ -58,12 +59,17 @@ class asker : public otter::gen_server<asker> {
     otter::cast(g.oracle, oracle::answer{2, 20});
   }
   void handle_info(otter::any_response& r) {
-    if (otter::check_response(r, first_)) trace::tell(watcher_, "first");
-    if (auto got = otter::check_response(r, second_))
-      trace::tell(watcher_, "second " + std::to_string(got->value()));
+    if (!watcher_) throw std::runtime_error("nobody watches");
+    if (auto got = otter::check_response(r, first_)) tell("first", *got);
+    if (auto got = otter::check_response(r, second_)) tell("second", *got);
   }
 
  private:
+  void tell(std::string which, otter::response<int> const& got) {
+    trace::tell(watcher_,
+                which + (got ? " " + std::to_string(*got) : " failed: " + to_string(got.error())));
+  }
+
   otter::pid watcher_;
   otter::sent_request<int> first_;
   otter::sent_request<int> second_;
@@ -158,14 +164,31 @@ TEST_CASE("the end of the server is the response, and the only one", "[request][
   });
 }
 
-TEST_CASE("a response reaches a server between two callbacks", "[request][GC-14]") {
+TEST_CASE("a server gets responses between its callbacks and recognises its own",
+          "[request][GC-14]") {
+  on_every_driver([](driver_report& report) {
+    auto server = oracle::start().value();
+    auto client = request_test::asker::start_link(otter::self()).value();
+    otter::cast(client, request_test::asker::go{server});
+    report.equal("the second", trace::next(), "second 20");
+    otter::cast(server, oracle::answer{1, 10});
+    report.equal("the first", trace::next(), "first 10");
+    otter::cast(client, request_test::asker::go{server});
+    report.equal("the second again", trace::next(), "second 20");
+
+    otter::stop(server);
+    report.equal("the end of the oracle is a response", trace::next(), "first failed: normal");
+  });
+}
+
+TEST_CASE("a server that fails over a response is reported with what it was",
+          "[request][GC-14][GS-32]") {
   on_every_driver([](driver_report& report) {
     auto server = oracle::start_link().value();
-    auto asker = request_test::asker::start_link(otter::self()).value();
-    otter::cast(asker, request_test::asker::go{server});
-    report.equal("response", trace::next(), "second 20");
-    otter::cast(server, oracle::answer{1, 10});
-    report.equal("response", trace::next(), "first");
+    auto client = request_test::asker::start(otter::pid{}).value();
+    auto watch = otter::monitor(client);
+    otter::cast(client, request_test::asker::go{server});
+    report.check("reason", trace::end_of(watch).find("nobody watches") != std::string::npos);
   });
 }
 

@@ -263,7 +263,7 @@ struct thunks {
   }
   static void response(void* server, event& e, step& out) {
     auto& s = *static_cast<Server*>(server);
-    any_response r(any_message{envelope_ptr(e.release())});  // take() is for plain messages
+    any_response r(envelope_ptr(e.release()));
     run_callback<outcome>(out, "handle_info", [&]() { return s.handle_info(r); });
   }
   static void idle(void* server, event&, step& out) {

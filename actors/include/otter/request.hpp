@@ -42,13 +42,13 @@ using response = tl::expected<Reply, exit_reason>;
 /// A response that arrived as an event of a server; see check_response(). Owns it.
 class any_response {
  public:
-  explicit any_response(any_message m) noexcept : message_(std::move(m)) {}
+  explicit any_response(detail::envelope_ptr e) noexcept : envelope_(std::move(e)) {}
   /// To which request.
-  [[nodiscard]] request_id id() noexcept { return detail::response_id(*message_.envelope()); }
-  [[nodiscard]] detail::envelope* envelope() noexcept { return message_.envelope(); }
+  [[nodiscard]] request_id id() noexcept { return detail::response_id(*envelope_); }
+  [[nodiscard]] detail::envelope* envelope() noexcept { return envelope_.get(); }
 
  private:
-  any_message message_;
+  detail::envelope_ptr envelope_;
 };
 
 namespace detail {
@@ -135,8 +135,7 @@ template <class Reply>
 std::optional<response<Reply>> check_response(any_response& arrived,
                                               sent_request<Reply> const& id) {
   detail::response got;
-  if (arrived.envelope() == nullptr || !detail::take_response(*arrived.envelope(), id, got))
-    return std::nullopt;
+  if (!detail::take_response(*arrived.envelope(), id, got)) return std::nullopt;
   return detail::typed_response<Reply>(got);
 }
 
@@ -233,7 +232,7 @@ class request_ids {
   /// Is `arrived` for one of them?
   found check(any_response& arrived, collect then = collect::remove) {
     if (ids_.empty()) return {};
-    const std::size_t which = arrived.envelope() == nullptr ? ids_.size() : position(arrived.id());
+    const std::size_t which = position(arrived.id());
     detail::response got;
     if (which == ids_.size() || !detail::take_response(*arrived.envelope(), ids_[which], got))
       return {collected_state::no_reply, {}, {}};

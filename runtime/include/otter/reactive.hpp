@@ -42,29 +42,32 @@ class event {
     ready,    ///< a port has something for this process; see the port's header
   };
 
-  kind what() const noexcept;
-  /// Type of the payload, or null for a timeout.
-  type_descriptor const* type() const noexcept { return envelope_->type; }
-  /// The payload if it is a `T`, else null; it may be moved from.
+  kind what() const noexcept { return what_; }
+  /// Type of the payload, or null for a timeout. Still known after take().
+  type_descriptor const* type() const noexcept { return type_; }
+  /// The payload if it is a `T`, else null; it may be moved from. Null after take().
   template <class T>
   T* get_if() noexcept {
-    if (envelope_->type == nullptr || !same_type(*envelope_->type, descriptor_of<T>()))
-      return nullptr;
+    if (taken() || type_ == nullptr || !same_type(*type_, descriptor_of<T>())) return nullptr;
     return static_cast<T*>(envelope_->payload());
   }
+  /// Called from: whoever has not taken it.
   void* payload() noexcept { return envelope_->payload(); }
+  bool taken() const noexcept { return envelope_ == nullptr; }
   /// Who asked: for a request or a system message, else a false `from`.
   from caller() const noexcept;
   std::uint64_t token() const noexcept;
-  /// Takes the message out, to keep it or to send it on. Not for requests: theirs stays.
+  /// Takes a plain message out, to keep it or to send it on; of another kind nothing is taken.
   any_message take() noexcept;
 
-  explicit event(detail::envelope* e) noexcept : envelope_(e) {}
+  explicit event(detail::envelope* e) noexcept;
   detail::envelope* release() noexcept { return std::exchange(envelope_, nullptr); }
   detail::envelope* envelope() noexcept { return envelope_; }
 
  private:
   detail::envelope* envelope_;
+  type_descriptor const* type_;
+  kind what_;
 };
 
 /// The body of a process. All its functions are called in the process, one at a time.

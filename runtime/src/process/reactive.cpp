@@ -13,42 +13,46 @@ using rts::here;
 using rts::process;
 using rts::runtime_entry;
 
-event::kind event::what() const noexcept {
+namespace {
+
+event::kind kind_of(detail::signal_kind kind) noexcept {
   using detail::signal_kind;
-  switch (envelope_->kind) {
+  switch (kind) {
     case signal_kind::cast:
-      return kind::cast;
+      return event::kind::cast;
     case signal_kind::request:
-      return kind::request;
+      return event::kind::request;
     case signal_kind::reply:
     case signal_kind::call_failed:
-      return kind::reply;
+      return event::kind::reply;
     case signal_kind::timeout:
-      return kind::timeout;
+      return event::kind::timeout;
     case signal_kind::system:
-      return kind::system;
+      return event::kind::system;
     case signal_kind::ready:
-      return kind::ready;
+      return event::kind::ready;
     default:
-      return kind::message;
+      return event::kind::message;
   }
 }
 
+}  // namespace
+
+event::event(detail::envelope* e) noexcept
+    : envelope_(e), type_(e->type), what_(kind_of(e->kind)) {}
+
 from event::caller() const noexcept {
-  if (envelope_->kind != detail::signal_kind::request &&
-      envelope_->kind != detail::signal_kind::system)
-    return {};
+  if (taken() || (what_ != kind::request && what_ != kind::system)) return {};
   return static_cast<detail::request_envelope*>(envelope_)->caller;
 }
 
 std::uint64_t event::token() const noexcept {
-  return envelope_->kind == detail::signal_kind::timeout
-             ? static_cast<detail::id_envelope*>(envelope_)->id
-             : 0;
+  if (taken() || what_ != kind::timeout) return 0;
+  return static_cast<detail::id_envelope*>(envelope_)->id;
 }
 
 any_message event::take() noexcept {
-  if (envelope_->kind != detail::signal_kind::message) return {};
+  if (taken() || envelope_->kind != detail::signal_kind::message) return {};
   return any_message(detail::envelope_ptr(release()));
 }
 
