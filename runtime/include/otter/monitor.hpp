@@ -62,18 +62,20 @@ namespace detail {
 /// Makes the message of a tagged monitor out of the `down`; `tag` is the tag's envelope, reused.
 using down_maker = envelope_ptr (*)(envelope_ptr tag, down&& what);
 monitor_ref monitor_tagged(pid target, envelope_ptr tag, down_maker make);
+template <class Tag>
+envelope_ptr make_tagged(envelope_ptr tag, down&& what) {
+  return pack<tagged_down<Tag>>(
+      signal_kind::message,
+      tagged_down<Tag>{std::move(*static_cast<Tag*>(tag->payload())), std::move(what)});
+}
 }  // namespace detail
 
 /// Watches `target`; a `tagged_down<Tag>` arrives in place of `down`.
 template <class Tag>
 monitor_ref monitor_with_tag(pid target, Tag tag) {
-  return detail::monitor_tagged(
-      target, detail::pack<Tag>(detail::signal_kind::message, std::move(tag)),
-      [](detail::envelope_ptr t, down&& what) {
-        return detail::pack<tagged_down<Tag>>(
-            detail::signal_kind::message,
-            tagged_down<Tag>{std::move(*static_cast<Tag*>(t->payload())), std::move(what)});
-      });
+  return detail::monitor_tagged(target,
+                                detail::pack<Tag>(detail::signal_kind::message, std::move(tag)),
+                                detail::make_tagged<Tag>);
 }
 
 /// Stops watching; after it no new message for `ref` can be queued. One that is queued already

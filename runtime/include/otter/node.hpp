@@ -33,6 +33,7 @@ struct node_event {
     crash,              ///< a process ended by an exception that nobody caught
     stall,              ///< user code has not reached a safe point for longer than stall_limit
     process_abandoned,  ///< a kill was not obeyed within kill_limit
+    large_heap,         ///< a process holds more than its max_heap_size
     long_queue,         ///< a mailbox went above the threshold; or below it again
     report,             ///< a behaviour's report
     failure,            ///< something the operator should know
@@ -56,6 +57,8 @@ struct node_options {
   /// Two thresholds of the long-queue alarm, messages; 0: off.
   std::uint32_t long_queue_on = 0;
   std::uint32_t long_queue_off = 0;
+  /// For processes whose spawn_options say nothing else.
+  otter::max_heap_size max_heap_size = {};
   /// Prints process, name, stack size and backtrace when a stack overflows; chains to the handler
   /// that it found. Off in a library, since signal handlers are the program's.
   bool crash_report = false;

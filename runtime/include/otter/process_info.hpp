@@ -35,7 +35,7 @@ enum class info_item : unsigned char {
   message_queue_len,  // std::uint64_t
   messages,           // std::vector<std::string>: the first 32, each cut to 256 bytes
   links,              // std::vector<pid>
-  monitors,           // std::vector<pid>: whom it watches, duplicates included
+  monitors,           // std::vector<monitored>: whom it watches, duplicates included
   monitored_by,       // std::vector<pid>
   trap_exit,          // bool
   group_leader,       // pid
@@ -45,12 +45,22 @@ enum class info_item : unsigned char {
   stack_size,         // std::uint64_t: bytes it holds now, 0 between two events
   reductions,         // std::uint64_t
   initial_call,       // std::string
+  max_heap_size,      // otter::max_heap_size
+  waiting_in,         // std::string: the call that it waits in, or empty
+};
+
+/// Whom a process watches: a process, or who had a name when it was looked up (PI-3).
+struct monitored {
+  pid process;
+  std::string name;  ///< empty: watched by pid
+  friend bool operator==(monitored const&, monitored const&) = default;
 };
 
 enum class process_status : unsigned char { running, runnable, waiting, exiting, suspended };
 
-using info_value = std::variant<bool, std::uint64_t, std::string, pid, std::vector<pid>,
-                                std::vector<std::string>, otter::priority, process_status>;
+using info_value =
+    std::variant<bool, std::uint64_t, std::string, pid, std::vector<pid>, std::vector<std::string>,
+                 otter::priority, process_status, std::vector<monitored>, otter::max_heap_size>;
 
 struct info {
   info_item item;

@@ -3,6 +3,7 @@
 // otter/spawn.hpp - starting processes that run a function.
 //
 //   otter::spawn(), spawn_link(), spawn_monitor()   start a process
+//   otter::spawn_monitor_with_tag()                 its `down` comes with a tag
 //   otter::spawn_options                            how
 //   otter::self()                                   the calling process
 //
@@ -44,6 +45,15 @@ struct mailbox_limit {
   overflow policy = overflow::kill;
 };
 
+/// What may be done about a process that holds too much memory (PI-12). Counted is what the runtime
+/// knows of: its blocks, the messages that wait, and what it said with account_memory().
+struct max_heap_size {
+  std::size_t size = 0;      ///< bytes; 0: no limit
+  bool kill = true;          ///< ends it with reason killed, which cannot be trapped
+  bool error_logger = true;  ///< reports it
+  friend bool operator==(max_heap_size const&, max_heap_size const&) = default;
+};
+
 struct spawn_options {
   bool link = false;                       ///< linked to the caller from the start (L-8)
   std::optional<alias_mode> monitor = {};  ///< monitored by the caller from the start (SP-3)
@@ -52,7 +62,8 @@ struct spawn_options {
   otter::priority priority = otter::priority::normal;
   std::size_t stack_size = 0;  ///< bytes, for a function that needs much; 0: default
   mailbox_limit max_mailbox = {};
-  pid group_leader = {};  ///< none: the caller's (SP-2)
+  pid group_leader = {};                                   ///< none: the caller's (SP-2)
+  std::optional<otter::max_heap_size> max_heap_size = {};  ///< none: the node's
 };
 
 /// What a start with a monitor returns.
@@ -66,6 +77,9 @@ namespace detail {
 /// Spawns a process around `body`, which it takes over. Throws: error(system_limit, badarg),
 /// std::bad_alloc; then nothing has been started and `body` is destroyed.
 spawned spawn_body(spawn_options const& options, reactive_ptr body);
+/// As it, with a monitor whose `down` is made by `make`.
+spawned spawn_body_tagged(spawn_options const& options, reactive_ptr body, envelope_ptr tag,
+                          down_maker make);
 
 /// The body of a process that runs one function and ends.
 template <class Function, class... Args>
@@ -130,6 +144,16 @@ requires std::is_invocable_v<std::decay_t<Function>, std::decay_t<Args>...> spaw
 spawn_monitor(Function&& f, Args&&... args) {
   return spawn(spawn_options{.monitor = alias_mode::none}, std::forward<Function>(f),
                std::forward<Args>(args)...);
+}
+
+/// As spawn_monitor(); a tagged_down<Tag> arrives in place of `down` (MO-10). The monitor's alias
+/// is that of `options`, if it has one.
+template <class Tag, class Function, class... Args>
+spawned spawn_monitor_with_tag(Tag tag, spawn_options options, Function&& f, Args&&... args) {
+  if (!options.monitor) options.monitor = alias_mode::none;
+  return detail::spawn_body_tagged(
+      options, detail::make_function_body(std::forward<Function>(f), std::forward<Args>(args)...),
+      detail::pack<Tag>(detail::signal_kind::message, std::move(tag)), detail::make_tagged<Tag>);
 }
 
 }  // namespace otter

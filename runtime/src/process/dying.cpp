@@ -160,11 +160,11 @@ bool process::tell_watchers(int& portion) noexcept {
 
 bool process::drop_own_refs(int& portion) noexcept {
   while (own_ref* r = own_refs_.pop_any()) {
-    if (r->target > 1)
-      send_peer_signal(
-          *system_,
-          r->what == own_ref::purpose::monitor ? signal_kind::demonitor : signal_kind::cancel_call,
-          r->target, self_pid(), r->id);
+    bool const watches =
+        r->what == own_ref::purpose::monitor || (r->what == own_ref::purpose::spawn && r->monitors);
+    if (r->target > 1 && (watches || r->what == own_ref::purpose::request))
+      send_peer_signal(*system_, watches ? signal_kind::demonitor : signal_kind::cancel_call,
+                       r->target, self_pid(), r->id);
     drop_own_ref(*r);
     if (--portion <= 0) return false;
   }

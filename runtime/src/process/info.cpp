@@ -71,9 +71,11 @@ std::vector<info> process::facts(std::vector<info_item> const& items) {
         break;
       }
       case info_item::monitors: {
-        std::vector<pid> who;
+        std::vector<monitored> who;
         own_refs_.for_each([&](own_ref const& r) {
-          if (r.what == own_ref::purpose::monitor) who.push_back(system_->make_pid_of(r.target));
+          if (r.what != own_ref::purpose::monitor) return;
+          who.push_back({r.target == 0 ? pid{} : system_->make_pid_of(r.target),
+                         r.name != nullptr ? *r.name : std::string()});
         });
         value = std::move(who);
         break;
@@ -98,14 +100,15 @@ std::vector<info> process::facts(std::vector<info_item> const& items) {
       case info_item::priority:
         value = static_cast<otter::priority>(priority);
         break;
-      case info_item::memory: {
-        std::uint64_t bytes = sizeof(process) + links_.size() * sizeof(link_entry) +
-                              open_requests_.size() * sizeof(request_envelope) +
-                              own_refs_.size() * sizeof(own_ref);
-        for (envelope* e = *mailbox_.first(); e != nullptr; e = e->next) bytes += e->bytes;
-        value = bytes;
+      case info_item::memory:
+        value = memory_in_use();
         break;
-      }
+      case info_item::max_heap_size:
+        value = heap_limit();
+        break;
+      case info_item::waiting_in:
+        value = std::string(waiting_in_ != nullptr ? waiting_in_ : "");
+        break;
       case info_item::stack_size:
         value = std::uint64_t{frames != nullptr ? frames->size() : 0};
         break;

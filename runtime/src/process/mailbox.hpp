@@ -27,12 +27,15 @@ class mailbox {
   envelope** end() noexcept { return tail_; }
   bool empty() const noexcept { return head_ == nullptr; }
   std::uint32_t size() const noexcept { return size_; }
+  /// Bytes of the blocks that wait, in whole cache lines as the slab gives them.
+  std::uint64_t bytes() const noexcept { return std::uint64_t{lines_} * 64; }
 
   void append(envelope* e) noexcept {
     e->next = nullptr;
     *tail_ = e;
     tail_ = &e->next;
     ++size_;
+    lines_ += lines_of(e);
   }
 
   /// Inserts before what `place` points at; `place` still names the new envelope.
@@ -42,6 +45,7 @@ class mailbox {
     if (tail_ == place) tail_ = &e->next;
     // A marker at this place stays in front of what was inserted: it is looked at, not missed.
     ++size_;
+    lines_ += lines_of(e);
   }
 
   envelope* remove(envelope** place) noexcept {
@@ -51,6 +55,7 @@ class mailbox {
     if (marker_ == &e->next) marker_ = place;
     if (waiting_at == &e->next) waiting_at = place;
     --size_;
+    lines_ -= lines_of(e);
     return e;
   }
 
@@ -72,11 +77,14 @@ class mailbox {
   envelope** waiting_at = nullptr;
 
  private:
+  static std::uint32_t lines_of(envelope const* e) noexcept { return (e->bytes + 63) / 64; }
+
   envelope* head_ = nullptr;
   envelope** tail_;
   envelope** marker_ = nullptr;
   std::uint64_t marker_id_ = 0;
   std::uint32_t size_ = 0;
+  std::uint32_t lines_ = 0;  // up to 256 GiB
 };
 
 }  // namespace otter::rts

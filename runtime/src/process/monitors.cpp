@@ -56,6 +56,7 @@ monitor_ref process::watch(pid target, alias_mode mode, std::string* name, envel
 bool process::unwatch(monitor_ref ref, demonitor_flush flush) noexcept {
   if (ref.owner() == self_pid()) {
     own_ref* r = own_refs_.find(id_of(ref));
+    if (r != nullptr && r->what == own_ref::purpose::spawn) return false;  // SP-10
     if (r != nullptr && r->what == own_ref::purpose::monitor) {
       if (r->target != 0 && r->target != bits())
         send_peer_signal(*system_, signal_kind::demonitor, r->target, self_pid(), r->id);

@@ -241,6 +241,7 @@ void process::checkpoint() {
     return;
   }
   if (!inbox_.nothing_waits()) drain();
+  if (has(flag_heap_limited)) check_heap();
   exit_if_asked();
   worker* w = current_worker();
   // Counted here, where every call that may wait comes by: a loop of checkpoints or of receives

@@ -9,6 +9,7 @@
 //   dying.cpp     the end, step by step                monitors.cpp   monitors, aliases
 //   signals.cpp   acting on what came                  calls.cpp      requests and replies
 //   send.cpp      pushing, limits                      timers.cpp     timers
+//   memory.cpp    what it holds, and its limit         spawn_request.cpp
 
 #include <atomic>
 #include <cstdint>
@@ -38,6 +39,8 @@ struct process_extra {
   std::string label;
   std::string initial_call;
   pid group_leader;
+  otter::max_heap_size max_heap;
+  std::uint64_t held = 0;  ///< bytes that it said it holds: account_memory()
 };
 
 /// How the thread of an attached process is woken; see node/attached_thread.cpp.
@@ -192,6 +195,17 @@ class process final : public runnable {
   /// For its descriptor: the next push shall call wake(), or it is called at once.
   void rearm() noexcept;
 
+  // --- spawn requests (spawn_request.cpp) ---
+  bool abandon_spawn(request_id request) noexcept;
+
+  // --- memory (memory.cpp) ---
+  /// Throws: std::bad_alloc.
+  void limit_heap(otter::max_heap_size const& limit);
+  otter::max_heap_size heap_limit() const noexcept;
+  std::uint64_t memory_in_use() const noexcept;
+  /// Holds so many bytes more, or less.
+  void account(std::ptrdiff_t bytes) noexcept;
+
   // --- facts (info.cpp) ---
   std::vector<info> facts(std::vector<info_item> const& items);
   bool sensitive(bool on) noexcept;
@@ -217,8 +231,10 @@ class process final : public runnable {
     flag_crashed = 1024,  // an exception was the reason: report it
     flag_long_queue = 2048,
     flag_abandoned = 4096,
-    flag_in_body = 16384,  // user code is on a stack
-    flag_answered = 8192,  // the request under treatment has been answered
+    flag_in_body = 16384,       // user code is on a stack
+    flag_answered = 8192,       // the request under treatment has been answered
+    flag_heap_limited = 32768,  // extra_->max_heap counts
+    flag_over_heap = 65536,     // and was exceeded: reported
   };
   bool has(std::uint32_t f) const noexcept { return (flags_ & f) != 0; }
   void set(std::uint32_t f, bool on) noexcept { flags_ = on ? flags_ | f : flags_ & ~f; }
@@ -244,7 +260,10 @@ class process final : public runnable {
   void on_query(request_envelope* e) noexcept;
   void on_attach_timer(peer_signal* e) noexcept;
   void on_room_wanted(peer_signal* e) noexcept;
+  void on_spawn_begun(spawn_signal* e) noexcept;
+  void on_spawn_done(spawn_signal* e) noexcept;
   void enforce_limit() noexcept;
+  void check_heap() noexcept;
   void grant_room() noexcept;
   void watch_length() noexcept;
   void release_count(envelope* e) noexcept {

@@ -47,6 +47,7 @@ struct process_limits {
   std::int64_t block_limit_ns = 5'000'000'000;
   std::uint32_t long_queue_on = 0;
   std::uint32_t long_queue_off = 0;
+  max_heap_size max_heap;
 };
 
 /// Ownership: of all process and timer blocks, names and slabs of a node.

@@ -148,6 +148,10 @@ void answer_for_dead(process_system& system, envelope* e) noexcept {
     }
     case signal_kind::wake:
       return;
+    case signal_kind::spawn_begun:
+    case signal_kind::spawn_done:
+      drop_spawn_signal(static_cast<spawn_signal*>(e));
+      return;
     case signal_kind::message:
     case signal_kind::cast:
     case signal_kind::reply:

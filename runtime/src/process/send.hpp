@@ -52,6 +52,8 @@ bool wait_for_room(process& sender, pid to, std::int64_t limit_ns);
 
 /// A timer's block, no longer armed or listed, goes back to its table with what it carried.
 void give_back_timer(timer_block& t) noexcept;
+/// A spawn request that nobody waits for.
+void drop_spawn_signal(spawn_signal* e) noexcept;
 /// The owner of the notice is dead.
 void refuse_notice(notice& n) noexcept;
 

@@ -145,6 +145,12 @@ void process::act(envelope* e) noexcept {
     case signal_kind::wake:
       static_cast<wake_signal*>(e)->arrived = true;
       return;
+    case signal_kind::spawn_begun:
+      on_spawn_begun(static_cast<spawn_signal*>(e));
+      return;
+    case signal_kind::spawn_done:
+      on_spawn_done(static_cast<spawn_signal*>(e));
+      return;
   }
 }
 
@@ -152,6 +158,7 @@ void process::accept_message(envelope* e) noexcept {
   mailbox_.append(e);
   if ((e->flags & detail::counted) != 0) enforce_limit();
   if (system_->limits().long_queue_on != 0) watch_length();
+  if (has(flag_heap_limited)) check_heap();
 }
 
 /// drop_oldest: the receiver makes room.
@@ -238,8 +245,12 @@ void process::on_alias_message(id_envelope* e) noexcept {
   } else if (r->alias == alias_mode::reply_demonitor) {  // ends both (AL-3)
     if (r->target != 0)
       send_peer_signal(*system_, signal_kind::demonitor, r->target, self_pid(), r->id);
-    own_refs_.remove(*r);
-    drop_own_ref(*r);
+    if (r->what == own_ref::purpose::spawn) {  // the reply is still owed
+      r->monitors = false;
+      r->alias = alias_mode::none;
+    } else {
+      forget_own_ref(*r);
+    }
   }
   e->kind = signal_kind::message;
   accept_message(e);

@@ -6,6 +6,7 @@
 // entry becomes the exit signal, a monitor's entry becomes the `down`, a request becomes the
 // failure of its call.
 
+#include <algorithm>
 #include <cstdint>
 #include <otter/detail/envelope.hpp>
 #include <otter/exit.hpp>
@@ -13,6 +14,7 @@
 #include <otter/monitor.hpp>
 #include <otter/pid.hpp>
 #include <otter/process_info.hpp>
+#include <otter/spawn_request.hpp>
 
 namespace otter::rts {
 
@@ -65,6 +67,16 @@ struct wake_signal : envelope {
   bool arrived = false;  ///< the process has drained it: nobody else touches it any more
 };
 
+/// kind spawn_begun, spawn_done. `id` is the request, `extra` the child.
+struct spawn_signal : id_envelope {
+  envelope* tag = nullptr;  ///< a tagged request's
+  detail::spawn_reply_maker make = nullptr;
+  bool wanted = true;  ///< success is to be told
+};
+inline constexpr std::size_t spawn_block_bytes =
+    std::max(sizeof(spawn_signal), sizeof(envelope) + sizeof(spawn_reply));
+static_assert(spawn_block_bytes <= 128, "a spawn's reply is two cache lines");
+
 /// Room in a monitor's block for the `down` message that it becomes in the end.
 inline constexpr std::size_t down_message_at = sizeof(envelope);
 inline constexpr std::size_t monitor_block_bytes = down_message_at + sizeof(down);
@@ -76,13 +88,20 @@ static_assert(sizeof(exited) <= sizeof(exit_signal) - sizeof(envelope));
 
 /// What a process remembers of something that it asked for: a monitor, an alias, a request.
 struct own_ref {
-  enum class purpose : std::uint8_t { monitor, alias, request };
+  enum class purpose : std::uint8_t {
+    monitor,
+    alias,
+    request,
+    spawn,  ///< a spawn request without its reply; becomes a monitor if `monitors`
+  };
 
   own_ref* hash_next = nullptr;
   std::uint64_t id = 0;
   std::uint64_t target = 0;  ///< bits of the watched process or server; 0: there is none
   purpose what = purpose::alias;
   alias_mode alias = alias_mode::none;
+  bool monitors = false;        ///< spawn: the monitor is there already
+  bool links = false;           ///< spawn: and so is the link
   std::string* name = nullptr;  ///< monitor by name: the name
   envelope* tag = nullptr;      ///< tagged monitor
   detail::down_maker make = nullptr;

@@ -76,8 +76,9 @@ void register_process(process_system& system, std::string_view name, pid who) {
 }
 
 spawned spawn_process(process_system& system, local_state& local, slab& memory, process* parent,
-                      spawn_options const& options, reactive_ptr body) {
+                      spawn_options const& options, reactive_ptr body, spawn_extras const& extras) {
   bool const with_monitor = options.monitor.has_value();
+  bool const requested = extras.request != nullptr;
   if ((options.link || with_monitor) && parent == nullptr)
     throw error(errc::not_in_process,
                 "spawn from outside a node: only a process can be linked to or watch a child");
@@ -96,8 +97,8 @@ spawned spawn_process(process_system& system, local_state& local, slab& memory, 
     b.ours = ::new (memory.allocate(sizeof(link_entry))) link_entry;
     b.childs = ::new (memory.allocate(sizeof(link_entry))) link_entry;
   }
+  if (with_monitor || requested) b.watch = ::new (memory.allocate(sizeof(own_ref))) own_ref;
   if (with_monitor) {
-    b.watch = ::new (memory.allocate(sizeof(own_ref))) own_ref;
     b.watched = ::new (memory.allocate(monitor_block_bytes)) request_envelope;
   }
   process* child = local.processes.acquire();
@@ -112,12 +113,18 @@ spawned spawn_process(process_system& system, local_state& local, slab& memory, 
   try {
     id = child->occupy(system, std::move(body), parent_pid, leader);
     if (!options.label.empty()) child->extra().label = options.label;
+    child->limit_heap(options.max_heap_size.value_or(system.limits().max_heap));
     // Open before it can be found by its name: what is sent to it from then on must wait for it,
     // not be refused. Nobody has the pid yet should the name be taken.
     child->open();
     if (!options.name.empty()) register_process(system, options.name, id);
   } catch (...) {
-    child->signals().close();
+    // Nobody was told of the pid, but a list of all processes has it while the inbox is open.
+    for (envelope* e = child->signals().close(); e != nullptr;) {
+      envelope* next = e->next;
+      answer_for_dead(system, e);
+      e = next;
+    }
     child->vacate();
     local.processes.release(child->index());
     throw;
@@ -139,22 +146,32 @@ spawned spawn_process(process_system& system, local_state& local, slab& memory, 
     parent->add_link(*std::exchange(b.ours, nullptr));
     child->add_link(*std::exchange(b.childs, nullptr));
   }
-  if (with_monitor) {
-    own_ref* w = std::exchange(b.watch, nullptr);
+  ref watch_ref;
+  if (own_ref* w = std::exchange(b.watch, nullptr)) {
     w->id = parent->next_id();
-    w->what = own_ref::purpose::monitor;
+    w->what = requested ? own_ref::purpose::spawn : own_ref::purpose::monitor;
     w->target = pid_access::bits(id);
-    w->alias = *options.monitor;
+    w->alias = options.monitor.value_or(alias_mode::none);
+    w->monitors = with_monitor;
+    w->links = options.link;
+    w->tag = extras.tag;
+    w->make = extras.make;
     parent->add_own_ref(*w);
     parent->messages().mark(w->id);
-    ref const watch_ref = parent->make_own_ref(w->id);
+    watch_ref = parent->make_own_ref(w->id);
+    result.ref = monitor_ref(watch_ref);
+  }
+  if (with_monitor) {
     request_envelope* r = std::exchange(b.watched, nullptr);
     r->kind = signal_kind::monitor;
     r->bytes = monitor_block_bytes;
     r->target = pid_access::bits(id);
     r->caller = from(watch_ref);
     child->add_watcher(*r);
-    result.ref = monitor_ref(watch_ref);
+  }
+  if (requested) {  // in the inbox before the child can run: the first thing that it acts upon
+    extras.request->id = id_of(watch_ref);
+    push(system, pid_access::bits(id), extras.request);
   }
   local_state::add(local.alive, 1);
   if (system.sched().simulated()) system.sched().trace("spawn", pid_access::bits(id), 0);
@@ -186,6 +203,18 @@ spawned detail::spawn_body(spawn_options const& options, reactive_ptr body) {
   here const at = here::in_process();
   spawned const child =
       rts::spawn_process(*at.system, *at.local, *at.memory, at.self, options, std::move(body));
+  at.self->charge(10);
+  return child;
+}
+
+spawned detail::spawn_body_tagged(spawn_options const& options, reactive_ptr body, envelope_ptr tag,
+                                  down_maker make) {
+  runtime_entry entry;
+  rts::refuse_abandoned(entry);
+  here const at = here::in_process();
+  spawned const child = rts::spawn_process(*at.system, *at.local, *at.memory, at.self, options,
+                                           std::move(body), {nullptr, tag.get(), make});
+  tag.release();
   at.self->charge(10);
   return child;
 }

@@ -5,13 +5,22 @@
 #include <otter/spawn.hpp>
 
 #include "process/process_system.hpp"
+#include "process/signals.hpp"
 
 namespace otter::rts {
+
+/// What few spawns want.
+struct spawn_extras {
+  spawn_signal* request = nullptr;  ///< a spawn request: taken over unless it throws
+  envelope* tag = nullptr;          ///< of the monitor: likewise
+  detail::down_maker make = nullptr;
+};
 
 /// Starts a process. `parent` is null for one that is started from outside; then `local` and
 /// `memory` are what the system lends foreign threads, under its mutex. Throws as otter::spawn().
 spawned spawn_process(process_system& system, local_state& local, slab& memory, process* parent,
-                      spawn_options const& options, reactive_ptr body);
+                      spawn_options const& options, reactive_ptr body,
+                      spawn_extras const& extras = {});
 
 /// Throws: error(badarg).
 void check_name(std::string_view name);

@@ -152,6 +152,7 @@ void process_system::report(node_event&& event) noexcept {
     char const* const what = event.what == node_event::kind::crash               ? "crash"
                              : event.what == node_event::kind::process_abandoned ? "abandoned"
                              : event.what == node_event::kind::long_queue        ? "long queue"
+                             : event.what == node_event::kind::large_heap        ? "large heap"
                              : event.what == node_event::kind::failure           ? "failure"
                                                                                  : "report";
     fmt::print(stderr, "otter: {} {}: {}\n", what, event.process, event.text);

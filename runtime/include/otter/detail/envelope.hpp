@@ -46,6 +46,8 @@ enum class signal_kind : std::uint8_t {
   room_wanted,
   room_given,
   wake,
+  spawn_begun,  // to a child, which sends it back as its first deed
+  spawn_done,   // from the child to whoever requested it: becomes the reply
 };
 
 /// The common head of all signals: 32 bytes.
