@@ -39,17 +39,17 @@ request_id run_offloaded(std::unique_ptr<offloaded> job);
 /// Throws: what f throws; error(would_suspend) under no_suspend.
 template <class Function>
 std::invoke_result_t<Function&> blocking(Function&& f) {
-  using result = std::invoke_result_t<Function&>;
+  using value_type = std::invoke_result_t<Function&>;
   struct frame {
     Function& f;
     std::exception_ptr error;
-    std::conditional_t<std::is_void_v<result>, char, std::optional<result>> value{};
+    std::conditional_t<std::is_void_v<value_type>, char, std::optional<value_type>> value{};
   } here{f, nullptr, {}};
   detail::run_blocking(
       [](void* p) noexcept {
         auto& there = *static_cast<frame*>(p);
         try {
-          if constexpr (std::is_void_v<result>)
+          if constexpr (std::is_void_v<value_type>)
             std::invoke(there.f);
           else
             there.value.emplace(std::invoke(there.f));
@@ -59,7 +59,7 @@ std::invoke_result_t<Function&> blocking(Function&& f) {
       },
       &here);
   if (here.error) std::rethrow_exception(std::exchange(here.error, nullptr));
-  if constexpr (!std::is_void_v<result>) return std::move(*here.value);
+  if constexpr (!std::is_void_v<value_type>) return std::move(*here.value);
 }
 
 /// Runs `f()` on the blocking pool; the value arrives as the response to the request id, of f's
@@ -68,12 +68,12 @@ std::invoke_result_t<Function&> blocking(Function&& f) {
 /// Called from: a process. Blocks: never. Exits: never. Throws: std::bad_alloc.
 template <class Function>
 request_id offload(Function f) {
-  using result = std::invoke_result_t<Function&>;
-  static_assert(!std::is_void_v<result>, "otter: an offloaded function returns its answer");
+  using value_type = std::invoke_result_t<Function&>;
+  static_assert(!std::is_void_v<value_type>, "otter: an offloaded function returns its answer");
   struct job final : detail::offloaded {
     explicit job(Function&& function) : f(std::move(function)) {}
     detail::envelope_ptr run() override {
-      return detail::pack<std::decay_t<result>>(detail::signal_kind::reply, std::invoke(f));
+      return detail::pack<std::decay_t<value_type>>(detail::signal_kind::reply, std::invoke(f));
     }
     Function f;
   };
