@@ -78,6 +78,14 @@ constexpr number_option limit_numbers[] = {
      [](chat_config& c, std::int64_t v) {
        c.limits.connections_per_address = narrow<std::uint32_t>(v);
      }},
+    {"failed_logins_per_second", 0, 1000,
+     [](chat_config& c, std::int64_t v) {
+       c.limits.failed_logins.per_second = narrow<std::uint32_t>(v);
+     }},
+    {"failed_logins_burst", 1, 1000000,
+     [](chat_config& c, std::int64_t v) {
+       c.limits.failed_logins.burst = narrow<std::uint32_t>(v);
+     }},
     {"bytes_per_second", 0, 4000 * mebi,
      [](chat_config& c, std::int64_t v) { c.limits.bytes.per_second = narrow<std::uint32_t>(v); }},
     {"bytes_burst", 1024, 4000 * mebi,
@@ -296,7 +304,7 @@ command_line read_command_line(std::vector<std::string> arguments) {
   CLI::App app{
       "A chat server that speaks XMPP, built on otter: one process per connection.\n"
       "Any XMPP client can log in. There is no TLS yet, so it listens on this machine only."};
-  app.name("otter-chat");
+  app.name("otter_chat");
   app.footer(
       "The file has the same names (with _ for -), and a table [limits] besides:\n"
       "  domain = \"otter.test\"\n"
@@ -310,6 +318,8 @@ command_line read_command_line(std::vector<std::string> arguments) {
   std::string log;
   unsigned workers = 0;
   bool plaintext = false;
+  bool demo_accounts = false;
+  bool fault_injection = false;
   app.add_option("-c,--config", file, "read settings from this TOML file");
   app.add_option("-d,--domain", domain,
                  "domain of the accounts, the part behind the @ (localhost)");
@@ -322,6 +332,10 @@ command_line read_command_line(std::vector<std::string> arguments) {
   app.add_option("--log-level", log, "debug, info, warning or error (info)");
   app.add_flag("--insecure-plaintext", plaintext,
                "allow an address that is not loopback although nothing is encrypted");
+  app.add_flag("--demo-accounts", demo_accounts,
+               "create the accounts alice and bob if they are missing, and print their passwords");
+  app.add_flag("--fault-injection", fault_injection,
+               "for tests: a client that sends a message \"otter: throw\" breaks its own session");
   command_line out;
   try {
     std::reverse(arguments.begin(), arguments.end());  // CLI11 takes them from the back
@@ -351,11 +365,13 @@ command_line read_command_line(std::vector<std::string> arguments) {
       from_command_line("log-level", [&] { put_log_level(config, log); });
     if (workers_option->count() > 0) config.workers = workers;
     if (plaintext) config.insecure_plaintext = true;
+    config.demo_accounts = demo_accounts;
+    config.fault_injection = fault_injection;
     check_config(config);
     out.config = std::move(config);
   } catch (config_error const& e) {
     out.exit_status = 2;
-    out.output = fmt::format("otter-chat: {}\n", e.what());
+    out.output = fmt::format("otter_chat: {}\n", e.what());
   }
   return out;
 }

@@ -32,6 +32,8 @@ struct chat_config {
   listen_address listen;
   std::string data_dir = "otter-chat-data";
   bool insecure_plaintext = false;  // allows an address that is not loopback, without TLS
+  bool demo_accounts = false;       // creates two and prints their passwords once
+  bool fault_injection = false;     // a client may make its own session throw, for tests
   unsigned workers = 0;             // 0: as many as the runtime thinks fit
   log_level log = log_level::info;
   std::uint32_t scram_iterations = 10000;

@@ -23,6 +23,7 @@ struct chat_limits {
   std::uint32_t login_attempts = 5;               // failed ones per stream
   std::uint32_t resources = 10;                   // per account
   std::uint32_t connections_per_address = 200;
+  rate_limit failed_logins{1, 20};         // per address; more than that, and answers wait
   rate_limit bytes{262144, 1048576};       // read per connection
   rate_limit stanzas{500, 2000};           // likewise
   std::size_t send_queue_bytes = 1048576;  // unsent per connection before it is cut

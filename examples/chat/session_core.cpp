@@ -349,6 +349,7 @@ void session_core::login_failure(sasl_condition condition, session_actions& out)
   xml_element e{"failure", ns::sasl};
   e.add(xml_element{to_string(condition), ns::sasl});
   out.emplace_back(action::write{to_xml(e)});
+  if (condition == sasl_condition::not_authorized) out.emplace_back(action::login_failed{});
   if (++login_->failures >= settings_->limits.login_attempts)
     end_with(stream_condition::policy_violation, "too many failed logins", out);
 }

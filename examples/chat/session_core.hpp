@@ -55,6 +55,8 @@ struct find_credentials {
 struct derive_key {
   pbkdf2_job job;
 };
+/// Somebody did not know the password: for whoever counts that.
+struct login_failed {};
 /// Reset the parser and give it these limits. If an event of the old stream is left (white space
 /// apart), or bytes of one (the parser was not idle), call on_leftover(): nothing that was sent
 /// before the login was complete may be acted on afterwards.
@@ -98,7 +100,7 @@ struct close {
 }  // namespace action
 
 using session_action =
-    std::variant<action::write, action::find_credentials, action::derive_key,
+    std::variant<action::write, action::find_credentials, action::derive_key, action::login_failed,
                  action::restart_stream, action::bind, action::unbind, action::set_presence,
                  action::route, action::fetch_offline, action::delete_offline, action::arm_timer,
                  action::pause_reading, action::close>;

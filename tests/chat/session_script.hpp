@@ -181,6 +181,7 @@ class client {
       core_.on_login_failed(now(), out);
     act(std::move(out));
   }
+  void carry_out(chat::action::login_failed&) { ++failed_logins; }
   void carry_out(chat::action::restart_stream& a) {
     was_idle_ = parser_.idle();
     restarted_ = true;
@@ -276,6 +277,7 @@ class client {
 
  public:
   int headers = 0;
+  int failed_logins = 0;
   std::string last_header;
 };
 

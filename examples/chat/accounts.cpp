@@ -1,0 +1,47 @@
+#include "accounts.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <otter/blocking.hpp>
+#include <otter/timer.hpp>
+#include <utility>
+
+namespace chat {
+namespace {
+
+std::chrono::milliseconds now() {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(
+      otter::node_clock::now().time_since_epoch());
+}
+
+}  // namespace
+
+accounts::accounts(std::string directory, rate_limit failed_logins)
+    : store_{otter::blocking([&] {
+        return store{directory, system_random};
+      })},
+      brake_{failed_logins} {}
+
+otter::call_outcome<accounts::find::reply> accounts::handle_call(find m, otter::caller<find> who) {
+  auto const wait = brake_.wait_of(m.address.bytes, now());
+  if (wait.count() == 0) return reply(look_up(m.username));
+  spdlog::warn("a login from {} waits {} ms: too many have failed", to_string(m.address),
+               wait.count());
+  otter::send_after(wait, otter::self(), waited{who, std::move(m.username)});
+  return noreply();
+}
+
+void accounts::handle_info(waited m) { otter::reply(m.who, look_up(m.username)); }
+
+void accounts::handle_cast(login_failed m) { brake_.failed(m.address.bytes, now()); }
+
+accounts::find::reply accounts::look_up(std::string const& username) {
+  try {
+    return otter::blocking([&] { return store_.find_account(username); });
+  } catch (store_error const& e) {
+    spdlog::error("{}", e.what());
+    return tl::unexpected(lookup_failed{});
+  }
+}
+
+}  // namespace chat

@@ -1,0 +1,144 @@
+#include "listener.hpp"
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <otter/dynamic_supervisor.hpp>
+#include <otter/exit.hpp>
+#include <otter/message.hpp>
+#include <otter/spawn.hpp>
+#include <string>
+#include <system_error>
+#include <utility>
+
+#include "stream_error.hpp"
+
+namespace chat {
+namespace {
+
+constexpr int acceptors = 4;
+
+otter::tcp_options socket_options(chat_limits const& limits) {
+  otter::tcp_options o;
+  o.nodelay = true;
+  o.keepalive = true;
+  // A session never waits for its client: above the high mark its send fails at once.
+  o.high_watermark = static_cast<std::uint32_t>(
+      std::min<std::size_t>(limits.send_queue_bytes, std::size_t{UINT32_MAX}));
+  o.low_watermark = o.high_watermark / 2;
+  o.send_timeout = otter::duration::zero();
+  return o;
+}
+
+/// One of those who accept. Everything that it needs is its own.
+class acceptor {
+ public:
+  acceptor(otter::tcp_listener socket, otter::server_ref<listener> home, otter::pid sessions,
+           std::shared_ptr<session_context const> context)
+      : socket_{socket}, home_{home}, sessions_{sessions}, context_{std::move(context)} {}
+
+  void operator()() {
+    for (;;) {
+      auto connection = otter::tcp_accept(socket_);
+      if (connection)
+        serve(*connection);
+      else if (connection.error() == otter::tcp_errc::closed)
+        return;
+      // Anything else is over by itself; descriptors that have run out are waited for.
+    }
+  }
+
+ private:
+  void serve(otter::tcp_socket connection) {
+    auto const from = connection.peer_address();
+    if (!from) return connection.close();  // gone already
+    if (!otter::call(home_, listener::admit{*from}, otter::infinity)) return turn_away(connection);
+    auto const session = start(connection);
+    if (!session || !connection.controlling_process(*session)) {
+      if (session) otter::exit(*session, otter::exit_reason::kill());
+      connection.close();
+      otter::cast(home_, listener::release{*from});
+      return;
+    }
+    otter::cast(home_, listener::watch{*session, *from});
+    otter::send(*session, session::begin{});
+    spdlog::debug("{} has connected", to_string(*from));
+  }
+
+  otter::child_result<otter::pid> start(otter::tcp_socket connection) {
+    return otter::dynamic_supervisor::start_child(
+        sessions_, {.start = [context = context_,
+                              connection]() -> tl::expected<otter::pid, otter::start_error> {
+                      return otter::spawn_reactive(
+                                 {.link = true, .label = "chat session"},
+                                 otter::make_reactive<session>(context, connection))
+                          .process;
+                    },
+                    .restart = otter::restart_type::temporary,
+                    .shutdown = context_->settings->limits.close_time + std::chrono::seconds{1}});
+  }
+
+  void turn_away(otter::tcp_socket connection) const {
+    auto bytes = stream_header_xml(context_->settings->domain,
+                                   random_hex(context_->settings->sasl.random, 16), {});
+    bytes += stream_error_xml(stream_condition::policy_violation,
+                              "too many connections from this address");
+    bytes += stream_end_xml;
+    static_cast<void>(connection.send(bytes));
+    connection.close();
+  }
+
+  otter::tcp_listener socket_;
+  otter::server_ref<listener> home_;
+  otter::pid sessions_;
+  std::shared_ptr<session_context const> context_;
+};
+
+}  // namespace
+
+listener::listener(chat_config const& config, std::shared_ptr<session_context const> context,
+                   otter::pid sessions)
+    : per_address_{config.limits.connections_per_address} {
+  auto const wanted = otter::tcp_address::parse(config.listen.host, config.listen.port).value();
+  auto opened = otter::tcp_listen(wanted, socket_options(config.limits));
+  if (!opened)
+    throw std::system_error(opened.error(), fmt::format("cannot listen on {}", to_string(wanted)));
+  socket_ = *opened;
+  address_ = socket_.local_address().value();
+  otter::server_ref<listener> const home{otter::self()};
+  for (int i = 0; i < acceptors; ++i) otter::spawn_link(acceptor{socket_, home, sessions, context});
+  spdlog::info("listening on {}", to_string(address_));
+}
+
+bool listener::handle_call(admit m) {
+  auto& count = counts_[m.from.bytes];
+  if (count >= per_address_) {
+    spdlog::warn("a connection from {} is refused: there are {} already", to_string(m.from), count);
+    return false;
+  }
+  ++count;
+  return true;
+}
+
+void listener::handle_cast(watch m) {
+  static_cast<void>(otter::monitor(m.session));
+  sessions_.emplace(m.session, m.from.bytes);
+}
+
+void listener::handle_cast(release m) { leave(m.from.bytes); }
+
+void listener::handle_info(otter::down m) {
+  auto const found = sessions_.find(m.process);
+  if (found == sessions_.end()) return;
+  auto const from = found->second;
+  sessions_.erase(found);
+  leave(from);
+}
+
+void listener::leave(host const& from) {
+  auto const found = counts_.find(from);
+  if (found != counts_.end() && --found->second == 0) counts_.erase(found);
+}
+
+}  // namespace chat

@@ -1,0 +1,150 @@
+// main.cpp - starts the chat server and waits for a signal to stop it. See README.md.
+
+#include <fmt/format.h>
+#include <poll.h>
+#include <pthread.h>
+#include <spdlog/spdlog.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdio>
+#include <exception>
+#include <future>
+#include <memory>
+#include <otter/attached_thread.hpp>
+#include <otter/monitor.hpp>
+#include <otter/node.hpp>
+#include <otter/receive.hpp>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "config.hpp"
+#include "demo_accounts.hpp"
+#include "log.hpp"
+#include "server.hpp"
+#include "store.hpp"
+
+namespace {
+
+/// SIGTERM and SIGINT as something to wait for. They are blocked before the first thread starts,
+/// so that no other thread gets them.
+class stop_signals {
+ public:
+  stop_signals() {
+    sigemptyset(&set_);
+    sigaddset(&set_, SIGTERM);
+    sigaddset(&set_, SIGINT);
+    pthread_sigmask(SIG_BLOCK, &set_, nullptr);
+    descriptor_ = ::signalfd(-1, &set_, SFD_CLOEXEC);
+  }
+  ~stop_signals() { ::close(descriptor_); }
+  stop_signals(stop_signals const&) = delete;
+  stop_signals& operator=(stop_signals const&) = delete;
+
+  /// Waits for a signal, or for `other` to be readable; says which came: the signal, or 0.
+  int wait(int other) const {
+    pollfd both[] = {{descriptor_, POLLIN, 0}, {other, POLLIN, 0}};
+    while (::poll(both, 2, -1) < 0) {
+    }
+    signalfd_siginfo came{};
+    if ((both[0].revents & POLLIN) == 0 || ::read(descriptor_, &came, sizeof came) <= 0) return 0;
+    return static_cast<int>(came.ssi_signo);
+  }
+  /// From now on they do what they do by default: a second Ctrl-C ends at once.
+  void release() const { pthread_sigmask(SIG_UNBLOCK, &set_, nullptr); }
+
+ private:
+  sigset_t set_{};
+  int descriptor_ = -1;
+};
+
+void print_welcome(chat::chat_config const& config, otter::tcp_address const& at,
+                   std::vector<std::string> const& accounts) {
+  fmt::print("otter_chat listens on {}, for the domain {}\n", to_string(at), config.domain);
+  if (!accounts.empty()) {
+    fmt::print("\naccounts:\n");
+    for (auto const& line : accounts) fmt::print("{}\n", line);
+    fmt::print(
+        "\nto connect, without TLS, for example with profanity:\n"
+        "  /connect alice@{} server {} port {} tls disable\n",
+        config.domain, config.listen.host, at.port);
+  }
+  fmt::print("\nto stop: Ctrl-C, or kill {}\n", ::getpid());
+  std::fflush(stdout);
+}
+
+/// What `run_server` says when it has started or failed.
+struct beginning {
+  bool started = false;
+  otter::tcp_address address;
+  std::string why_not;
+};
+
+/// Returns the status to exit with.
+int serve(chat::chat_config config) {
+  stop_signals const signals;
+  chat::start_logging(config.log);
+
+  chat::chat_server server{.config = std::move(config), .sessions = {}};
+  auto const& settings = server.config;
+  server.sessions.domain = server.sessions.sasl.domain = settings.domain;
+  server.sessions.limits = settings.limits;
+  server.sessions.sasl.iterations = settings.scram_iterations;
+  std::vector<std::string> accounts;
+  {
+    chat::store store{settings.data_dir, chat::system_random};
+    server.sessions.sasl.server_secret = store.server_secret();
+    if (settings.demo_accounts) accounts = chat::make_demo_accounts(store, settings);
+  }
+  std::promise<beginning> promised;
+  server.on_started = [&](otter::tcp_address at) { promised.set_value({true, at, {}}); };
+  server.on_failed = [&](std::string why) { promised.set_value({false, {}, std::move(why)}); };
+
+  otter::node_options options;
+  options.workers = settings.workers;
+  options.blocking_threads = settings.blocking_threads;
+  options.crash_report = true;
+  options.on_event = chat::log_node_event;
+  otter::node node{options};
+  otter::pid const top = node.spawn([&server] { chat::run_server(server); });
+
+  auto const begun = promised.get_future().get();
+  if (!begun.started) {
+    fmt::print(stderr, "otter_chat: {}\n", begun.why_not);
+    return 1;
+  }
+  print_welcome(settings, begun.address, accounts);
+
+  int signal = 0;
+  {
+    otter::attached_thread const here{node};
+    static_cast<void>(otter::monitor(top));
+    signal = signals.wait(const_cast<otter::attached_thread&>(here).event_fd());
+  }
+  signals.release();
+  if (signal != 0) spdlog::info("signal {}: closing the streams", signal);
+  auto const left = node.stop(settings.limits.close_time + std::chrono::seconds{5});
+  for (auto const& line : left) spdlog::error("{}", line);
+  if (signal == 0) {
+    spdlog::error("the server has ended by itself, see above");
+    return 1;
+  }
+  spdlog::info("stopped");
+  return left.empty() ? 0 : 1;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    auto line = chat::read_command_line({argv + 1, argv + argc});
+    std::fputs(line.output.c_str(), line.exit_status == 0 ? stdout : stderr);
+    if (!line.config) return line.exit_status;
+    return serve(*std::move(line.config));
+  } catch (std::exception const& e) {
+    fmt::print(stderr, "otter_chat: {}\n", e.what());
+    return 1;
+  }
+}

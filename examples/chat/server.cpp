@@ -1,0 +1,83 @@
+#include "server.hpp"
+
+#include <chrono>
+#include <memory>
+#include <otter/dynamic_supervisor.hpp>
+#include <otter/exit.hpp>
+#include <otter/name.hpp>
+#include <otter/receive.hpp>
+#include <otter/supervisor.hpp>
+#include <utility>
+#include <vector>
+
+#include "accounts.hpp"
+#include "listener.hpp"
+#include "router.hpp"
+#include "store_writer.hpp"
+
+namespace chat {
+namespace {
+
+/// How a child finds one that was started before it.
+template <typename Server>
+otter::server_ref<Server> named(char const* name) {
+  return otter::server_ref<Server>{otter::whereis(name)};
+}
+
+std::vector<otter::child_spec> children(chat_server const& server) {
+  auto const& config = server.config;
+  auto const& limits = config.limits;
+  std::vector<otter::child_spec> list;
+  list.push_back({.id = "store_writer", .start = [&] {
+                    return store_writer::start_link(
+                        otter::start_options{.name = "store_writer"}, config.data_dir,
+                        offline_limits{limits.offline_messages, limits.offline_bytes});
+                  }});
+  list.push_back({.id = "accounts", .start = [&] {
+                    return accounts::start_link(otter::start_options{.name = "accounts"},
+                                                config.data_dir, limits.failed_logins);
+                  }});
+  list.push_back({.id = "router", .start = [&] {
+                    return router::start_link(otter::start_options{.name = "router"}, config.domain,
+                                              limits.resources,
+                                              named<store_writer>("store_writer"));
+                  }});
+  list.push_back(
+      {.id = "sessions",
+       .start = [] { return otter::dynamic_supervisor::start_link({}, {.name = "sessions"}); },
+       .type = otter::child_type::supervisor});
+  list.push_back({.id = "listener", .start = [&] {
+                    auto context = std::make_shared<session_context const>(
+                        session_context{&server.sessions, named<accounts>("accounts"),
+                                        named<router>("router"), config.fault_injection});
+                    return listener::start_link(otter::start_options{.name = "listener"}, config,
+                                                std::move(context), otter::whereis("sessions"));
+                  }});
+  return list;
+}
+
+}  // namespace
+
+void run_server(chat_server const& server) {
+  otter::trap_exit(true);
+  auto const tree = otter::supervisor::start_link({.strategy = otter::strategy_type::rest_for_one,
+                                                   .intensity = 3,
+                                                   .period = std::chrono::seconds{10}},
+                                                  children(server));
+  if (!tree) {
+    server.on_failed(to_string(tree.error()));
+    return;
+  }
+  server.on_started(otter::call("listener", listener::address{}));
+  for (;;) {
+    auto const end = otter::receive([](otter::exited e) { return e; });
+    if (end.process != tree->process()) {
+      otter::exit(*tree, otter::exit_reason::shutdown());  // the node stops
+      continue;
+    }
+    if (end.reason != otter::exit_reason::shutdown()) otter::exit(end.reason);
+    return;
+  }
+}
+
+}  // namespace chat
