@@ -110,7 +110,10 @@ std::vector<info> process::facts(std::vector<info_item> const& items) {
         value = std::string(waiting_in_ != nullptr ? waiting_in_ : "");
         break;
       case info_item::stack_size:
-        value = std::uint64_t{frames != nullptr ? frames->size() : 0};
+        // Whoever answers in the middle of its function runs on its stack.
+        value = std::uint64_t{frames != nullptr                          ? frames->size()
+                              : has(flag_in_body) && !has(flag_attached) ? stack_size(stack_kind)
+                                                                         : 0};
         break;
       case info_item::reductions:
         value = reductions_;
