@@ -32,6 +32,15 @@ std::string text_of(info_value const& value) {
             all += fmt::format("{}{}", i == 0 ? "" : "; ", v[i]);
           if (v.size() > 8) all += fmt::format(" and {} more", v.size() - 8);
           return all.empty() ? "none" : all;
+        } else if constexpr (std::is_same_v<type, std::vector<monitored>>) {
+          std::string all;
+          for (std::size_t i = 0; i != v.size() && i != 16; ++i)
+            all += fmt::format("{}{}", i == 0 ? "" : " ",
+                               v[i].name.empty() ? to_string(v[i].process) : v[i].name);
+          if (v.size() > 16) all += fmt::format(" and {} more", v.size() - 16);
+          return all.empty() ? "none" : all;
+        } else if constexpr (std::is_same_v<type, max_heap_size>) {
+          return fmt::format("{} bytes", v.size);
         } else if constexpr (std::is_same_v<type, bool>) {
           return v ? "yes" : "no";
         } else if constexpr (std::is_enum_v<type>) {
