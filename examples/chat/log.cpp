@@ -45,6 +45,7 @@ void log_node_event(otter::node_event const& event) {
     case kind::process_abandoned:
       return spdlog::error("process {} was abandoned: {}", who, event.text);
     case kind::long_queue:
+    case kind::large_heap:
       return spdlog::warn("process {}: {}", who, event.text);
     case kind::report:
       return spdlog::warn("process {}: {}", who, event.text);

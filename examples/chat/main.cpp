@@ -4,14 +4,13 @@
 #include <poll.h>
 #include <pthread.h>
 #include <spdlog/spdlog.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
 #include <csignal>
 #include <cstdio>
 #include <exception>
-#include <future>
-#include <memory>
 #include <otter/attached_thread.hpp>
 #include <otter/monitor.hpp>
 #include <otter/node.hpp>
@@ -60,6 +59,14 @@ class stop_signals {
   int descriptor_ = -1;
 };
 
+/// A connection needs a descriptor; what the system grants on request is asked for.
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 void print_welcome(chat::chat_config const& config, otter::tcp_address const& at,
                    std::vector<std::string> const& accounts) {
   fmt::print("otter_chat listens on {}, for the domain {}\n", to_string(at), config.domain);
@@ -75,17 +82,11 @@ void print_welcome(chat::chat_config const& config, otter::tcp_address const& at
   std::fflush(stdout);
 }
 
-/// What `run_server` says when it has started or failed.
-struct beginning {
-  bool started = false;
-  otter::tcp_address address;
-  std::string why_not;
-};
-
 /// Returns the status to exit with.
 int serve(chat::chat_config config) {
   stop_signals const signals;
   chat::start_logging(config.log);
+  raise_descriptor_limit();
 
   chat::chat_server server{.config = std::move(config), .sessions = {}};
   auto const& settings = server.config;
@@ -98,30 +99,30 @@ int serve(chat::chat_config config) {
     server.sessions.sasl.server_secret = store.server_secret();
     if (settings.demo_accounts) accounts = chat::make_demo_accounts(store, settings);
   }
-  std::promise<beginning> promised;
-  server.on_started = [&](otter::tcp_address at) { promised.set_value({true, at, {}}); };
-  server.on_failed = [&](std::string why) { promised.set_value({false, {}, std::move(why)}); };
-
   otter::node_options options;
   options.workers = settings.workers;
   options.blocking_threads = settings.blocking_threads;
   options.crash_report = true;
   options.on_event = chat::log_node_event;
   otter::node node{options};
-  otter::pid const top = node.spawn([&server] { chat::run_server(server); });
-
-  auto const begun = promised.get_future().get();
-  if (!begun.started) {
-    fmt::print(stderr, "otter_chat: {}\n", begun.why_not);
-    return 1;
-  }
-  print_welcome(settings, begun.address, accounts);
 
   int signal = 0;
   {
-    otter::attached_thread const here{node};
+    otter::attached_thread here{node};
+    auto const starter = here.self();
+    auto const top = node.spawn([&server, starter] { chat::run_server(server, starter); });
     static_cast<void>(otter::monitor(top));
-    signal = signals.wait(const_cast<otter::attached_thread&>(here).event_fd());
+    auto const why_not = otter::receive(
+        [&](chat::server_started started) {
+          print_welcome(settings, started.address, accounts);
+          return std::string{};
+        },
+        [](otter::down end) { return to_string(end.reason); });
+    if (!why_not.empty()) {
+      fmt::print(stderr, "otter_chat: {}\n", why_not);
+      return 1;
+    }
+    signal = signals.wait(here.event_fd());
   }
   signals.release();
   if (signal != 0) spdlog::info("signal {}: closing the streams", signal);

@@ -58,17 +58,14 @@ std::vector<otter::child_spec> children(chat_server const& server) {
 
 }  // namespace
 
-void run_server(chat_server const& server) {
+void run_server(chat_server const& server, otter::pid starter) {
   otter::trap_exit(true);
   auto const tree = otter::supervisor::start_link({.strategy = otter::strategy_type::rest_for_one,
                                                    .intensity = 3,
                                                    .period = std::chrono::seconds{10}},
                                                   children(server));
-  if (!tree) {
-    server.on_failed(to_string(tree.error()));
-    return;
-  }
-  server.on_started(otter::call("listener", listener::address{}));
+  if (!tree) otter::exit(tree.error().to_reason());
+  otter::send(starter, server_started{otter::call("listener", listener::address{})});
   for (;;) {
     auto const end = otter::receive([](otter::exited e) { return e; });
     if (end.process != tree->process()) {

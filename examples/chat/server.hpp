@@ -8,9 +8,8 @@
 // The tree is drawn in README.md. Its strategy is rest_for_one: what was started later leans on
 // what was started earlier, so it is started again with it.
 
-#include <functional>
+#include <otter/pid.hpp>
 #include <otter/tcp_address.hpp>
-#include <string>
 
 #include "config.hpp"
 #include "session_core.hpp"
@@ -21,13 +20,17 @@ namespace chat {
 struct chat_server {
   chat_config config;
   session_settings sessions;
-  /// Told once: where clients can connect, or why they cannot.
-  std::function<void(otter::tcp_address)> on_started = {};
-  std::function<void(std::string)> on_failed = {};
 };
 
-/// Runs the server until it is told to shut down, or its supervisor gives up: that is thrown.
-/// Called from: a process of its own.
-void run_server(chat_server const& server);
+/// What run_server() sends to who started it.
+struct server_started {
+  otter::tcp_address address;  // where clients can connect
+};
+
+/// Runs the server until it is told to shut down. If it cannot start, or its supervisor gives up,
+/// the calling process ends with the reason.
+///
+/// Called from: a process of its own. Blocks: for the life of the server. Exits: may.
+void run_server(chat_server const& server, otter::pid starter);
 
 }  // namespace chat
