@@ -26,7 +26,7 @@ ABSENT = 3  # exit status of a check that found nothing to check
 # then says so at its end.
 REQUIRED = {"release", "tests", "asan", "tsan", "checks", "clang",
             "include_direction", "no_wall_clock", "format", "headers_alone", "runtime_alone",
-            "consumer_static", "consumer_shared", "house"}
+            "consumer_static", "consumer_shared", "house", "chat"}
 
 
 class result:

@@ -55,6 +55,11 @@ struct session_core::login_state {
   std::string bind_id;  // of the iq that waits for its answer
 };
 
+struct session_core::held_deliveries {
+  std::vector<std::string> texts;
+  std::size_t bytes = 0;
+};
+
 session_core::session_core(session_settings const& settings) noexcept : settings_{&settings} {}
 session_core::~session_core() = default;
 session_core::session_core(session_core&&) noexcept = default;
@@ -524,7 +529,7 @@ void session_core::own_presence(xml_element& e, session_actions& out) {
   } else if (*priority >= 0 && !fetched_) {
     fetched_ = true;
     if (held_) return;  // a fetch from before is still under way; a second one would double it
-    held_ = std::make_unique<std::vector<std::string>>();
+    held_ = std::make_unique<held_deliveries>();
     out.emplace_back(action::fetch_offline{});
   }
 }
@@ -536,7 +541,7 @@ void session_core::on_offline(std::vector<offline_message> batch, session_action
   if (batch.empty()) {
     // What arrived behind the waiting messages follows them, in its order.
     if (!held_) return;
-    for (auto& xml : *held_) out.emplace_back(action::write{std::move(xml)});
+    for (auto& xml : held_->texts) out.emplace_back(action::write{std::move(xml)});
     held_.reset();
     return;
   }
@@ -551,10 +556,14 @@ void session_core::on_offline(std::vector<offline_message> batch, session_action
 
 void session_core::on_delivery(std::string xml, session_actions& out) {
   if (phase_ != phase::bound) return;
-  if (held_)
-    held_->push_back(std::move(xml));
-  else
+  if (!held_) {
     out.emplace_back(action::write{std::move(xml)});
+    return;
+  }
+  held_->bytes += xml.size();
+  held_->texts.push_back(std::move(xml));
+  if (held_->bytes > settings_->limits.send_queue_bytes)
+    end_with(stream_condition::policy_violation, "waiting messages are not read", out);
 }
 
 }  // namespace chat

@@ -157,6 +157,7 @@ class session_core {
  private:
   enum class phase : std::uint8_t { header, login, login_wait, bind, bind_wait, bound, closed };
   struct login_state;
+  struct held_deliveries;
   static constexpr std::int64_t never = -1;
 
   void open_stream(stream_opened const& opened, session_actions& out);
@@ -181,9 +182,9 @@ class session_core {
 
   session_settings const* settings_;
   jid who_;
-  std::unique_ptr<login_state> login_;              // until bound
-  std::unique_ptr<std::vector<std::string>> held_;  // deliveries behind the waiting messages
-  std::int64_t deadline_ = never;                   // until bound: when it must be
+  std::unique_ptr<login_state> login_;     // until bound
+  std::unique_ptr<held_deliveries> held_;  // behind the waiting messages
+  std::int64_t deadline_ = never;          // until bound: when it must be
   std::int64_t last_read_ = 0;
   std::int64_t element_since_ = never;  // an element has begun and is not complete
   std::int64_t asked_at_ = never;       // a ping of ours is out

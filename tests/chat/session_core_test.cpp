@@ -410,6 +410,20 @@ TEST_CASE(
   CHECK_FALSE(says(bob.send("<presence type='unavailable'/><presence/>"), "<message"));
 }
 
+TEST_CASE("a client that does not fetch its waiting messages cannot make new ones pile up",
+          "[chat][session]") {
+  world w;
+  w.settings.limits.send_queue_bytes = 2000;  // the echo of the presence waits, too
+  client bob{w, 2};
+  bob.log_in("bob", "raft");
+  bob.answering = false;
+  bob.send("<presence/>");
+  bob.deliver(std::string(1000, 'x'));
+  CHECK(bob.take().empty());
+  bob.deliver(std::string(1000, 'x'));
+  CHECK(says(bob.take(), "<policy-violation "));
+  CHECK(bob.closed());
+}
 TEST_CASE("a delivery waits behind the waiting messages", "[chat][session]") {
   world w;
   client bob{w, 2};
