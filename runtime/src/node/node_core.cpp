@@ -79,9 +79,7 @@ void stalled(scheduler& s, stall_report const& report) noexcept {
 }
 
 bool wants_abandon(runnable& who, std::int64_t now_ns) noexcept {
-  auto& p = static_cast<process&>(who);
-  std::int64_t const since = p.kill_since().load(std::memory_order_relaxed);
-  return since != 0 && now_ns - since >= p.system().limits().kill_limit_ns;
+  return now_ns >= static_cast<process const&>(who).abandon_at();
 }
 
 void abandon(scheduler&, runnable& who) noexcept { static_cast<process&>(who).abandon(); }
@@ -178,10 +176,7 @@ void node_core::exit_from_outside(pid to, exit_reason const& reason) {
   x->bytes = sizeof(exit_signal);
   x->reason = reason;
   if (reason == exit_kind::kill) {
-    if (process* p = system_->find(to)) {
-      std::int64_t none = 0;
-      p->kill_since().compare_exchange_strong(none, scheduler_->now(), std::memory_order_relaxed);
-    }
+    if (process* p = system_->find(to)) p->note_kill(to, scheduler_->now());
   }
   if (push(*system_, pid_access::bits(to), x)) return;
   x->~exit_signal();

@@ -199,7 +199,6 @@ void process::close_and_free() noexcept {
   call_answer_ = nullptr;
   handling_ = nullptr;
   limit_.store(0, std::memory_order_relaxed);
-  kill_since_.store(0, std::memory_order_relaxed);
   reason_ = exit_reason();
   priority = priority_level::normal;
   stack_kind = stack_class::small;
@@ -221,8 +220,36 @@ void process::close_and_free() noexcept {
   system.process_ended();
 }
 
-/// It did not obey a kill in time. Its thread is locked out of the runtime, its frames and body
-/// stay where they are; everything that others see of it ends as for `killed`.
+namespace {
+
+constexpr unsigned kill_time_bits = 44;  // milliseconds: 557 years
+constexpr std::uint64_t kill_time_mask = (std::uint64_t{1} << kill_time_bits) - 1;
+
+std::uint64_t kill_generation(std::uint64_t bits) noexcept {
+  return (bits >> pid_access::index_bits) << kill_time_bits;
+}
+
+}  // namespace
+
+void process::note_kill(pid to, std::int64_t now_ns) noexcept {
+  std::uint64_t const generation = kill_generation(pid_access::bits(to));
+  std::uint64_t old = killed_.load(std::memory_order_relaxed);
+  if (old != 0 && (old & ~kill_time_mask) == generation) return;
+  // Rounded up: never abandoned early. Lost to another killer: that one's time is as good.
+  auto const ms = static_cast<std::uint64_t>(now_ns / 1'000'000 + 1) & kill_time_mask;
+  killed_.compare_exchange_strong(old, generation | ms, std::memory_order_relaxed);
+}
+
+std::int64_t process::abandon_at() const noexcept {
+  std::uint64_t const word = killed_.load(std::memory_order_relaxed);
+  if (word == 0 || (word & ~kill_time_mask) != kill_generation(bits())) return INT64_MAX;
+  return static_cast<std::int64_t>(word & kill_time_mask) * 1'000'000 +
+         system_->limits().kill_limit_ns;
+}
+
+/// It did not obey a kill in time: it runs user code on a thread that is locked out of the runtime,
+/// or waits with frames that nobody will continue, or waits for a job that does not end. Its frames
+/// and body stay where they are; everything that others see of it ends as for `killed`.
 void process::abandon() noexcept {
   reason_ = exit_reason::killed();
   set(flag_abandoned | flag_dying | flag_exit_pending | flag_by_signal, true);

@@ -151,11 +151,7 @@ void exit(pid to, exit_reason reason) {
   x->reason = std::move(reason);
   if (kill) {
     // For the watchdog: a kill that is not obeyed within the limit abandons the process.
-    if (rts::process* p = at.system->find(to)) {
-      std::int64_t none = 0;
-      p->kill_since().compare_exchange_strong(none, at.system->sched().now(),
-                                              std::memory_order_relaxed);
-    }
+    if (rts::process* p = at.system->find(to)) p->note_kill(to, at.system->sched().now());
   }
   if (rts::node_of(to) != at.system->node_index()) {
     rts::answer_for_dead(*at.system, x);

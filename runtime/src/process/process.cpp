@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <exception>
+#include <optional>
 #include <thread>
 
 #include "process/process_system.hpp"
@@ -292,11 +293,19 @@ void process::require_suspendable() {
 
 void process::wait_for(wake_signal& s) noexcept {
   wait_limit forever(INT64_MAX);
+  std::optional<wait_limit> killed;  // until it is to be abandoned
   for (;;) {
     drain();
     if (s.arrived) return;
+    if (std::int64_t const due = abandon_at(); due != INT64_MAX && !attached()) {
+      if (!killed) killed.emplace(due);
+      if (sched().now() >= due && may_desert_stack()) {
+        abandon();
+        desert_stack();
+      }
+    }
     try {
-      sleep(&forever);
+      sleep(killed && !killed->expired ? &*killed : &forever);
     } catch (std::bad_alloc const&) {
       // No stack for the worker to go on with: the thread itself waits, in small steps.
       std::this_thread::sleep_for(std::chrono::microseconds(200));

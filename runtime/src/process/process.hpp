@@ -62,7 +62,7 @@ class attached_waker {
 
 /// Ownership: the table of the process_system owns the block for ever; an *occupant* has it from
 ///            open() to the end of its death.
-/// Threads:   `inbox_`, `bits_`, `limit_`, `counted_`, `backlog_`, `kill_since_` any. Everything
+/// Threads:   `inbox_`, `bits_`, `limit_`, `counted_`, `backlog_`, `killed_` any. Everything
 ///            else: who runs the process (or, before open(), who spawns it).
 /// Invariant: bits_ names the occupant; it changes only while the inbox is closed or about to be
 ///            closed by the dying occupant, so a signal in an inbox can be compared with it.
@@ -88,7 +88,10 @@ class process final : public runnable {
   std::uint32_t backlog() const noexcept { return backlog_.load(std::memory_order_relaxed); }
   std::atomic<std::uint64_t>& limit_word() noexcept { return limit_; }
   std::atomic<std::int64_t>& counted() noexcept { return counted_; }
-  std::atomic<std::int64_t>& kill_since() noexcept { return kill_since_; }
+  /// A kill is on its way to `to`, the first one counts. May be called when `to` has ended.
+  void note_kill(pid to, std::int64_t now_ns) noexcept;
+  /// When the occupant is to be abandoned, ns of the driver's clock; INT64_MAX: nobody killed it.
+  std::int64_t abandon_at() const noexcept;
   /// Whether it has a name. Changed by the name table under its mutex, except that a dying process
   /// exchanges it for `nameless` first: then nobody can name it any more.
   enum : std::uint8_t { unnamed, named, nameless };
@@ -324,7 +327,10 @@ class process final : public runnable {
   process_extra* extra_ = nullptr;
   attached_waker* waker_ = nullptr;
   char const* waiting_in_ = nullptr;
-  std::atomic<std::int64_t> kill_since_{0};  // when an untrappable kill was sent; 0: none
+  /// When an untrappable kill was sent: 20 bits of the generation that it was sent to, above 44
+  /// bits of milliseconds. One word, as the block may get another occupant between a killer's look
+  /// and its write: that one must not inherit the kill.
+  std::atomic<std::uint64_t> killed_{0};
   std::uint64_t reductions_ = 0;
   std::uint32_t index_;
   std::atomic<std::uint8_t> name_state_{nameless};

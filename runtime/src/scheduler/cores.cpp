@@ -177,6 +177,7 @@ bool threads_driver::regain(worker_thread& t) noexcept {
 /// The turn that was abandoned has come to its end: only its thread is of use, and goes on.
 void threads_driver::desert(worker_thread& t) noexcept {
   {
+    std::lock_guard gate(t.gate);  // the watchdog may be at our lists
     std::lock_guard lock(mutex_);
     t.status = thread_status::spare;  // in no list yet: wait_without_core() decides
     --lost_;

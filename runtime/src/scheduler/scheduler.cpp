@@ -131,6 +131,17 @@ void suspend(runnable&) noexcept {
   if (counted) thread_of(*current_worker()).waiting_frames.fetch_sub(1, std::memory_order_relaxed);
 }
 
+bool may_desert_stack() noexcept {
+  try {
+    current_turn_loop()->reserve();
+    return true;
+  } catch (std::bad_alloc const&) {
+    return false;
+  }
+}
+
+void desert_stack() noexcept { current_turn_loop()->desert(); }
+
 // --- the border of the runtime ---
 
 OTTER_COLD bool runtime_entry::regain_core() noexcept {
@@ -206,18 +217,6 @@ void scheduler::submit_blocking(blocking_job& job) {
 std::uint64_t scheduler::random() noexcept {
   return impl_->simulated ? impl_->simulated->random()
                           : thread_of(*current_worker()).held->random.next();
-}
-
-bool scheduler::thread_is_stuck(worker const& w) const noexcept {
-  return impl_->threads && impl_->threads->is_stuck(w);
-}
-
-void scheduler::forget_frames(runnable& r) noexcept {
-  if (impl_->threads) {
-    impl_->threads->forget_frames(r);
-  } else {
-    cancel_suspend(r);
-  }
 }
 
 void scheduler::watch(poll_source& source) {

@@ -44,11 +44,13 @@ struct scheduler_hooks {
   void (*describe)(runnable const& who, char* buffer, std::size_t size) noexcept;
   /// A stall was seen; called once per stall on the watchdog's thread.
   void (*stalled)(scheduler&, stall_report const&) noexcept;
-  /// The watchdog asks, for a thread whose core it took, at each of its ticks: is `who` to be
-  /// abandoned now? (A kill that was not obeyed within the limit.) Then it calls abandon below.
+  /// The watchdog asks, for a thread whose core it took, at each of its ticks, about what it runs
+  /// and about all that is ready to continue there: is `who` to be abandoned now? (A kill that was
+  /// not obeyed within the limit.) Then it calls abandon below.
   bool (*wants_abandon)(runnable& who, std::int64_t now_ns) noexcept;
-  /// `who` stays for ever where it is. Called on a worker, in the runtime, with the stuck thread
-  /// locked out of the runtime (it will find itself refused): the room above ends it.
+  /// `who` stays for ever where it is. Called on a worker, in the runtime, outside any turn; either
+  /// the stuck thread is locked out of the runtime (it will find itself refused), or `who` was
+  /// waiting there and has no frames and no home any more: the room above ends it.
   void (*abandon)(scheduler&, runnable& who) noexcept;
   /// More than max_abandoned threads are lost.
   void (*too_many_abandoned)(scheduler&, std::size_t threads) noexcept;
@@ -156,6 +158,12 @@ void prepare_suspend(worker& w, runnable& self);
 void cancel_suspend(runnable& self) noexcept;
 void suspend(runnable& self) noexcept;
 
+/// True if desert_stack() has a stack to go on with.
+bool may_desert_stack() noexcept;
+/// Leaves the running stack for good, frames and all, in the middle of the turn of a runnable that
+/// has been ended otherwise: the frames are never continued, what lies in them stays readable.
+[[noreturn]] void desert_stack() noexcept;
+
 /// Marks a stretch of runtime code called from user code. Constructed at the top of every public
 /// function that touches the core; nests (the inner one does nothing).
 ///
@@ -247,13 +255,6 @@ class scheduler {
   /// Seeded in simulation, else from the system: for jitter and ids, not for secrets. Called on a
   /// worker.
   std::uint64_t random() noexcept;
-
-  /// Its core was taken by the watchdog: frames suspended on that thread cannot go on for now. For
-  /// deciding whether a killed one is to be abandoned. From any thread.
-  bool thread_is_stuck(worker const& w) const noexcept;
-  /// `r`, suspended on a stuck thread, will never be continued: its stack stays where it is, and
-  /// `r` has no frames and no home any more. For who has won the right to submit it.
-  void forget_frames(runnable& r) noexcept;
 
   /// Registers a descriptor with the poller of the current worker's core (see poller/poller.hpp).
   void watch(poll_source& source);

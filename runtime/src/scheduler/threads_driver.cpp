@@ -404,17 +404,4 @@ scheduler::statistics threads_driver::stats() const {
   return s;
 }
 
-bool threads_driver::is_stuck(worker const& w) const noexcept {
-  std::lock_guard lock(mutex_);
-  auto const status = static_cast<worker_thread const&>(w).status;
-  return status == thread_status::stuck || status == thread_status::lost;
-}
-
-void threads_driver::forget_frames(runnable& r) noexcept {
-  auto& home = static_cast<worker_thread&>(*r.home);
-  home.waiting_frames.fetch_sub(1, std::memory_order_relaxed);
-  r.frames = nullptr;
-  r.home = nullptr;
-}
-
 }  // namespace otter::rts

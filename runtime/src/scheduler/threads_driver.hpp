@@ -57,8 +57,6 @@ class threads_driver {
   void submit_foreign(runnable& r) noexcept;
   void submit_blocking(blocking_job& job) { blocking_.submit(job); }
   scheduler::statistics stats() const;
-  bool is_stuck(worker const& w) const noexcept;
-  void forget_frames(runnable& r) noexcept;
 
   // --- on a worker of this driver, in the runtime ---
   void submit(worker_thread& t, runnable& r) noexcept;
@@ -119,6 +117,7 @@ class threads_driver {
   void look_at(worker_thread& t, std::int64_t now) noexcept;
   void take_from(worker_thread& t, claim::stretch s, std::int64_t ran_for) noexcept;
   void maybe_abandon(worker_thread& t, std::int64_t now) noexcept;
+  void abandon_waiting(worker_thread& t, std::int64_t now) noexcept;
   void help_waiting_rings() noexcept;
   bool all_quiet() const noexcept;
   void wake_watchdog() noexcept;

@@ -24,6 +24,7 @@ struct abandonment final : runnable {
     priority = priority_level::max;
   }
   void run() noexcept override {
+    worker_access::current(*current_worker()) = nullptr;  // no turn of anybody whom they know
     hooks.abandon(owner, who);
     delete this;
   }
@@ -93,7 +94,9 @@ void threads_driver::look_at(worker_thread& t, std::int64_t now) noexcept {
     }
     return;
   }
-  if (claim::state_of(s) == claim::state::lost) maybe_abandon(t, now);
+  if (claim::state_of(s) != claim::state::lost || hooks_.wants_abandon == nullptr) return;
+  maybe_abandon(t, now);
+  if (t.waiting_frames.load(std::memory_order_relaxed) != 0) abandon_waiting(t, now);
 }
 
 /// Step 1: the core of a thread that is still in the same stretch of user code.
@@ -121,7 +124,6 @@ void threads_driver::take_from(worker_thread& t, claim::stretch s, std::int64_t 
 }
 
 void threads_driver::maybe_abandon(worker_thread& t, std::int64_t now) noexcept {
-  if (hooks_.wants_abandon == nullptr) return;
   std::size_t lost = 0;
   {
     std::lock_guard gate(t.gate);
@@ -144,6 +146,35 @@ void threads_driver::maybe_abandon(worker_thread& t, std::int64_t now) noexcept 
   if (lost > options_.max_abandoned && hooks_.too_many_abandoned != nullptr) {
     hooks_.too_many_abandoned(owner_, lost);
   }
+}
+
+/// Those who are ready on the thread, because somebody killed them, need not wait for its end.
+void threads_driver::abandon_waiting(worker_thread& t, std::int64_t now) noexcept {
+  // Behind the gate the thread stays out of the runtime, so its queue and lists are ours: what it
+  // wrote to them came before its leave() [C1], and it reads them again only after the gate.
+  std::lock_guard gate(t.gate);
+  {
+    std::lock_guard lock(mutex_);
+    if (t.status != thread_status::stuck && t.status != thread_status::lost) return;
+  }
+  if (t.inbox.has_any()) take_inbox(t);
+  for (run_list& list : t.own) {
+    for (std::size_t left = list.size(); left > 0; --left) {
+      runnable& r = *list.pop();
+      bool const wanted = r.frames != nullptr && hooks_.wants_abandon(r, now);
+      auto* const task = wanted ? new (std::nothrow) abandonment(owner_, hooks_, r) : nullptr;
+      if (task == nullptr) {
+        list.push(r);
+        continue;
+      }
+      if (r.priority != priority_level::normal) --t.own_rarer;
+      t.waiting_frames.fetch_sub(1, std::memory_order_relaxed);
+      r.frames = nullptr;  // its stack stays where it is
+      r.home = nullptr;
+      submit_shared(*task);
+    }
+  }
+  t.own_left = std::min(t.own_left, t.own[index_of(priority_level::normal)].size());
 }
 
 /// Offers are rare after some that were in vain; if work has not moved for a whole tick, they were

@@ -79,8 +79,9 @@ struct worker_thread : worker {
   thread_status status = thread_status::spare;
   std::condition_variable changed;  ///< held or the driver's stopping has changed
 
-  /// Held by the watchdog while it reports on this thread or abandons what it runs; taken once by
-  /// the thread when it comes back from user code without a core. Before the driver's mutex.
+  /// Held by the watchdog while it reports on this thread, abandons what it runs, or looks through
+  /// its lists; taken by the thread when it comes back from user code without a core, and when it
+  /// deserts an abandoned turn. Before the driver's mutex.
   std::mutex gate;
 
   // --- the watchdog's ---

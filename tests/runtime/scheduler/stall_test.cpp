@@ -261,7 +261,6 @@ TEST_CASE("an abandoned runnable is refused, and its thread serves others",
   CHECK(hooks.abandoned == &stuck);
   CHECK(hooks.abandoned_on_worker);
   CHECK(s.rts.stats().abandoned_threads == 1);
-  CHECK(s.rts.thread_is_stuck(*frame.home));
   g.open = true;
   REQUIRE(left.wait());
   // The thread leaves the abandoned frames where they are and is of use again.
@@ -273,6 +272,77 @@ TEST_CASE("an abandoned runnable is refused, and its thread serves others",
   CHECK(refused == 3);
   CHECK_FALSE(returned);
   CHECK(s.rts.stats().abandoned_threads == 0);
+}
+
+TEST_CASE("those who wait on a stuck thread are abandoned one by one", "[scheduler][abandon]") {
+  constexpr int frames = 1000;
+  seen_by_hooks hooks;
+  countdown stall_seen(1), abandoned(frames / 2), done(frames / 2), stuck_done(1);
+  hooks.stall_seen = &stall_seen;
+  static std::atomic<bool> wanted;
+  static countdown* all = nullptr;
+  wanted = false;
+  all = &abandoned;
+  std::vector<std::unique_ptr<task>> waiting;
+  scheduler_hooks h = stall_hooks(hooks);
+  // Every second one.
+  h.wants_abandon = [](runnable& who, std::int64_t) noexcept {
+    if (!wanted) return false;
+    auto const& t = static_cast<task&>(who);
+    return t.word == task::running && (t.stack_bytes & 1) != 0;
+  };
+  h.abandon = [](scheduler&, runnable& who) noexcept {
+    if (who.frames == nullptr && who.home == nullptr && current_worker()->current() == nullptr)
+      all->one();
+  };
+  gate g;
+  int to_come = frames;
+  task stuck([&](task&) {
+    g.stay();
+    stuck_done.one();
+  });
+  for (unsigned i = 0; i < frames; ++i) {
+    waiting.push_back(std::make_unique<task>([&](task& self) {
+      if (--to_come == 0) current_worker()->submit(stuck);  // all wait on this thread
+      self.wait_for_signal();
+      done.one();
+    }));
+    waiting.back()->stack_bytes = i;  // of no meaning for a small stack: our mark
+  }
+  task root([&](task&) {
+    for (auto& t : waiting) current_worker()->submit(*t);
+  });
+  running_scheduler s(1, h);
+  s.rts.submit(root);
+  REQUIRE(stall_seen.wait());
+  for (auto& t : waiting) t->wake(s.rts);
+  wanted = true;
+  REQUIRE(abandoned.wait());
+  CHECK(s.rts.stats().abandoned_threads == 0);  // what runs there was not
+  g.open = true;
+  CHECK(stuck_done.wait());
+  CHECK(done.wait());  // the others go on
+}
+
+TEST_CASE("a turn can leave its stack for good", "[scheduler][abandon]") {
+  countdown left(1), after(10);
+  running_scheduler s(1);
+  task deserter([&](task&) {
+    REQUIRE(may_desert_stack());
+    left.one();
+    desert_stack();
+  });
+  s.rts.submit(deserter);
+  REQUIRE(left.wait());
+  std::vector<std::unique_ptr<task>> others;
+  for (int i = 0; i < 10; ++i) {
+    others.push_back(std::make_unique<task>([&](task& self) {
+      self.yield();
+      after.one();
+    }));
+    s.rts.submit(*others.back());
+  }
+  CHECK(after.wait());
 }
 
 TEST_CASE("too many abandoned threads are reported", "[scheduler][abandon]") {
