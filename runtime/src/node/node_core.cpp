@@ -48,12 +48,12 @@ std::uint64_t system_randomness() {
 }
 
 void describe(runnable const& who, char* buffer, std::size_t size) noexcept {
-  static_cast<process const&>(who).describe_to(buffer, size);
+  static_cast<process const&>(who).describe_to(buffer, size, process::in_signal::yes);
 }
 
 std::string text_of(runnable const& who) {
   char buffer[128];
-  describe(who, buffer, sizeof buffer);
+  static_cast<process const&>(who).describe_to(buffer, sizeof buffer, process::in_signal::no);
   return buffer;
 }
 
@@ -196,7 +196,7 @@ std::vector<std::string> node_core::names_of_the_living() {
   system_->table().for_each([&](process& p) {
     if (!p.signals().is_open()) return;
     char buffer[128];
-    p.describe_to(buffer, sizeof buffer);
+    p.describe_to(buffer, sizeof buffer, process::in_signal::no);
     char const* const in = p.waiting_in();
     result.push_back(fmt::format(
         "{} did not end; it {}", buffer,

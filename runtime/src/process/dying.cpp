@@ -256,7 +256,7 @@ void process::abandon() noexcept {
   system_->abandoned.fetch_add(1, std::memory_order_relaxed);
   try {
     char name[128];
-    describe_to(name, sizeof name);
+    describe_to(name, sizeof name, in_signal::no);
     system_->report({node_event::kind::process_abandoned, self_pid(),
                      fmt::format("{} did not end within {} ms of a kill ({}): it is given up, its "
                                  "stack stays where it is",

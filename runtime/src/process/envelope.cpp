@@ -18,8 +18,9 @@ using rts::slab;
 
 envelope* new_envelope(signal_kind kind, std::size_t payload_size, std::size_t alignment) {
   rts::runtime_entry entry;
+  rts::refuse_abandoned(entry);
   slab* memory = rts::here::now().memory;
-  if (memory == nullptr || entry.refused())
+  if (memory == nullptr)
     throw error(errc::not_in_process,
                 "a message was made on a thread that is neither a process nor attached to a node");
   if (alignment > rts::slab::small_alignment)
@@ -91,6 +92,7 @@ void delete_envelope(envelope* e) noexcept {
 // has none: its blocks come from the heap, and an address that is 16 above a cache line says so.
 void* allocate_body(std::size_t size, std::size_t alignment) {
   rts::runtime_entry entry;
+  rts::refuse_abandoned(entry);
   if (alignment > 16)
     throw error(errc::badarg,
                 fmt::format("a process body is aligned to {} bytes; 16 is the most", alignment));

@@ -146,21 +146,20 @@ void process::on_query(request_envelope* e) noexcept {
   }
 }
 
-void process::describe_to(char* buffer, std::size_t size) const noexcept {
-  // Async-signal-safe: numbers only, and a label that may be half written is left out.
-  std::uint64_t const b = bits();
-  char text[80];
+void process::describe_to(char* buffer, std::size_t size, in_signal where) const noexcept {
   std::size_t n = 0;
-  auto const put = [&](char const* s) {
-    while (*s != 0 && n < sizeof text - 1) text[n++] = *s++;
+  auto const put = [&](std::string_view text) {
+    for (char c : text)
+      if (n + 1 < size) buffer[n++] = c;
   };
   auto const number = [&](std::uint64_t v) {
     char digits[20];
-    std::size_t d = 0;
-    do digits[d++] = static_cast<char>('0' + v % 10);
+    std::size_t d = sizeof digits;
+    do digits[--d] = static_cast<char>('0' + v % 10);
     while ((v /= 10) != 0);
-    while (d > 0 && n < sizeof text - 1) text[n++] = digits[--d];
+    put({digits + d, sizeof digits - d});
   };
+  std::uint64_t const b = bits();
   put("process <");
   number(system_ != nullptr ? system_->node_index() : 0);
   put(".");
@@ -168,18 +167,17 @@ void process::describe_to(char* buffer, std::size_t size) const noexcept {
   put(".");
   number(b >> pid_access::index_bits);
   put(">");
+  if (system_ != nullptr && name_state_.load(std::memory_order_relaxed) == named)
+    system_->names().with_name_of(b, where == in_signal::no, [&](std::string_view name) {
+      put(" ");
+      put(name);
+    });
   if (extra_ != nullptr && !extra_->label.empty()) {
     put(" (");
-    for (char c : extra_->label)
-      if (n < sizeof text - 2) text[n++] = c;
+    put(extra_->label);
     put(")");
   }
-  text[n] = 0;
-  for (std::size_t i = 0; i < size; ++i) {
-    buffer[i] = text[i];
-    if (text[i] == 0) break;
-    if (i + 1 == size) buffer[i] = 0;
-  }
+  if (size > 0) buffer[n] = 0;
 }
 
 }  // namespace rts

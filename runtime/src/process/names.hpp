@@ -76,6 +76,18 @@ class name_table {
   /// Its owner dies.
   void erase_bits(std::uint64_t bits) noexcept;
   std::string name_of(std::uint64_t bits) const;
+  /// f(name), under the mutex, if it has one. With `wait` false only if the mutex is free: for
+  /// signal handlers.
+  template <class F>
+  void with_name_of(std::uint64_t bits, bool wait, F&& f) const {
+    std::unique_lock lock(mutex_, std::defer_lock);
+    if (wait) {
+      lock.lock();
+    } else if (!lock.try_lock()) {
+      return;
+    }
+    if (auto const who = by_bits_.find(bits); who != by_bits_.end()) f(who->second);
+  }
   std::vector<std::string> all() const;
   std::size_t size() const noexcept;
   /// Slots of all tables together: what names that are gone may cost.

@@ -83,8 +83,10 @@ class process final : public runnable {
   inbox& signals() noexcept { return inbox_; }
   /// Makes it runnable after a push that woke it.
   void wake_up(worker* here) noexcept;
-  /// Description for reports: async-signal-safe.
-  void describe_to(char* buffer, std::size_t size) const noexcept;
+  /// Pid, name and label for reports. In a signal handler it takes no lock that is held, and then
+  /// leaves the name out.
+  enum class in_signal : bool { no, yes };
+  void describe_to(char* buffer, std::size_t size, in_signal where) const noexcept;
   std::uint32_t backlog() const noexcept { return backlog_.load(std::memory_order_relaxed); }
   std::atomic<std::uint64_t>& limit_word() noexcept { return limit_; }
   std::atomic<std::int64_t>& counted() noexcept { return counted_; }
