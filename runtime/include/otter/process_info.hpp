@@ -47,6 +47,7 @@ enum class info_item : unsigned char {
   initial_call,       // std::string
   max_heap_size,      // otter::max_heap_size
   waiting_in,         // std::string: the call that it waits in, or empty
+  dictionary,         // std::vector<std::string>: otter/dictionary.hpp, each cut to 256 bytes
 };
 
 /// Whom a process watches: a process, or who had a name when it was looked up (PI-3).
@@ -87,7 +88,7 @@ void set_group_leader(pid leader, pid process);
 
 /// Flags of the calling process; each returns the old value. Exits: never.
 otter::priority set_priority(otter::priority level) noexcept;
-bool set_sensitive(bool hidden) noexcept;  ///< hides messages from info (PI-5)
+bool set_sensitive(bool hidden) noexcept;  ///< hides messages and dictionary from info (PI-5)
 void set_label(std::string_view text);
 /// How it was started, for reports; behaviours set it.
 void set_initial_call(std::string_view text);

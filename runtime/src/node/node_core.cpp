@@ -16,6 +16,7 @@
 #include "process/process.hpp"
 #include "process/send.hpp"
 #include "process/spawn.hpp"
+#include "process/terminate.hpp"
 #include "stacks/overflow_handler.hpp"
 
 namespace otter::rts {
@@ -124,6 +125,7 @@ node_core::node_core(node_options const& options, simulated const* simulation)
     std::uint64_t const secret = simulation != nullptr ? simulation->seed : system_randomness();
     system_ = std::make_unique<process_system>(simulation != nullptr ? 1 : id_, limits, secret,
                                                options.on_event);
+    install_terminate_handler();
     if (options.crash_report) install_overflow_handler({.describe = &describe_stack});
     scheduler_options s;
     s.workers = options.workers != 0 ? options.workers : usable_cores();

@@ -90,9 +90,10 @@ void detail::run_blocking(void (*job)(void*) noexcept, void* argument) {
   work.system = at.system;
   work.owner = self.bits();
   at.system->sched().submit_blocking(work);
-  self.set_waiting_in("blocking");
-  self.wait_for(work.signal);
-  self.set_waiting_in(nullptr);
+  {
+    rts::waiting mark(self, "blocking");
+    self.wait_for(work.signal);
+  }
   self.exit_if_asked();
 }
 

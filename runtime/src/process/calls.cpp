@@ -77,6 +77,7 @@ bool wait_for_room(process& sender, pid to, std::int64_t limit_ns) {
   call_engine call(sender, 0, id);
   deliver(system, pid_access::bits(to), ask);
   wait_limit limit(limit_ns == INT64_MAX ? INT64_MAX : sender.sched().now() + limit_ns);
+  waiting mark(sender, "send");
   envelope* e = call.wait(limit);
   if (e == nullptr)
     throw error(errc::mailbox_full, fmt::format("send to {}: its mailbox stayed full for {} ms", to,
@@ -173,9 +174,8 @@ response call(pid server, envelope_ptr request, duration limit) {
       return {nullptr, exit_reason::noproc()};
     }
   }
-  self.set_waiting_in("call");
+  rts::waiting mark(self, "call");
   envelope* answer = call.wait(until);
-  self.set_waiting_in(nullptr);
   if (answer == nullptr) return {nullptr, exit_reason::timeout()};
   return response_of(answer);
 }
@@ -274,7 +274,7 @@ response_state wait_any_response(request_id const* ids, std::size_t count, durat
       any = ids[i].owner() == self.self_pid() && self.find_own_ref(rts::id_of(ids[i])) != nullptr;
     if (!any) return response_state::unknown;
     if (until.due_ns <= self.sched().now() && !self.drain()) return response_state::late;
-    self.set_waiting_in("receive_response");
+    rts::waiting mark(self, "receive_response");
     if (!self.wait(until) && !self.drain()) {
       if (envelope** place = find_response(self, start, ids, count, which)) {
         take_response_at(self, place, out);

@@ -1,7 +1,7 @@
 // process/dying.cpp - the end of a process, step by step (doc/signals.md, "Death").
 //
 //  1. ending() of the body, if the end was its own; the report of a crash
-//  2. the body is destroyed: its destructors may send, but not wait
+//  2. the body is destroyed, then the dictionary: destructors may send, but not wait
 //  3. ports, timers and the name are released (P-18)
 //  4. links get their exit signals, in portions; then watchers and callers
 //  5. the inbox is closed, and what had come is answered as the rules say
@@ -37,6 +37,7 @@ void process::finish() noexcept {
   if (has(flag_crashed)) report_crash();
   set(flag_dying, true);
   destroy_body();
+  destroy_values();
   release_resources();
   if (!die_in_portions()) submit_self();
 }
@@ -265,7 +266,9 @@ void process::abandon() noexcept {
   } catch (...) {
     system_->report({node_event::kind::process_abandoned, self_pid(), {}});
   }
-  body_ = nullptr;  // never destroyed: its frames may refer to it
+  // Never destroyed: its frames may refer to them.
+  body_ = nullptr;
+  if (extra_ != nullptr) extra_->values = nullptr;
   handling_ = nullptr;
   if (envelope* e = std::exchange(call_answer_, nullptr)) answer_for_dead(*system_, e);
   if (call_id_ != 0 && call_server_ != 0)

@@ -48,7 +48,8 @@ std::vector<info> process::facts(std::vector<info_item> const& items) {
                 : has(flag_paused)                  ? process_status::suspended
                 : waiting_in_ != nullptr            ? process_status::waiting
                 : has(flag_in_body)                 ? process_status::running
-                                                    : process_status::waiting;
+                : has(flag_started)                 ? process_status::waiting
+                                                    : process_status::runnable;
         break;
       case info_item::message_queue_len:
         value = std::uint64_t{mailbox_.size()};
@@ -121,6 +122,14 @@ std::vector<info> process::facts(std::vector<info_item> const& items) {
       case info_item::initial_call:
         value = extra_ != nullptr ? extra_->initial_call : std::string();
         break;
+      case info_item::dictionary: {
+        std::vector<std::string> texts;
+        if (!has(flag_sensitive) && extra_ != nullptr) {
+          for (envelope* e = extra_->values; e != nullptr; e = e->next) texts.push_back(text_of(e));
+        }
+        value = std::move(texts);
+        break;
+      }
     }
     result.push_back({item, std::move(value)});
   }
@@ -189,6 +198,7 @@ using rts::runtime_entry;
 bool is_alive(pid who) {
   {
     runtime_entry entry;
+    rts::refuse_abandoned(entry);
     here const at = here::in_process();
     if (who == at.self->self_pid()) return true;
     if (at.system->find(who) == nullptr) return false;
@@ -199,6 +209,7 @@ bool is_alive(pid who) {
 std::optional<std::vector<info>> process_info(pid who, std::vector<info_item> items) {
   {
     runtime_entry entry;
+    rts::refuse_abandoned(entry);
     here const at = here::in_process();
     if (who == at.self->self_pid()) return at.self->facts(items);
   }
@@ -213,6 +224,7 @@ pid group_leader() { return rts::current_process().group_leader_pid(); }
 
 void set_group_leader(pid leader, pid who) {
   runtime_entry entry;
+  rts::refuse_abandoned(entry);
   here const at = here::in_process();
   if (who == at.self->self_pid()) {
     at.self->extra().group_leader = leader;
@@ -237,10 +249,12 @@ bool set_sensitive(bool hidden) noexcept {
 
 void set_label(std::string_view text) {
   runtime_entry entry;
+  rts::refuse_abandoned(entry);
   rts::current_process().extra().label = std::string(text.substr(0, 256));
 }
 void set_initial_call(std::string_view text) {
   runtime_entry entry;
+  rts::refuse_abandoned(entry);
   rts::current_process().extra().initial_call = std::string(text.substr(0, 256));
 }
 
@@ -248,6 +262,7 @@ pid parent() { return rts::current_process().parent_pid(); }
 
 std::vector<pid> processes() {
   runtime_entry entry;
+  rts::refuse_abandoned(entry);
   here const at = here::in_process();
   std::vector<pid> result;
   at.system->table().for_each([&](process& p) {

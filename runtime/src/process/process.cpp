@@ -357,6 +357,7 @@ void process::detach() noexcept {
     if (!inbox_.wake()) waker_->sleep(INT64_MAX);
   }
   set(flag_dying, true);
+  destroy_values();
   release_resources();
   while (!die_in_portions()) {
   }

@@ -10,6 +10,7 @@
 //   signals.cpp   acting on what came                  calls.cpp      requests and replies
 //   send.cpp      pushing, limits                      timers.cpp     timers
 //   memory.cpp    what it holds, and its limit         spawn_request.cpp
+//   dictionary.cpp  values that belong to it           terminate.cpp  exits that meet a noexcept
 
 #include <atomic>
 #include <cstdint>
@@ -41,6 +42,7 @@ struct process_extra {
   pid group_leader;
   otter::max_heap_size max_heap;
   std::uint64_t held = 0;  ///< bytes that it said it holds: account_memory()
+  detail::envelope* values = nullptr;  ///< the dictionary's, newest first (dictionary.cpp)
 };
 
 /// How the thread of an attached process is woken; see node/attached_thread.cpp.
@@ -142,7 +144,7 @@ class process final : public runnable {
   ref make_own_ref(std::uint64_t id) const noexcept;
 
   process_extra& extra();  // throws std::bad_alloc
-  process_extra const* extra_if_any() const noexcept { return extra_; }
+  process_extra* extra_if_any() const noexcept { return extra_; }
   pid parent_pid() const noexcept;
   pid group_leader_pid() const noexcept;
 
@@ -185,6 +187,8 @@ class process final : public runnable {
   }
   bool deferring() const noexcept { return defers_ != 0 || no_suspends_ != 0; }
   bool is_dying() const noexcept { return has(flag_dying); }
+  /// Why it is to end; meaningful once it is.
+  exit_reason const& reason_to_end() const noexcept { return reason_; }
   bool ending_soon() const noexcept { return has(flag_exit_pending); }
 
   // --- attached threads ---
@@ -214,7 +218,7 @@ class process final : public runnable {
   // --- facts (info.cpp) ---
   std::vector<info> facts(std::vector<info_item> const& items);
   bool sensitive(bool on) noexcept;
-  /// What it waits in, for reports of a shutdown.
+  /// What it waits in, for reports of a shutdown; see class waiting.
   char const* waiting_in() const noexcept { return waiting_in_; }
   void set_waiting_in(char const* what) noexcept { waiting_in_ = what; }
   /// The node gives it up (abandonment); on a worker, its thread locked out.
@@ -296,6 +300,7 @@ class process final : public runnable {
   void submit_self() noexcept;
   void report_crash() noexcept;
   void destroy_body() noexcept;
+  void destroy_values() noexcept;
 
   // line 0, after the runnable's fields: what a sender touches
   inbox inbox_;
@@ -357,6 +362,21 @@ void process::in_user_code(F&& f) noexcept {
   }
   set(flag_in_body, false);
 }
+
+/// While it lives, the process waits in the function `what`, also if a signal ends the wait.
+class waiting {
+ public:
+  waiting(process& self, char const* what) noexcept : self_(self), before_(self.waiting_in()) {
+    self.set_waiting_in(what);
+  }
+  ~waiting() { self_.set_waiting_in(before_); }
+  waiting(waiting const&) = delete;
+  waiting& operator=(waiting const&) = delete;
+
+ private:
+  process& self_;
+  char const* before_;
+};
 
 process* current_process_or_null() noexcept;
 process& current_process();

@@ -69,12 +69,11 @@ envelope* mailbox_scan::next() {
       ::new (static_cast<void*>(wait_)) wait_limit(rts::due_in(self, limit_));
       wait_made_ = true;
     }
-    self.set_waiting_in("receive");
+    rts::waiting mark(self, "receive");
     self.messages().waiting_at = position_;
     // When the time is over, what has come by then is still looked at (MB-8).
     late_ = !self.wait(*reinterpret_cast<wait_limit*>(wait_));
     position_ = self.messages().waiting_at;
-    self.set_waiting_in(nullptr);
   }
 }
 
@@ -97,10 +96,9 @@ void sleep_for(duration time) {
   rts::process& self = *rts::here::in_process().self;
   self.checkpoint();
   rts::wait_limit limit(rts::due_in(self, detail::checked_limit(time)));
-  self.set_waiting_in("sleep_for");
+  rts::waiting mark(self, "sleep_for");
   while (!limit.expired && (limit.due_ns == INT64_MAX || self.sched().now() < limit.due_ns))
     self.wait(limit);
-  self.set_waiting_in(nullptr);
 }
 
 }  // namespace otter
