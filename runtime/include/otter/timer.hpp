@@ -118,12 +118,15 @@ struct timer_answer {
   timer_ref timer;
   std::optional<duration> left;
 };
-/// As cancel_timer() and read_timer(); the result comes as a `timer_answer`.
+/// As cancel_timer() and read_timer(); the result comes as a `timer_answer`. Exits: may.
 void cancel_timer_async(timer_ref timer);
 void read_timer_async(timer_ref timer);
 
 /// Sends a copy of `message` to `to` every `every`: the k-th at start + k * every, without drift
 /// (TM-12). Ends with the receiver or cancel_interval().
+///
+/// Called from: a process. Blocks: never. Exits: may. Throws: error(badarg) unless `every` is
+/// longer than 0; what spawn() throws.
 template <class Message>
 timer_ref send_interval(duration every, pid to, Message message) {
   return detail::start_interval(
@@ -143,7 +146,8 @@ timer_ref apply_interval(duration every, Function f) {
       every, [f = std::move(f)] { return detail::make_function_body(Function(f)); });
 }
 /// Ends what send_interval(), apply_interval() or apply_after() has started: true if that was
-/// still there. What it did before arrives; one tick may be on its way.
+/// still there. What it did before arrives; one tick may be on its way. The ref of another timer is
+/// not an error: nothing happens.
 ///
 /// Called from: a process, or an attached thread. Blocks: never. Exits: never. Throws: never.
 bool cancel_interval(timer_ref interval) noexcept;

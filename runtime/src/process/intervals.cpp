@@ -109,10 +109,12 @@ void check_interval(duration every) {
                 fmt::format("an interval of {} ns: it must be longer than 0", every.count()));
 }
 
-/// These timers are processes: the ref names one by its owner.
+/// These timers are processes: the ref names one by its owner, and is the first of its refs.
+constexpr std::uint64_t ticker_id = 1;
+
 timer_ref start_ticker(char const* label, reactive_ptr body) {
   pid const sender = spawn_reactive({.label = label}, std::move(body));
-  return timer_ref(rts::ref_access::make(sender, 1));
+  return timer_ref(rts::ref_access::make(sender, ticker_id));
 }
 
 timer_ref exit_timer(duration delay, pid to, exit_reason reason) {
@@ -148,6 +150,8 @@ timer_ref detail::start_apply(duration delay, reactive_ptr body) {
 bool cancel_interval(timer_ref interval) noexcept {
   runtime_entry entry;
   if (entry.refused()) return false;
+  // Any other timer's owner is somebody who must not be killed.
+  if (rts::id_of(interval) != ticker_id) return false;
   here const at = here::now();
   if (at.self == nullptr || at.system->find(interval.owner()) == nullptr) return false;
   try {

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <exception>
 #include <new>
 #include <otter/message.hpp>
 #include <otter/spawn.hpp>
@@ -189,8 +190,10 @@ admission ask_for_place(process_system& system, process& to, process& sender, bo
   std::int64_t const bound = policy == overflow::drop_oldest ? 2 * limit : limit;
   std::int64_t const before = to.counted().fetch_add(1, std::memory_order_relaxed);
   if (before < bound) return admission::granted;
-  if (policy == overflow::block && (&to == &sender || !may_block || sender.deferring()))
-    return admission::granted;  // over-admitted, and counted
+  // Who may not wait is over-admitted, and counted: destructors of a dying process may send (C0-3).
+  if (policy == overflow::block && (&to == &sender || !may_block || sender.deferring() ||
+                                    sender.is_dying() || std::uncaught_exceptions() > 0))
+    return admission::granted;
   to.counted().fetch_sub(1, std::memory_order_relaxed);
   here const at = here::now();
   switch (policy) {

@@ -225,11 +225,13 @@ spawned spawn_reactive(spawn_options const& options, reactive_ptr body) {
 
 void register_name(std::string_view name, pid who) {
   runtime_entry entry;
+  rts::refuse_abandoned(entry);
   rts::register_process(*here::in_process().system, name, who);
 }
 
 void unregister_name(std::string_view name) {
   runtime_entry entry;
+  rts::refuse_abandoned(entry);
   here const at = here::in_process();
   bool const was = at.system->names().erase(name, [&](std::uint64_t bits) {
     std::uint8_t state = process::named;
@@ -242,13 +244,14 @@ void unregister_name(std::string_view name) {
 pid whereis(std::string_view name) noexcept {
   runtime_entry entry;
   here const at = here::now();
-  if (at.system == nullptr) return {};
+  if (at.system == nullptr || entry.refused()) return {};
   std::uint64_t const bits = at.system->names().find(name);
   return bits == 0 ? pid{} : at.system->make_pid_of(bits);
 }
 
 std::vector<std::string> registered() {
   runtime_entry entry;
+  rts::refuse_abandoned(entry);
   return here::in_process().system->names().all();
 }
 
