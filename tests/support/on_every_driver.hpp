@@ -3,8 +3,9 @@
 // on_every_driver.hpp - runs one scenario on every driver of the runtime: threads with one and with
 // four workers, and the simulation with several seeds.
 //
-//   on_every_driver(scenario)   runs `scenario(report)` as the first process of a node, each time
-//   driver_report               where a process writes down what it saw
+//   on_every_driver(scenario, options)   runs `scenario(report)` as the first process of a node,
+//                                        each time; the options may be left out
+//   driver_report                        where a process writes down what it saw
 //
 //     TEST_CASE("a message to a dead pid is dropped", "[process][P-7]") {
 //       on_every_driver([](driver_report& report) {
@@ -24,6 +25,7 @@
 #include <chrono>
 #include <cstdint>
 #include <cstdlib>
+#include <functional>
 #include <mutex>
 #include <otter/node.hpp>
 #include <otter/simulation.hpp>
@@ -46,6 +48,9 @@ class driver_report {
     add(fmt::format("{}: got {}, expected {}", what, got, expected), got == expected);
   }
 
+  /// What the node holds now.
+  otter::node_statistics statistics() const { return statistics_(); }
+
   /// The node's events so far: crash reports and others, but no stalls.
   std::vector<otter::node_event> events() const {
     std::lock_guard lock(mutex_);
@@ -66,6 +71,7 @@ class driver_report {
   }
 
   // --- for on_every_driver() ---
+  void ask_statistics(std::function<otter::node_statistics()> ask) { statistics_ = std::move(ask); }
   struct fact {
     std::string text;
     bool holds;
@@ -89,6 +95,7 @@ class driver_report {
     facts_.push_back({std::move(text), holds});
   }
 
+  std::function<otter::node_statistics()> statistics_;  // constant while the scenario runs
   mutable std::mutex mutex_;
   std::vector<fact> facts_;
   std::vector<otter::node_event> events_;
@@ -107,19 +114,21 @@ inline void assert_facts(driver_report const& report, std::string const& driver)
 
 inline constexpr std::uint64_t seeds_of_a_test = 5;
 
-/// Runs `scenario(driver_report&)` on every driver. It must end normally and report something.
+/// Runs `scenario(driver_report&)` on every driver. It must end normally and report something. Of
+/// `base` everything but workers and on_event counts.
 template <class Scenario>
-void on_every_driver(Scenario scenario) {
+void on_every_driver(Scenario scenario, otter::node_options const& base = {}) {
   char const* const one_seed = std::getenv("OTTER_SEED");
   if (one_seed == nullptr) {
     for (unsigned workers : {1u, 4u}) {
       driver_report report;
       otter::exit_reason end;
       {
-        otter::node_options options;
+        otter::node_options options = base;
         options.workers = workers;
         options.on_event = [&](otter::node_event const& e) { report.add_event(e); };
         otter::node node(options);
+        report.ask_statistics([&] { return node.statistics(); });
         end = node.run([&] { scenario(report); });
       }
       const std::string driver = fmt::format("threads driver, {} workers", workers);
@@ -133,8 +142,10 @@ void on_every_driver(Scenario scenario) {
   for (std::uint64_t seed = first; seed <= last; ++seed) {
     driver_report report;
     otter::simulation_options options;
+    options.node = base;
     options.node.on_event = [&](otter::node_event const& e) { report.add_event(e); };
     otter::simulation simulation(seed, options);
+    report.ask_statistics([&] { return simulation.statistics(); });
     const auto result = simulation.run([&] { scenario(report); });
     const std::string driver = fmt::format("simulation, run again with OTTER_SEED={}", seed);
     INFO(driver);

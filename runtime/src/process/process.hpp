@@ -41,7 +41,7 @@ struct process_extra {
   std::string initial_call;
   pid group_leader;
   otter::max_heap_size max_heap;
-  std::uint64_t held = 0;  ///< bytes that it said it holds: account_memory()
+  std::uint64_t held = 0;              ///< bytes that it said it holds: account_memory()
   detail::envelope* values = nullptr;  ///< the dictionary's, newest first (dictionary.cpp)
 };
 

@@ -6,7 +6,7 @@ using namespace otter;
 using namespace tcp_test;
 
 TEST_CASE("a socket closes when its owner ends, before a monitor hears of that",
-          "[io][TCP-16][P-18]") {
+          "[io][TCP-16][P-18][L-13]") {
   everywhere({"down", "closed", "closed"}, [](notes& see) {
     auto l = must(tcp_listen(tcp_address::loopback(0)), "listen");
     auto const at = must(l.local_address(), "address");
