@@ -62,7 +62,7 @@ void explain() noexcept {
   report_line line;
   line.add("otter: ");
   if (process const* const self = current_process_or_null()) {
-    self->describe_to(who, sizeof who);
+    self->describe_to(who, sizeof who, process::in_signal::no);
     line.add(who).add(" must end");
     try {
       line.add(" (").add(to_string(self->reason_to_end()).c_str()).add(")");
