@@ -58,6 +58,17 @@ std::string text_of(runnable const& who) {
   return buffer;
 }
 
+/// A line for each frame. Throws: std::bad_alloc.
+std::string backtrace_text(void* const* frames, std::size_t depth) {
+  std::string text;
+  if (depth == 0) return text;
+  std::unique_ptr<char*, void (*)(void*)> const symbols(
+      ::backtrace_symbols(frames, static_cast<int>(depth)), &std::free);
+  for (std::size_t i = 0; symbols != nullptr && i < depth; ++i)
+    text += fmt::format("\n  {}", symbols.get()[i]);
+  return text;
+}
+
 void stalled(scheduler& s, stall_report const& report) noexcept {
   auto& system = *static_cast<process_system*>(s.owner());
   try {
@@ -67,12 +78,7 @@ void stalled(scheduler& s, stall_report const& report) noexcept {
         "wait for its thread; use checkpoint() in long loops and blocking() for system "
         "calls",
         text_of(*report.who), report.ran_for_ns / 1'000'000, report.waiting_frames);
-    if (report.depth > 0) {
-      char** symbols = ::backtrace_symbols(report.backtrace, static_cast<int>(report.depth));
-      for (std::size_t i = 0; symbols != nullptr && i < report.depth; ++i)
-        text += fmt::format("\n  {}", symbols[i]);
-      std::free(symbols);
-    }
+    text += backtrace_text(report.backtrace, report.depth);
     system.report({node_event::kind::stall, system.make_pid_of(p.bits()), std::move(text)});
   } catch (...) {
     // A report less; the stall itself is dealt with.
@@ -83,7 +89,14 @@ bool wants_abandon(runnable& who, std::int64_t now_ns) noexcept {
   return now_ns >= static_cast<process const&>(who).abandon_at();
 }
 
-void abandon(scheduler&, runnable& who) noexcept { static_cast<process&>(who).abandon(); }
+void abandon(scheduler&, runnable& who, void* const* backtrace, std::size_t depth) noexcept {
+  std::string where;
+  try {
+    where = backtrace_text(backtrace, depth);
+  } catch (std::bad_alloc const&) {  // then without
+  }
+  static_cast<process&>(who).abandon(where);
+}
 
 void too_many_abandoned(scheduler& s, std::size_t threads) noexcept {
   auto& system = *static_cast<process_system*>(s.owner());

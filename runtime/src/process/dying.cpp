@@ -251,18 +251,19 @@ std::int64_t process::abandon_at() const noexcept {
 /// It did not obey a kill in time: it runs user code on a thread that is locked out of the runtime,
 /// or waits with frames that nobody will continue, or waits for a job that does not end. Its frames
 /// and body stay where they are; everything that others see of it ends as for `killed`.
-void process::abandon() noexcept {
+void process::abandon(std::string_view where) noexcept {
   reason_ = exit_reason::killed();
   set(flag_abandoned | flag_dying | flag_exit_pending | flag_by_signal, true);
   system_->abandoned.fetch_add(1, std::memory_order_relaxed);
   try {
     char name[128];
     describe_to(name, sizeof name, in_signal::no);
-    system_->report({node_event::kind::process_abandoned, self_pid(),
-                     fmt::format("{} did not end within {} ms of a kill ({}): it is given up, its "
-                                 "stack stays where it is",
-                                 name, system_->limits().kill_limit_ns / 1'000'000,
-                                 waiting_in_ != nullptr ? waiting_in_ : "running user code")});
+    system_->report(
+        {node_event::kind::process_abandoned, self_pid(),
+         fmt::format("{} did not end within {} ms of a kill ({}): it is given up, its "
+                     "stack stays where it is{}",
+                     name, system_->limits().kill_limit_ns / 1'000'000,
+                     waiting_in_ != nullptr ? waiting_in_ : "running user code", where)});
   } catch (...) {
     system_->report({node_event::kind::process_abandoned, self_pid(), {}});
   }

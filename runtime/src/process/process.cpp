@@ -300,7 +300,7 @@ void process::wait_for(wake_signal& s) noexcept {
     if (std::int64_t const due = abandon_at(); due != INT64_MAX && !attached()) {
       if (!killed) killed.emplace(due);
       if (sched().now() >= due && may_desert_stack()) {
-        abandon();
+        abandon({});
         desert_stack();
       }
     }

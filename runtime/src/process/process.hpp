@@ -222,7 +222,7 @@ class process final : public runnable {
   char const* waiting_in() const noexcept { return waiting_in_; }
   void set_waiting_in(char const* what) noexcept { waiting_in_ = what; }
   /// The node gives it up (abandonment); on a worker, its thread locked out.
-  void abandon() noexcept;
+  void abandon(std::string_view where) noexcept;
   void mark_fresh_priority(otter::priority p) noexcept;
 
  private:

@@ -51,7 +51,8 @@ struct scheduler_hooks {
   /// `who` stays for ever where it is. Called on a worker, in the runtime, outside any turn; either
   /// the stuck thread is locked out of the runtime (it will find itself refused), or `who` was
   /// waiting there and has no frames and no home any more: the room above ends it.
-  void (*abandon)(scheduler&, runnable& who) noexcept;
+  /// The program counters of where it is, if they could be had.
+  void (*abandon)(scheduler&, runnable& who, void* const* backtrace, std::size_t depth) noexcept;
   /// More than max_abandoned threads are lost.
   void (*too_many_abandoned)(scheduler&, std::size_t threads) noexcept;
 };

@@ -25,12 +25,13 @@ struct abandonment final : runnable {
   }
   void run() noexcept override {
     worker_access::current(*current_worker()) = nullptr;  // no turn of anybody whom they know
-    hooks.abandon(owner, who);
+    hooks.abandon(owner, who, trace.frames(), trace.depth());
     delete this;
   }
   scheduler& owner;
   scheduler_hooks const& hooks;
   runnable& who;
+  captured_backtrace trace;
 };
 
 }  // namespace
@@ -136,6 +137,7 @@ void threads_driver::maybe_abandon(worker_thread& t, std::int64_t now) noexcept 
     if (who == nullptr || !hooks_.wants_abandon(*who, now)) return;
     auto* const task = new (std::nothrow) abandonment(owner_, hooks_, *who);
     if (task == nullptr) return;  // at the next tick
+    if (options_.stall_backtraces) task->trace.capture(t.tid);
     {
       std::lock_guard lock(mutex_);
       t.status = thread_status::lost;

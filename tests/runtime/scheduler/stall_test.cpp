@@ -36,7 +36,7 @@ scheduler_hooks stall_hooks(seen_by_hooks& s) {
     if (seen->stall_seen != nullptr) seen->stall_seen->one();
   };
   h.wants_abandon = [](runnable& who, std::int64_t) noexcept { return seen->wanted == &who; };
-  h.abandon = [](scheduler&, runnable& who) noexcept {
+  h.abandon = [](scheduler&, runnable& who, void* const*, std::size_t) noexcept {
     seen->abandoned = &who;
     seen->abandoned_on_worker = current_worker() != nullptr;
     if (seen->abandon_seen != nullptr) seen->abandon_seen->one();
@@ -291,7 +291,7 @@ TEST_CASE("those who wait on a stuck thread are abandoned one by one", "[schedul
     auto const& t = static_cast<task&>(who);
     return t.word == task::running && (t.stack_bytes & 1) != 0;
   };
-  h.abandon = [](scheduler&, runnable& who) noexcept {
+  h.abandon = [](scheduler&, runnable& who, void* const*, std::size_t) noexcept {
     if (who.frames == nullptr && who.home == nullptr && current_worker()->current() == nullptr)
       all->one();
   };

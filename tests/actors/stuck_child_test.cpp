@@ -1,0 +1,118 @@
+// Supervisors of children that cannot be stopped: what they look after goes on without them.
+
+#include <atomic>
+#include <catch2/catch.hpp>
+#include <otter/attached_thread.hpp>
+#include <otter/dynamic_supervisor.hpp>
+#include <otter/exit.hpp>
+#include <otter/name.hpp>
+#include <otter/node.hpp>
+#include <otter/supervisor.hpp>
+#include <string>
+
+#include "children.hpp"
+
+using namespace std::chrono_literals;
+using namespace children;
+using otter::supervisor;
+
+namespace {
+
+std::atomic<bool> let_go{false};
+
+/// A server that can be brought to run for ever.
+class runner : public otter::gen_server<runner> {
+ public:
+  struct run {};
+  struct ping {
+    using reply = otter::pid;
+  };
+  using accepts = otter::accepts<run, ping>;
+
+  explicit runner(otter::pid test) : test_(test) { otter::trap_exit(true); }
+  void handle_cast(run) {
+    trace::tell(test_, "runs");
+    while (!let_go.load(std::memory_order_acquire)) {
+    }
+  }
+  otter::pid handle_call(ping) { return otter::self(); }
+
+ private:
+  otter::pid test_;
+};
+
+child_spec runner_spec(otter::pid test) {
+  return {.id = "runner",
+          .start = [test] { return runner::start_link({.name = "runner"}, test); },
+          .shutdown = 10ms};
+}
+
+/// One worker, so that all of them are on the thread that is stuck.
+struct stuck_node {
+  stuck_node() : node({.workers = 1, .kill_limit = 20ms, .on_event = [](auto const&) {}}) {
+    let_go = false;
+  }
+  ~stuck_node() { let_go = true; }
+  otter::node node;
+};
+
+void make_it_run() {
+  otter::cast("runner", runner::run{});
+  REQUIRE(trace::next() == "runs");
+}
+
+}  // namespace
+
+TEST_CASE("a child that reaches no safe point is given up, and its supervisor goes on",
+          "[supervisor][abandon][SUP-26]") {
+  stuck_node n;
+  otter::attached_thread me(n.node);
+  otter::trap_exit(true);
+  otter::pid const test = otter::self();
+  auto sup = supervisor::start_link({}, {runner_spec(test), spec(test, "other")}).value();
+  REQUIRE(trace::next() == "start other");
+  make_it_run();
+  otter::pid const stuck = otter::whereis("runner");
+
+  CHECK(supervisor::terminate_child(sup, "runner").has_value());
+  CHECK_FALSE(otter::is_alive(stuck));
+  CHECK(supervisor::count_children(sup).active == 1);
+  // The name is free, so the child can be started again while the old one still runs.
+  CHECK(supervisor::restart_child(sup, "runner").has_value());
+  CHECK(otter::call("runner", runner::ping{}) != stuck);
+  CHECK(n.node.statistics().abandoned == 1);
+
+  otter::stop(sup, exit_reason::shutdown());
+  CHECK(trace::next() == "stop other");
+}
+
+TEST_CASE("a child that was killed and given up is restarted", "[supervisor][abandon]") {
+  stuck_node n;
+  otter::attached_thread me(n.node);
+  otter::trap_exit(true);
+  auto sup = supervisor::start_link({}, {runner_spec(otter::self())}).value();
+  make_it_run();
+  otter::pid const stuck = otter::whereis("runner");
+  auto const watch = otter::monitor(stuck);
+  otter::exit(stuck, exit_reason::kill());
+  CHECK(trace::end_of(watch) == "killed");
+  // The answer of which_children() comes after the restart.
+  otter::pid const again = process_of(sup, "runner");
+  CHECK(again != stuck);
+  CHECK(otter::call(again, runner::ping{}) == again);
+  otter::stop(sup, exit_reason::shutdown());
+}
+
+TEST_CASE("a supervisor stops though a child does not", "[supervisor][abandon]") {
+  stuck_node n;
+  otter::attached_thread me(n.node);
+  otter::trap_exit(true);
+  otter::pid const test = otter::self();
+  auto sup = supervisor::start_link({}, {spec(test, "first"), runner_spec(test)}).value();
+  REQUIRE(trace::next() == "start first");
+  make_it_run();
+  otter::stop(sup, exit_reason::shutdown());
+  CHECK_FALSE(otter::is_alive(sup));
+  CHECK(trace::next() == "stop first");
+  CHECK_FALSE(otter::whereis("runner"));
+}
