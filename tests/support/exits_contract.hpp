@@ -4,12 +4,12 @@
 //
 //   exits                     what the header says of a function
 //   contract_entry<Fixture>   one public function: its name, its mark, and a call of it
-//   check_contract(entries)   calls each one wherever the mark matters, with a kill waiting
+//   check_contract(entries)   calls each one wherever the mark matters, with an exit waiting
 //
 // The places: where nothing is special; a noexcept function; a destructor at the end of its scope;
 // a destructor while an exception unwinds, and while the token itself does; under defer_exit; under
-// no_suspend. Each time the process is killed before, has used up its turn, and must be dead by
-// `killed` afterwards: what was put off is not lost.
+// no_suspend. Each time the process has used up its turn and was sent a kill or another exit signal
+// before, and must be dead of it afterwards: what was put off is not lost.
 
 #include <otter/detail/unwinding.hpp>
 #include <otter/error.hpp>
@@ -79,13 +79,13 @@ outcome outcome_of(Call&& call) {
   return outcome::returned;
 }
 
-/// A kill is on its way to the calling process, which has no reductions left.
-inline void kill_pending() {
+/// An exit signal is on its way to the calling process, which has no reductions left.
+inline void exit_pending(otter::exit_reason const& reason) {
   {
     otter::defer_exit guard;  // under which a checkpoint counts and does not yield
     for (int i = 0; i < 10'000; ++i) otter::checkpoint();
   }
-  otter::exit(otter::self(), otter::exit_reason::kill());
+  otter::exit(otter::self(), reason);
 }
 
 /// Runs `f` when it is destroyed: at the end of a scope, or while the stack unwinds.
@@ -104,8 +104,9 @@ constexpr int repeated = 5;
 template <class Fixture>
 class contract_check {
  public:
-  contract_check(driver_report& report, contract_entry<Fixture> const& entry)
-      : report_(report), entry_(entry) {}
+  contract_check(driver_report& report, contract_entry<Fixture> const& entry,
+                 otter::exit_reason sent)
+      : report_(report), entry_(entry), sent_(std::move(sent)) {}
 
   void everywhere() {
     bool const safe = in_the_open();
@@ -122,8 +123,8 @@ class contract_check {
  private:
   using outcome = contract::outcome;
 
-  /// Runs `body(fixture, told)` in a process of its own that ends by a kill; `told` takes down what
-  /// came out of a call. True if each was `expected`.
+  /// Runs `body(fixture, told)` in a process of its own that ends by the signal; `told` takes down
+  /// what came out of a call. True if each was `expected`.
   template <class Body>
   bool in_a_process(std::string_view place, outcome expected, Body body) {
     bool good = true;
@@ -144,8 +145,9 @@ class contract_check {
     std::string const end =
         otter::receive(otter::when([&](otter::down const& d) { return d.ref == p.ref; },
                                    [](otter::down d) { return to_string(d.reason); }));
-    report_.equal(fmt::format("{} {}: the end", entry_.name, place), end,
-                  to_string(otter::exit_reason::killed()));
+    report_.equal(
+        fmt::format("{} {}: the end", entry_.name, place), end,
+        to_string(sent_ == otter::exit_kind::kill ? otter::exit_reason::killed() : sent_));
     if (calls == 0) report_.check(fmt::format("{} {}: was called", entry_.name, place), false);
     return good && calls > 0;
   }
@@ -159,14 +161,14 @@ class contract_check {
                       (entry_.mark == exits::if_it_waits && entry_.wait == waits::yes);
     return in_a_process("in the open", ends ? outcome::token : outcome::returned,
                         [&](Fixture& f, auto& told) {
-                          contract::kill_pending();
+                          contract::exit_pending(sent_);
                           told(call(f));
                         });
   }
 
   void in_a_noexcept_function() {
     in_a_process("in a noexcept function", outcome::returned, [&](Fixture& f, auto& told) {
-      contract::kill_pending();
+      contract::exit_pending(sent_);
       [&]() noexcept {
         for (int i = 0; i < contract::repeated; ++i) entry_.call(f);
       }();
@@ -176,7 +178,7 @@ class contract_check {
 
   void in_a_destructor() {
     in_a_process("in a destructor", outcome::returned, [&](Fixture& f, auto& told) {
-      contract::kill_pending();
+      contract::exit_pending(sent_);
       {
         contract::when_destroyed at_end{[&] { entry_.call(f); }};
       }
@@ -186,7 +188,7 @@ class contract_check {
 
   bool under_defer_exit() {
     return in_a_process("under defer_exit", outcome::returned, [&](Fixture& f, auto& told) {
-      contract::kill_pending();
+      contract::exit_pending(sent_);
       otter::defer_exit guard;
       for (int i = 0; i < contract::repeated; ++i) told(call(f));
     });
@@ -194,7 +196,7 @@ class contract_check {
 
   void in_a_guarded_destructor() {
     in_a_process("in a destructor with defer_exit", outcome::returned, [&](Fixture& f, auto& told) {
-      contract::kill_pending();
+      contract::exit_pending(sent_);
       {
         contract::when_destroyed at_end{[&] {
           otter::defer_exit guard;
@@ -209,7 +211,7 @@ class contract_check {
     in_a_process("under no_suspend",
                  entry_.wait == waits::no ? outcome::returned : outcome::would_suspend,
                  [&](Fixture& f, auto& told) {
-                   contract::kill_pending();
+                   contract::exit_pending(sent_);
                    otter::no_suspend guard;
                    for (int i = 0; i < contract::repeated; ++i) told(call(f));
                  });
@@ -219,7 +221,7 @@ class contract_check {
     in_a_process("while an exception unwinds",
                  entry_.wait == waits::no ? outcome::returned : outcome::exiting,
                  [&](Fixture& f, auto& told) {
-                   contract::kill_pending();
+                   contract::exit_pending(sent_);
                    try {
                      contract::when_destroyed at_end{[&] { told(call(f)); }};
                      throw 1;
@@ -233,21 +235,24 @@ class contract_check {
                  entry_.wait == waits::no ? outcome::returned : outcome::exiting,
                  [&](Fixture& f, auto& told) {
                    contract::when_destroyed at_end{[&] { told(call(f)); }};
-                   contract::kill_pending();
+                   contract::exit_pending(sent_);
                    otter::checkpoint();
                  });
   }
 
   driver_report& report_;
   contract_entry<Fixture> const& entry_;
+  otter::exit_reason const sent_;
 };
 
 /// Checks the mark of each function in the table. Called from: a process. A Fixture is made in the
-/// process that calls, before it is killed.
+/// process that calls, before the signal is sent.
 template <class Fixture>
 void check_contract(driver_report& report, std::span<contract_entry<Fixture> const> entries) {
-  for (contract_entry<Fixture> const& entry : entries)
-    contract_check<Fixture>(report, entry).everywhere();
+  for (contract_entry<Fixture> const& entry : entries) {
+    contract_check<Fixture>(report, entry, otter::exit_reason::kill()).everywhere();
+    contract_check<Fixture>(report, entry, otter::exit_reason::of("asked")).everywhere();
+  }
 }
 
 }  // namespace otter_test
