@@ -46,15 +46,19 @@ class name_table {
   inserted insert(std::string_view name, std::uint64_t bits, Claim&& claim) {
     std::lock_guard lock(mutex_);
     if (names_.find(name) != names_.end()) return inserted::taken;
-    auto const entry = by_bits_.try_emplace(bits, name).first;  // allocates before it is claimed
+    auto const [entry, fresh] = by_bits_.try_emplace(bits, name);  // allocates before it is claimed
+    // Not fresh: it has another name, by which its death will find it. claim() will refuse.
+    auto const forget = [&, at = entry, ours = fresh] {
+      if (ours) by_bits_.erase(at);
+    };
     try {
       make_room(name, bits);
     } catch (...) {
-      by_bits_.erase(entry);
+      forget();
       throw;
     }
     if (!claim()) {
-      by_bits_.erase(entry);
+      forget();
       names_.erase(names_.find(name));
       publish(name, 0);  // the table may have been renewed with it
       return inserted::refused;

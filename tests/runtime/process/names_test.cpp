@@ -140,3 +140,20 @@ TEST_CASE("whereis finds a name at every moment while others come and go", "[nam
   for (std::thread& t : readers) t.join();
   CHECK(wrong == 0);
 }
+
+TEST_CASE("a process that was refused a second name frees its first when it ends",
+          "[name][RN-1][RN-3]") {
+  on_every_driver([](driver_report& report) {
+    otter::spawn_monitor([] {
+      otter::register_name("first", otter::self());
+      try {
+        otter::register_name("second", otter::self());
+      } catch (otter::error const&) {
+        return;
+      }
+    });
+    otter::receive([](otter::down const&) {});
+    report.check("the name is free", !otter::whereis("first"));
+    otter::register_name("first", otter::self());
+  });
+}
