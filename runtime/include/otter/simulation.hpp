@@ -9,8 +9,10 @@
 // seed give the same trace, in any OS process.
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <otter/duration.hpp>
+#include <otter/fault.hpp>
 #include <otter/node.hpp>
 #include <string>
 
@@ -22,6 +24,9 @@ struct simulation_options {
   std::uint64_t max_turns = 50'000'000;
   std::string trace_file = {};  ///< keeps the text of the trace, for comparing two runs
   node_options node = {};       ///< limits; workers and on_event count, threads do not exist
+  /// Asked at each safe point of each process, which it names: for ending a process in every place
+  /// where it can end. Must not call the runtime.
+  std::function<fault(pid)> at_safe_point = {};
 };
 
 class simulation {

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <string_view>
 #include <utility>
 
 #include "process/process_system.hpp"
@@ -162,6 +163,10 @@ void simulated_network::carry(endpoint& e) noexcept {
     }
     std::size_t const n = some_of(e.wire.size());
     node_.trace("net carry", static_cast<std::uint64_t>(e.fd), n);
+    std::uint64_t content = 0xcbf29ce484222325;  // FNV-1a
+    for (char c : std::string_view(e.wire).substr(0, n))
+      content = (content ^ static_cast<unsigned char>(c)) * 0x100000001b3;
+    node_.trace("net bytes", static_cast<std::uint64_t>(e.fd), content);
     far->unread.append(e.wire, 0, n);
     e.wire.erase(0, n);
     schedule(*far, EPOLLIN);

@@ -59,6 +59,7 @@ simulation::result simulation::run_body(reactive_ptr body) {
   rts::scheduler& s = core_->sched();
   std::int64_t const began = s.now();
   core_->spawn({.label = "simulation"}, make_reactive<watcher>(std::move(body), out));
+  core_->system().at_safe_point = state_->options.at_safe_point;  // not for the watcher
   rts::simulation_end const end = s.run_simulation([&] { return out->ended; });
   result r;
   r.finished = out->ended;

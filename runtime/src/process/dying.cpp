@@ -21,7 +21,8 @@ void cancel_listed_timers(timer_block* first) noexcept;
 
 namespace {
 constexpr int portion_size = 1000;
-}
+constexpr std::uint64_t simulated_portion = 12;  // so that others see each step
+}  // namespace
 
 void process::finish() noexcept {
   if (body_ != nullptr && has(flag_started) && !has(flag_by_signal)) {
@@ -89,13 +90,24 @@ void process::clear_timeout_at_death() noexcept {
 
 /// True when the process is gone.
 bool process::die_in_portions() noexcept {
-  int portion = portion_size;
+  scheduler& s = system_->sched();
+  int portion = s.simulated() ? 1 + static_cast<int>(s.random() % simulated_portion) : portion_size;
   if (!tell_links(portion) || !tell_watchers(portion) || !drop_own_refs(portion)) {
-    drain();  // what comes meanwhile is taken in, so that the inbox stays short
+    refuse_arrivals();  // so that the inbox stays short
     return false;
   }
   close_and_free();
   return true;
+}
+
+/// What comes while a long death goes on is answered as if it were over: who links, watches or
+/// calls now gets noproc, not a reason that it may have heard before.
+void process::refuse_arrivals() noexcept {
+  for (envelope* e = inbox_.take_all(); e != nullptr;) {
+    envelope* next = e->next;
+    answer_for_dead(*system_, e);
+    e = next;
+  }
 }
 
 bool process::tell_links(int& portion) noexcept {
@@ -173,6 +185,7 @@ bool process::drop_own_refs(int& portion) noexcept {
 }
 
 void process::close_and_free() noexcept {
+  system_->sched().interleave();
   envelope* e = inbox_.close();
   while (e != nullptr) {
     envelope* next = e->next;
@@ -183,7 +196,7 @@ void process::close_and_free() noexcept {
     }
     e = next;
   }
-  // What drain() took in while we were dying.
+  // Nothing, unless a resource left something behind: the rest was told before.
   dispose_mailbox();
   while (request_envelope* r = open_requests_.pop_any()) answer_open(*r);
   while (room_first_ != nullptr) {

@@ -153,7 +153,12 @@ bool cancel_interval(timer_ref interval) noexcept {
   // Any other timer's owner is somebody who must not be killed.
   if (rts::id_of(interval) != ticker_id) return false;
   here const at = here::now();
-  if (at.self == nullptr || at.system->find(interval.owner()) == nullptr) return false;
+  if (at.self == nullptr) return false;
+  rts::process* const ticker = at.system->find(interval.owner());
+  // Whoever has heard of its end shall find it ended, though its block may not be free yet.
+  if (ticker == nullptr ||
+      ticker->name_state().load(std::memory_order_acquire) == rts::process::nameless)
+    return false;
   try {
     otter::exit(interval.owner(), exit_reason::kill());
   } catch (std::bad_alloc const&) {

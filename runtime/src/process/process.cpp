@@ -40,6 +40,7 @@ pid process::occupy(process_system& system, reactive_ptr body, pid parent, pid g
   parent_ = pid_access::bits(parent);
   if (group_leader && group_leader != parent) extra().group_leader = group_leader;
   body_ = body.release();
+  set(flag_probed, static_cast<bool>(system.at_safe_point));
   return self_pid();
 }
 
@@ -94,6 +95,7 @@ void process::run() noexcept {
     if (!next_event()) {
       home = nullptr;
       frames = nullptr;
+      sched().interleave();
       if (inbox_.go_idle()) return;
     }
   }
@@ -219,11 +221,28 @@ void process::die(exit_reason reason, bool by_signal) noexcept {
 // --- safe points ---
 
 void process::exit_if_asked() {
+  if (!has(flag_exit_pending | flag_dying | flag_probed)) return;
+  if (has(flag_probed)) meet_fault();
   if (!has(flag_exit_pending) && !has(flag_dying)) return;
   if (deferring() || std::uncaught_exceptions() > 0 || has(flag_dying)) return;
   set(flag_unwinding, true);
   if (attached()) throw process_exit(reason_);
   throw detail::unwinding{};
+}
+
+/// Simulation: what a test wants to happen at this safe point.
+void process::meet_fault() {
+  if (has(flag_exit_pending | flag_dying)) return;
+  switch (system_->at_safe_point(self_pid())) {
+    case fault::none:
+      return;
+    case fault::kill:
+      die(exit_reason::killed(), true);
+      return;
+    case fault::raise:
+      if (!deferring() && std::uncaught_exceptions() == 0) throw injected_fault();
+      return;
+  }
 }
 
 void process::charge(int cost) {
@@ -337,11 +356,20 @@ void process::sleep(wait_limit* limit) {
     limit->timer = t;
     w.start_timer_at(*t, limit->due_ns);
   }
-  prepare_suspend(w, *this);
+  if (sched().interleave()) give_way();
+  prepare_suspend(*current_worker(), *this);
   if (!inbox_.go_idle()) {
     cancel_suspend(*this);
     return;
   }
+  suspend(*this);
+}
+
+/// Others run before this process goes on; it takes nothing in.
+void process::give_way() {
+  worker& w = *current_worker();
+  prepare_suspend(w, *this);
+  w.submit_yielded(*this);
   suspend(*this);
 }
 

@@ -244,6 +244,7 @@ class process final : public runnable {
     flag_answered = 8192,       // the request under treatment has been answered
     flag_heap_limited = 32768,  // extra_->max_heap counts
     flag_over_heap = 65536,     // and was exceeded: reported
+    flag_probed = 131072,       // its safe points are asked for faults (simulation)
   };
   bool has(std::uint32_t f) const noexcept { return (flags_ & f) != 0; }
   void set(std::uint32_t f, bool on) noexcept { flags_ = on ? flags_ | f : flags_ & ~f; }
@@ -251,10 +252,12 @@ class process final : public runnable {
   // --- turns (process.cpp) ---
   template <class F>
   void in_user_code(F&& f) noexcept;
+  void meet_fault();
   bool next_event() noexcept;  // handles one; false: nothing to do
   void handle(envelope* e) noexcept;
   void end_of_request(request_envelope& r) noexcept;
   void sleep(wait_limit* limit);
+  void give_way();
 
   // --- signals (signals.cpp) ---
   void act(envelope* e) noexcept;
@@ -289,6 +292,7 @@ class process final : public runnable {
   // --- dying (dying.cpp) ---
   void finish() noexcept;
   bool die_in_portions() noexcept;
+  void refuse_arrivals() noexcept;
   void dispose_mailbox() noexcept;
   void release_resources() noexcept;
   bool tell_links(int& portion) noexcept;

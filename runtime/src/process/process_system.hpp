@@ -12,6 +12,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <otter/fault.hpp>
 #include <otter/node.hpp>
 #include <vector>
 
@@ -94,6 +95,10 @@ class process_system {
   bool wait_for_ends(std::function<bool()> const& enough, std::int64_t limit_ns);
   std::atomic<bool> stopping{false};
   std::atomic<std::int64_t> abandoned{0};
+
+  /// Simulation: asked at each safe point; see otter/simulation.hpp. Set before anything is
+  /// spawned.
+  std::function<fault(pid)> at_safe_point;
 
   /// What the room of ports keeps per node; that room's, made and destroyed through it.
   std::shared_ptr<void> ports;

@@ -289,6 +289,7 @@ std::optional<duration> cancel_timer(timer_ref timer) noexcept {
   std::uint64_t generation = 0;
   timer_block* t = rts::block_of(*at.system, timer, generation);
   if (t == nullptr) return std::nullopt;
+  at.system->sched().interleave();
   rts::timer_wheel* const mine = at.on != nullptr ? &at.on->wheel() : nullptr;
   // Before the attempt: afterwards a foreign home may reuse the block at any moment. If this is
   // its home, nobody else can make it anything else meanwhile.

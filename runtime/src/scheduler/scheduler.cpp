@@ -234,6 +234,8 @@ scheduler::statistics scheduler::stats() const noexcept {
   return impl_->simulated ? impl_->simulated->stats() : impl_->threads->stats();
 }
 
+bool scheduler::interleave() noexcept { return impl_->simulated && impl_->simulated->interleave(); }
+
 void scheduler::trace(char const* what, std::uint64_t a, std::uint64_t b) noexcept {
   if (impl_->simulated) impl_->simulated->trace(what, a, b);
 }

@@ -270,6 +270,12 @@ class scheduler {
   };
   statistics stats() const noexcept;  ///< exact when quiescent
 
+  /// Simulation: this is a place where another core could get in between. Time passes, and timers
+  /// of other virtual workers may fire. True: the caller, if it can, is to let other processes run
+  /// before it goes on. Called where a race is worth trying, by code that has nothing half done.
+  /// In the threads driver, where cores do that by themselves: nothing, false.
+  bool interleave() noexcept;
+
   /// Simulation: adds one line to the trace (what, and two numbers that do not depend on
   /// addresses), which also enters the digest. Nothing in the threads driver.
   void trace(char const* what, std::uint64_t a, std::uint64_t b) noexcept;

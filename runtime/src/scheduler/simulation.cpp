@@ -65,6 +65,37 @@ runnable* simulation::next_of(void* self) noexcept {
   return static_cast<simulation*>(self)->next();
 }
 
+/// Every choice is in the trace, so that the first that differs between two runs is seen.
+std::uint64_t simulation::choose(std::uint64_t n) noexcept {
+  if (n < 2) return 0;
+  std::uint64_t const chosen = choices_.below(n);
+  trace("choose", n, chosen);
+  return chosen;
+}
+
+std::uint64_t simulation::random() noexcept {
+  std::uint64_t const drawn = for_others_.next();
+  trace("random", drawn, 0);
+  return drawn;
+}
+
+/// On threads, other cores work between any two instructions of this one. Here they do so between
+/// turns, and at the places that call this.
+bool simulation::interleave() noexcept {
+  if (!in_turn_ || choose(4) != 0) return false;
+  now_ += static_cast<std::int64_t>(choose(longest_turn_ns));
+  worker* const mine = current_worker();
+  std::vector<virtual_worker*> due;
+  for (auto& w : workers_) {
+    if (w.get() != mine && w->timers.next_due() <= now_) due.push_back(w.get());
+  }
+  if (!due.empty()) {
+    fire_some(*due[choose(due.size())]);
+    worker_access::enter_thread(mine);
+  }
+  return choose(2) == 0;
+}
+
 /// What happens next: a turn, due timers, or a job that comes back; null for what the thread's own
 /// stack has to do.
 runnable* simulation::next() noexcept {
@@ -237,7 +268,9 @@ std::int64_t simulation::now() noexcept { return now_ += clock_reading_ns; }
 
 void simulation::start_timer_at(virtual_worker& w, timer_node& t, std::int64_t due) noexcept {
   // Timers for one moment fire in any order.
-  w.timers.wheel().start(t, due + static_cast<std::int64_t>(choose(timer_jitter_ns)));
+  due += static_cast<std::int64_t>(choose(timer_jitter_ns));
+  w.timers.wheel().start(t, due);
+  trace("timer", w.number(), static_cast<std::uint64_t>(due));
 }
 
 void simulation::trace(char const* what, std::uint64_t a, std::uint64_t b) noexcept {

@@ -45,7 +45,8 @@ class simulation {
   void submit(worker* from, runnable& r) noexcept;
   void submit_blocking(blocking_job& job);
   std::int64_t now() noexcept;
-  std::uint64_t random() noexcept { return for_others_.next(); }
+  std::uint64_t random() noexcept;
+  bool interleave() noexcept;
   void start_timer_at(virtual_worker& w, timer_node& t, std::int64_t due) noexcept;
 
   void trace(char const* what, std::uint64_t a, std::uint64_t b) noexcept;
@@ -63,7 +64,7 @@ class simulation {
 
   static runnable* next_of(void* self) noexcept;
   runnable* next() noexcept;
-  std::uint64_t choose(std::uint64_t n) noexcept { return n < 2 ? 0 : choices_.below(n); }
+  std::uint64_t choose(std::uint64_t n) noexcept;
   runnable* choose_turn() noexcept;
   runnable* take_from(std::deque<runnable*>& queue) noexcept;
   bool choose_level(virtual_worker& w, std::size_t& level) noexcept;
