@@ -21,17 +21,26 @@ class core_timers {
   timer_wheel& wheel() noexcept { return wheel_; }
   std::int64_t next_due() const noexcept { return wheel_.next_due(); }
 
-  /// Fires and releases, at most `most` steps of work; gives how many were fired.
+  /// Fires and releases, at most `most` steps of work; gives how many of either. Both may have made
+  /// something ready: who means to sleep looks at the queues again.
   std::size_t run(std::int64_t now, std::size_t most, callback fire, callback release) noexcept {
     struct handler {
       callback on_fire;
       callback on_release;
-      void fire(timer_node& t) noexcept { on_fire(t); }
-      void release(timer_node& t) noexcept { on_release(t); }
+      std::size_t& told;
+      void fire(timer_node& t) noexcept {
+        ++told;
+        on_fire(t);
+      }
+      void release(timer_node& t) noexcept {
+        ++told;
+        on_release(t);
+      }
     };
-    std::size_t const fired = wheel_.collect(now, most, handler{fire, release});
+    std::size_t told = 0;
+    wheel_.collect(now, most, handler{fire, release, told});
     count_.store(wheel_.size(), std::memory_order_relaxed);
-    return fired;
+    return told;
   }
 
   /// As of the last run(); exact once the core's worker sleeps.

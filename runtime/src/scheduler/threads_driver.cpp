@@ -281,7 +281,8 @@ threads_driver::after threads_driver::housekeeping(worker_thread& t) noexcept {
   return after::go_on;
 }
 
-/// Fires what is due by c.clock, in a bounded batch, and gives the number of timers fired.
+/// Fires what is due by c.clock and releases what others have cancelled, in a bounded batch; gives
+/// the number of both.
 std::size_t threads_driver::run_timers(core& c) noexcept {
   return c.timers.run(c.clock, timers_at_once, hooks_.timer_fired, hooks_.timer_released);
 }

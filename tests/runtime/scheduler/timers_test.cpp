@@ -86,6 +86,36 @@ TEST_CASE("a timer that its own worker cancels never fires", "[scheduler][timer]
   CHECK(a.released == 0);
 }
 
+TEST_CASE("what the release of a cancelled timer makes ready is run", "[scheduler][timer]") {
+  // The room above sends a process its cancelled timers, which wakes it. That may happen in the
+  // last look at the timers before the worker sleeps.
+  constexpr int rounds = 100;
+  struct waking_timer : timer_node {
+    task* waiter = nullptr;
+  };
+  scheduler_hooks h = quiet_hooks();
+  h.timer_released = [](timer_node& node) noexcept {
+    current_worker()->submit_woken(*static_cast<waking_timer&>(node).waiter);
+  };
+  for (int round = 0; round < rounds; ++round) {
+    waking_timer timer;
+    countdown started(1), woken(1);
+    task waiter([&](task&) { woken.one(); });
+    timer.waiter = &waiter;
+    task starter([&](task&) {
+      current_worker()->start_timer(timer, 3'600'000'000'000);
+      started.one();
+    });
+    task nothing([](task&) {});
+    running_scheduler s(1, h);
+    s.rts.submit(starter);
+    REQUIRE(started.wait());
+    REQUIRE(timer_wheel::cancel(timer, timer.generation(), nullptr));
+    s.rts.submit(nothing);  // the worker wakes, and soon is about to sleep again
+    REQUIRE(woken.wait());
+  }
+}
+
 TEST_CASE("a timer cancelled while it fires is either cancelled or fired", "[scheduler][timer]") {
   constexpr std::size_t many = 2'000;
   countdown settled(many);  // fired, or released at home after a foreign cancel
