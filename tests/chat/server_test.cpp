@@ -1,0 +1,190 @@
+// The whole chat server on every driver: on threads, and in simulation, where the seed decides how
+// bytes are cut, who runs next and when. Clients are processes of the same node.
+
+#include <spdlog/spdlog.h>
+
+#include <catch2/catch.hpp>
+#include <otter/name.hpp>
+#include <otter/process_info.hpp>
+#include <vector>
+
+#include "listener.hpp"
+#include "on_every_driver.hpp"
+#include "server_support.hpp"
+
+using namespace chat_test;
+
+namespace {
+
+/// What the server logs is no part of a test's output.
+bool const quiet = [] {
+  spdlog::set_level(spdlog::level::off);
+  return true;
+}();
+
+bool contains(std::string const& text, std::string_view part) {
+  return text.find(part) != std::string::npos;
+}
+
+/// Runs `f` in a process, whose end the caller awaits with join().
+template <class F>
+otter::monitor_ref in_process(F f) {
+  return otter::spawn_monitor(std::move(f)).ref;
+}
+std::string join(otter::monitor_ref which) {
+  return otter::receive(otter::when([&](otter::down const& d) { return d.ref == which; },
+                                    [](otter::down d) { return to_string(d.reason); }),
+                        otter::after(patience, [] { return std::string{"no end"}; }));
+}
+
+}  // namespace
+
+TEST_CASE("clients that write to each other at the same time get everything once and in order",
+          "[chat][server]") {
+  on_every_driver([](driver_report& report) {
+    constexpr int count = 50;
+    running_server server;
+    auto talk = [&](std::string me, std::string other) {
+      wire w{server};
+      w.log_in(me, "r");
+      otter::send("story", me);
+      otter::receive([](char) {});  // both are there
+      for (int i = 0; i < count; ++i) w.say(other + "@localhost", std::to_string(i));
+      for (int i = 0; i < count; ++i)
+        if (auto const got = w.hear(); got != std::to_string(i))
+          throw std::runtime_error("heard " + got + " instead of " + std::to_string(i));
+      w.send("</stream:stream>");
+      if (auto const rest = w.rest(); contains(rest, "<message"))
+        throw std::runtime_error("heard more: " + rest);
+    };
+    otter::register_name("story", otter::self());
+    auto const alice = otter::spawn_monitor([&] { talk("alice", "bob"); });
+    auto const bob = otter::spawn_monitor([&] { talk("bob", "alice"); });
+    for (int i = 0; i < 2; ++i) otter::receive([](std::string const&) {});
+    otter::send(alice.process, 'x');
+    otter::send(bob.process, 'x');
+    report.equal("alice", join(alice.ref), "normal");
+    report.equal("bob", join(bob.ref), "normal");
+    report.equal("server", server.stop(), "normal");
+  });
+}
+
+TEST_CASE("a session that throws is reported, and no other connection notices", "[chat][server]") {
+  on_every_driver([](driver_report& report) {
+    running_server server;
+    wire alice{server}, bob{server}, victim{server};
+    alice.log_in("alice", "r");
+    bob.log_in("bob", "r");
+    victim.log_in("bob", "victim");
+    victim.say("alice@localhost", "otter: throw");
+    report.check("the client is told", contains(victim.rest(), "<internal-server-error"));
+    alice.say("bob@localhost/r", "well?");
+    report.equal("bob", bob.hear(), "well?");
+    bob.say("alice@localhost", "well.");
+    report.equal("alice", alice.hear(), "well.");
+    alice.send("</stream:stream>");
+    bob.send("</stream:stream>");
+    alice.rest();
+    bob.rest();
+    report.equal("server", server.stop(), "normal");
+    report.equal("crashes", report.count_events(otter::node_event::kind::crash), std::size_t{1});
+    report.equal("named", report.count_events("the session of bob@localhost/victim"),
+                 std::size_t{1});
+  });
+}
+
+TEST_CASE("a router that is killed is replaced, and clients can come back", "[chat][server]") {
+  on_every_driver([](driver_report& report) {
+    running_server server;
+    wire alice{server};
+    alice.log_in("alice", "r");
+    auto const old = otter::whereis("router");
+    otter::exit(old, otter::exit_reason::kill());
+    // Sessions lean on the router: they are ended in order, and the client is told.
+    report.check("told", contains(alice.until("</stream:stream>"), "<system-shutdown"));
+    alice.send("</stream:stream>");
+    alice.rest();
+    auto const new_address = [] {
+      for (;;) {
+        if (auto const listener = otter::whereis("listener"))
+          if (auto at = otter::try_call(listener, chat::listener::address{})) return *at;
+        otter::receive(otter::after(1ms, [] {}));
+      }
+    }();
+    report.check("another router", otter::whereis("router") != old);
+    wire again{new_address};
+    again.log_in("alice", "r");
+    again.say("alice@localhost/r", "to myself");
+    report.equal("works", again.hear(), "to myself");
+    again.send("</stream:stream>");
+    again.rest();
+    report.equal("server", server.stop(), "normal");
+  });
+}
+
+TEST_CASE("a message that is sent while the recipient logs in arrives once", "[chat][server]") {
+  on_every_driver([](driver_report& report) {
+    constexpr int count = 30;
+    running_server server;
+    auto const sender = in_process([&] {
+      wire alice{server};
+      alice.log_in("alice", "r");
+      for (int i = 0; i < count; ++i) alice.say("bob@localhost", std::to_string(i));
+      alice.send("</stream:stream>");
+      alice.rest();
+    });
+    // Some are kept and fetched, some are delivered: the seed decides which.
+    wire bob{server};
+    bob.arrive("bob", "r");
+    for (int i = 0; i < count; ++i) report.equal("message", bob.hear(), std::to_string(i));
+    report.equal("sender", join(sender), "normal");
+    bob.send("</stream:stream>");
+    report.check("no more", !contains(bob.rest(), "<message"));
+    report.equal("server", server.stop(), "normal");
+  });
+}
+
+TEST_CASE("connections in every state are ended politely when the server stops", "[chat][server]") {
+  on_every_driver([](driver_report& report) {
+    running_server server;
+    wire silent{server}, opened{server}, logged_in{server};
+    opened.open();
+    logged_in.log_in("alice", "r");
+    server.begin_stop();
+    for (auto* one : {&silent, &opened, &logged_in}) {
+      auto const last = one->until("</stream:stream>");
+      report.check("told: " + last, contains(last, "<system-shutdown"));
+      one->send("</stream:stream>");
+      one->rest();
+    }
+    report.equal("server", server.end(), "normal");
+  });
+}
+
+TEST_CASE("a silent connection holds no stack", "[chat][server]") {
+  constexpr int count = 200;
+  otter::node_options options;
+  options.workers = 2;
+  otter::node node{options};
+  std::size_t before = 0;
+  std::size_t after = 0;
+  auto const reason = node.run([&] {
+    chat::chat_limits limits;
+    limits.connections_per_address = count;
+    limits.resources = count;
+    running_server server{limits};
+    before = node.statistics().stacks_in_use;
+    std::vector<wire> clients;
+    for (int i = 0; i < count; ++i)
+      clients.emplace_back(server).log_in("alice", "r" + std::to_string(i));
+    after = node.statistics().stacks_in_use;
+    for (auto& c : clients) c.send("</stream:stream>");
+    for (auto& c : clients) c.rest();
+    static_cast<void>(server.stop());
+  });
+  CHECK(to_string(reason) == "normal");
+  CHECK(after <= before + 4);  // a session that is about to wait may still have one
+  node.stop();
+  CHECK(node.statistics().processes == 0);
+  CHECK(node.statistics().ports == 0);
+}
