@@ -3,6 +3,7 @@
 #include <new>
 #include <otter/detail/call.hpp>
 
+#include "process/circles.hpp"
 #include "process/process.hpp"
 #include "process/process_system.hpp"
 #include "process/send.hpp"
@@ -34,9 +35,16 @@ struct call_engine {
     self.call_server_ = outer_server;
     self.call_answer_ = outer_answer;
   }
-  envelope* wait(wait_limit& limit) {
-    while (self.call_answer_ == nullptr) {
-      if (!self.wait(limit) && self.call_answer_ == nullptr) return nullptr;
+  /// The answer, or null when the time is over. `whom` is who keeps the caller waiting.
+  envelope* wait(wait_limit& limit, std::uint64_t whom) {
+    if (self.call_answer_ == nullptr) {
+      waits_for mark(self, whom);
+      while (self.call_answer_ == nullptr) {
+        if (!self.wait(limit) && self.call_answer_ == nullptr) {
+          report_circle(self);
+          return nullptr;
+        }
+      }
     }
     done = true;
     return std::exchange(self.call_answer_, nullptr);
@@ -78,7 +86,7 @@ bool wait_for_room(process& sender, pid to, std::int64_t limit_ns) {
   deliver(system, pid_access::bits(to), ask);
   wait_limit limit(limit_ns == INT64_MAX ? INT64_MAX : sender.sched().now() + limit_ns);
   waiting mark(sender, "send");
-  envelope* e = call.wait(limit);
+  envelope* e = call.wait(limit, pid_access::bits(to));
   if (e == nullptr)
     throw error(errc::mailbox_full, fmt::format("send to {}: its mailbox stayed full for {} ms", to,
                                                 limit_ns / 1'000'000));
@@ -175,7 +183,7 @@ response call(pid server, envelope_ptr request, duration limit) {
     }
   }
   rts::waiting mark(self, "call");
-  envelope* answer = call.wait(until);
+  envelope* answer = call.wait(until, rts::pid_access::bits(server));
   if (answer == nullptr) return {nullptr, exit_reason::timeout()};
   return response_of(answer);
 }

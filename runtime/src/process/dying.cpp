@@ -210,6 +210,7 @@ void process::close_and_free() noexcept {
   own_refs_.shrink();
   delete std::exchange(extra_, nullptr);
   call_id_ = call_server_ = 0;
+  waits_for_.store(0, std::memory_order_relaxed);
   call_answer_ = nullptr;
   handling_ = nullptr;
   limit_.store(0, std::memory_order_relaxed);

@@ -64,8 +64,8 @@ class attached_waker {
 
 /// Ownership: the table of the process_system owns the block for ever; an *occupant* has it from
 ///            open() to the end of its death.
-/// Threads:   `inbox_`, `bits_`, `limit_`, `counted_`, `backlog_`, `killed_` any. Everything
-///            else: who runs the process (or, before open(), who spawns it).
+/// Threads:   `inbox_`, `bits_`, `limit_`, `counted_`, `backlog_`, `killed_`, `waits_for_` any.
+///            Everything else: who runs the process (or, before open(), who spawns it).
 /// Invariant: bits_ names the occupant; it changes only while the inbox is closed or about to be
 ///            closed by the dying occupant, so a signal in an inbox can be compared with it.
 class process final : public runnable {
@@ -96,6 +96,9 @@ class process final : public runnable {
   void note_kill(pid to, std::int64_t now_ns) noexcept;
   /// When the occupant is to be abandoned, ns of the driver's clock; INT64_MAX: nobody killed it.
   std::int64_t abandon_at() const noexcept;
+  /// Bits of the process that this one waits for, in a call or for room in its mailbox; 0: none.
+  /// Written by the process itself, for reports of circles (circles.cpp).
+  std::atomic<std::uint64_t>& waits_for() noexcept { return waits_for_; }
   /// Whether it has a name. Changed by the name table under its mutex, except that a dying process
   /// exchanges it for `nameless` first: then nobody can name it any more.
   enum : std::uint8_t { unnamed, named, nameless };
@@ -342,6 +345,7 @@ class process final : public runnable {
   /// bits of milliseconds. One word, as the block may get another occupant between a killer's look
   /// and its write: that one must not inherit the kill.
   std::atomic<std::uint64_t> killed_{0};
+  std::atomic<std::uint64_t> waits_for_{0};
   std::uint64_t reductions_ = 0;
   std::uint32_t index_;
   std::atomic<std::uint8_t> name_state_{nameless};

@@ -1,0 +1,118 @@
+// Processes that wait for each other are named when the time of one of them is over.
+
+#include <initializer_list>
+#include <otter/detail/call.hpp>
+#include <otter/name.hpp>
+#include <otter/process_info.hpp>
+#include <vector>
+
+#include "process_support.hpp"
+
+using namespace process_test;
+using otter::overflow;
+
+namespace {
+
+struct question {};
+
+std::string call(otter::pid p, otter::duration limit) {
+  otter::detail::response const r = otter::detail::call(
+      p, otter::detail::pack<question>(otter::detail::signal_kind::request, question{}), limit);
+  return r.reply ? "answered" : to_string(r.why);
+}
+
+/// A process that runs `body` when an exit signal, which no limit refuses, tells it to.
+template <class Body>
+otter::spawned told_by_exit(char const* name, otter::mailbox_limit limit, Body body) {
+  otter::spawned const p = otter::spawn(
+      otter::spawn_options{.monitor = otter::alias_mode::none, .name = name, .max_mailbox = limit},
+      [body, me = otter::self()] {
+        otter::trap_exit(true);
+        otter::send(me, go{});
+        otter::receive([](otter::exited const&) {});
+        body();
+      });
+  otter::receive([](go) {});
+  return p;
+}
+
+void tell(otter::pid p) { otter::exit(p, exit_reason::of("now")); }
+
+/// Returns when `p` waits in `what`. Each look lets it run.
+void until_waiting_in(otter::pid p, std::string_view what) {
+  while (otter::process_info<std::string>(p, otter::info_item::waiting_in) != what) {
+  }
+}
+
+/// The reports of circles.
+std::vector<std::string> circles(driver_report const& report) {
+  std::vector<std::string> texts;
+  for (auto const& e : report.events())
+    if (e.what == otter::node_event::kind::failure &&
+        e.text.find("wait for each other in a circle") != std::string::npos)
+      texts.push_back(e.text);
+  return texts;
+}
+
+bool in_the_first(driver_report const& report, std::string_view name) {
+  auto const all = circles(report);
+  return !all.empty() && all.front().find(name) != std::string::npos;
+}
+
+void end_all(std::initializer_list<otter::spawned> all) {
+  for (otter::spawned p : all) otter::exit(p, exit_reason::kill());
+  for (otter::spawned p : all) end_of(p.ref);
+}
+
+}  // namespace
+
+TEST_CASE("calls in a circle are reported with the names of those who wait", "[call][PI-14]") {
+  on_every_driver([](driver_report& report) {
+    auto const a = told_by_exit("anna", {}, [] { call(otter::whereis("berta"), 1h); });
+    auto const b = told_by_exit("berta", {}, [] { call(otter::whereis("clara"), 1h); });
+    auto const c = told_by_exit("clara", {}, [me = otter::self()] {
+      otter::send(me, number{call(otter::whereis("anna"), 1ms) == "answered" ? 1 : 0});
+    });
+    tell(a);
+    tell(b);
+    until_waiting_in(a, "call");
+    until_waiting_in(b, "call");
+    tell(c);
+    report.equal("the call is late", otter::receive([](number x) { return x.n; }), 0);
+    report.equal("reported once", circles(report).size(), 1u);
+    for (char const* name : {"anna", "berta", "clara"})
+      report.check(name, in_the_first(report, name));
+    end_all({a, b, c});
+  });
+}
+
+TEST_CASE("a circle may lead through a full mailbox", "[limits][PI-14]") {
+  on_every_driver([](driver_report& report) {
+    otter::mailbox_limit const full{.limit = 1, .policy = overflow::block};
+    auto const a = told_by_exit("anna", {}, [] { otter::send("berta", number{2}); });
+    auto const b = told_by_exit("berta", full, [me = otter::self()] {
+      otter::send(me, number{call(otter::whereis("anna"), 1ms) == "answered" ? 1 : 0});
+      otter::receive([](go) {});
+    });
+    otter::send(b, number{1});
+    tell(a);
+    until_waiting_in(a, "send");
+    tell(b);
+    report.equal("the call is late", otter::receive([](number x) { return x.n; }), 0);
+    report.equal("reported once", circles(report).size(), 1u);
+    for (char const* name : {"anna", "berta"}) report.check(name, in_the_first(report, name));
+    end_all({a, b});
+  });
+}
+
+TEST_CASE("a call that is late because its server is slow is no circle", "[call][PI-14]") {
+  on_every_driver([](driver_report& report) {
+    auto const slow = waiter();
+    auto const asks = told_by_exit("anna", {}, [p = slow.process] { call(p, 1h); });
+    tell(asks);
+    until_waiting_in(asks, "call");
+    report.equal("a time-out", call(asks, 1ms), to_string(exit_reason::timeout()));
+    report.equal("nothing is reported", circles(report).size(), 0u);
+    end_all({asks, slow});
+  });
+}
