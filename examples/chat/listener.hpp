@@ -4,7 +4,8 @@
 //
 // Each acceptor waits for a connection, starts a session process for it and hands the socket over.
 // There are several, so that connections spread over the workers. The listener itself counts
-// connections per address: it watches the sessions, so a count cannot be forgotten.
+// connections per address: it watches the sessions, so a count cannot be forgotten. A listener that
+// is started again begins to count anew, and the sessions of the one before go on uncounted.
 
 #include <array>
 #include <cstdint>
