@@ -24,7 +24,7 @@ ABSENT = 3  # exit status of a check that found nothing to check
 
 # What must exist. A stage or check outside this set may still be absent while the project grows; the run
 # then says so at its end.
-REQUIRED = {"release", "tests", "asan", "tsan", "checks", "clang",
+REQUIRED = {"release", "tests", "asan", "tsan", "simulation", "mutations", "checks", "clang",
             "include_direction", "no_wall_clock", "format", "headers_alone", "runtime_alone",
             "consumer_static", "consumer_shared", "house", "chat"}
 
