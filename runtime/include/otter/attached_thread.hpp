@@ -25,8 +25,9 @@ class attached_thread {
   attached_thread& operator=(attached_thread const&) = delete;
 
   pid self() const noexcept { return self_; }
-  /// A descriptor that is readable while signals wait; owned by this object. Level-triggered:
-  /// it stays readable until they were received.
+  /// A descriptor that is readable while signals have come that the thread has not taken in; owned
+  /// by this object. The next receive takes in all of them, so a loop receives until nothing is
+  /// left: what it leaves in the mailbox does not make the descriptor readable again.
   int event_fd();
 
  private:

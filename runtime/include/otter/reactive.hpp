@@ -96,6 +96,9 @@ class reactive {
   /// process has one such timer. Never early. infinity stops it.
   void start_timeout(duration delay, std::uint64_t token);
   void stop_timeout() noexcept;
+  /// Nothing will come for long: gives back what the runtime keeps for links, monitors and requests
+  /// beyond their present number (PI-9). What the body owns is its own to shrink.
+  void shrink() noexcept;
 };
 
 namespace detail {

@@ -36,6 +36,7 @@ tcp_result<void> tcp_socket::send(std::string_view data) const {
       close_late = p->set.send_timeout_close;
     }
     if (!place) {  // allocates: not under the lock. The next round enters it into the list.
+      self.note_busy_port();
       place.emplace(self, *at, "tcp_socket::send");
       continue;
     }

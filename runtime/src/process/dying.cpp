@@ -77,6 +77,7 @@ void process::release_resources() noexcept {
     disown(*r);
     r->owner_died();
   }
+  if (system_->watch().tells(bits())) system_->watch().clear(bits());
   clear_timeout_at_death();
   cancel_listed_timers(std::exchange(timers_, nullptr));
   if (name_state_.exchange(nameless, std::memory_order_acq_rel) == named)

@@ -22,10 +22,25 @@ otter::max_heap_size process::heap_limit() const noexcept {
   return extra_ != nullptr ? extra_->max_heap : otter::max_heap_size{};
 }
 
+namespace {
+/// An array of buckets has room for eight at least; without one there is none to count.
+template <class Set>
+std::uint64_t bytes_of_buckets(Set const& set) noexcept {
+  return set.bucket_count() > 1 ? set.bucket_count() * sizeof(void*) : 0;
+}
+}  // namespace
+
 std::uint64_t process::memory_in_use() const noexcept {
   return sizeof(process) + links_.size() * sizeof(link_entry) +
          open_requests_.size() * sizeof(request_envelope) + own_refs_.size() * sizeof(own_ref) +
+         bytes_of_buckets(links_) + bytes_of_buckets(open_requests_) + bytes_of_buckets(own_refs_) +
          mailbox_.bytes() + (extra_ != nullptr ? sizeof(process_extra) + extra_->held : 0);
+}
+
+void process::shrink() noexcept {
+  links_.shrink();
+  open_requests_.shrink();
+  own_refs_.shrink();
 }
 
 void process::account(std::ptrdiff_t bytes) noexcept {
@@ -40,6 +55,8 @@ void process::account(std::ptrdiff_t bytes) noexcept {
     return;  // not counted
   }
   if (has(flag_heap_limited)) check_heap();
+  if (system_->watch().on()) [[unlikely]]
+    observe_load();
 }
 
 /// Acted upon at the next safe point (PI-12).

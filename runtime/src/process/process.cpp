@@ -71,14 +71,25 @@ bool process::sensitive(bool on) noexcept {
 
 // --- a turn ---
 
+void process::turn_begins() noexcept {
+  if (system_->watch().on()) [[unlikely]]
+    note_turn_begin();
+}
+void process::turn_ends() noexcept {
+  if (system_->watch().on()) [[unlikely]]
+    note_turn_end();
+}
+
 void process::run() noexcept {
   if (has(flag_dying)) {  // a long death goes on
     if (!die_in_portions()) submit_self();
     return;
   }
+  turn_begins();
   for (;;) {
     drain();
     if (has(flag_exit_pending | flag_stop)) {
+      turn_ends();
       finish();
       return;
     }
@@ -89,6 +100,7 @@ void process::run() noexcept {
     }
     worker& w = *current_worker();
     if (w.reductions <= 0) {  // behind everybody, and this is the last touch
+      turn_ends();
       w.submit_yielded(*this);
       return;
     }
@@ -96,7 +108,9 @@ void process::run() noexcept {
       home = nullptr;
       frames = nullptr;
       sched().interleave();
+      turn_ends();
       if (inbox_.go_idle()) return;
+      turn_begins();
     }
   }
 }
@@ -200,6 +214,8 @@ void process::message_left(envelope* e) noexcept {
   backlog_.store(mailbox_.size(), std::memory_order_relaxed);
   if (room_first_ != nullptr) grant_room();
   if (has(flag_long_queue)) watch_length();
+  if (has(flag_seen_long | flag_seen_large)) [[unlikely]]
+    observe_load();
 }
 
 void process::request_stop(exit_reason reason) noexcept {
@@ -277,8 +293,10 @@ void process::checkpoint() {
     w->reductions = 1;  // no stack to go on with: it keeps the processor a little longer
     return;
   }
+  turn_ends();
   w->submit_yielded(*this);
   suspend(*this);
+  turn_begins();
   drain();
   exit_if_asked();
 }
@@ -357,12 +375,13 @@ void process::sleep(wait_limit* limit) {
     w.start_timer_at(*t, limit->due_ns);
   }
   if (sched().interleave()) give_way();
+  turn_ends();
   prepare_suspend(*current_worker(), *this);
-  if (!inbox_.go_idle()) {
+  if (inbox_.go_idle())
+    suspend(*this);
+  else
     cancel_suspend(*this);
-    return;
-  }
-  suspend(*this);
+  turn_begins();
 }
 
 /// Others run before this process goes on; it takes nothing in.

@@ -11,6 +11,7 @@
 //   send.cpp      pushing, limits                      timers.cpp     timers
 //   memory.cpp    what it holds, and its limit         spawn_request.cpp
 //   dictionary.cpp  values that belong to it           terminate.cpp  exits that meet a noexcept
+//   system_monitor.cpp  what one process is told of others
 
 #include <atomic>
 #include <cstdint>
@@ -218,6 +219,14 @@ class process final : public runnable {
   /// Holds so many bytes more, or less.
   void account(std::ptrdiff_t bytes) noexcept;
 
+  /// Gives back what its tables do not need at their present size.
+  void shrink() noexcept;
+
+  // --- what the system monitor is told (system_monitor.cpp) ---
+  void turn_begins() noexcept;
+  void turn_ends() noexcept;
+  void note_busy_port() noexcept;
+
   // --- facts (info.cpp) ---
   std::vector<info> facts(std::vector<info_item> const& items);
   bool sensitive(bool on) noexcept;
@@ -248,6 +257,8 @@ class process final : public runnable {
     flag_heap_limited = 32768,  // extra_->max_heap counts
     flag_over_heap = 65536,     // and was exceeded: reported
     flag_probed = 131072,       // its safe points are asked for faults (simulation)
+    flag_seen_large = 262144,   // the system monitor knows of its size
+    flag_seen_long = 524288,    // and of its queue
   };
   bool has(std::uint32_t f) const noexcept { return (flags_ & f) != 0; }
   void set(std::uint32_t f, bool on) noexcept { flags_ = on ? flags_ | f : flags_ & ~f; }
@@ -279,6 +290,9 @@ class process final : public runnable {
   void on_spawn_done(spawn_signal* e) noexcept;
   void enforce_limit() noexcept;
   void check_heap() noexcept;
+  void observe_load() noexcept;
+  void note_turn_begin() noexcept;
+  void note_turn_end() noexcept;
   void grant_room() noexcept;
   void watch_length() noexcept;
   void release_count(envelope* e) noexcept {

@@ -20,6 +20,7 @@
 #include "base/stable_table.hpp"
 #include "process/names.hpp"
 #include "process/process.hpp"
+#include "process/system_watch.hpp"
 #include "process/timer_block.hpp"
 #include "scheduler/scheduler.hpp"
 
@@ -35,6 +36,7 @@ struct alignas(64) local_state {
   std::atomic<std::int64_t> alive{0};        ///< spawned here minus ended here
   std::atomic<std::int64_t> timer_count{0};  ///< started here minus given back here
   std::atomic<std::uint64_t> dropped{0};
+  std::int64_t turn_began_ns = 0;  ///< while system_monitor() is on; the worker's own
 
   static void add(std::atomic<std::int64_t>& n, std::int64_t by) noexcept {
     // One writer: a plain addition that readers may see late.
@@ -76,6 +78,7 @@ class process_system {
   process_limits const& limits() const noexcept { return limits_; }
   name_table& names() noexcept { return names_; }
   slab_set& slabs() noexcept { return slabs_; }
+  system_watch& watch() noexcept { return watch_; }
   stable_table<timer_block>& timers() noexcept { return timer_table_; }
   stable_table<process>& table() noexcept { return table_; }
 
@@ -118,6 +121,7 @@ class process_system {
   stable_table<process> table_;
   stable_table<timer_block> timer_table_;
   name_table names_;
+  system_watch watch_;
 
   std::mutex locals_mutex_;
   std::vector<std::unique_ptr<local_state>> locals_;  // guarded by locals_mutex_

@@ -67,6 +67,12 @@ void reactive::pause_messages(bool paused) noexcept {
   if (process* self = rts::current_process_or_null()) self->pause_messages(paused);
 }
 
+void reactive::shrink() noexcept {
+  runtime_entry entry;
+  process* self = rts::current_process_or_null();
+  if (self != nullptr && !entry.refused()) self->shrink();
+}
+
 void reactive::start_timeout(duration delay, std::uint64_t token) {
   runtime_entry entry;
   rts::refuse_abandoned(entry);

@@ -159,6 +159,8 @@ void process::accept_message(envelope* e) noexcept {
   if ((e->flags & detail::counted) != 0) enforce_limit();
   if (system_->limits().long_queue_on != 0) watch_length();
   if (has(flag_heap_limited)) check_heap();
+  if (system_->watch().on()) [[unlikely]]
+    observe_load();
 }
 
 /// drop_oldest: the receiver makes room.

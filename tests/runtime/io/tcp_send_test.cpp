@@ -1,5 +1,7 @@
 // Sending: the queue, who waits for room, and how that ends.
 
+#include <otter/system_monitor.hpp>
+
 #include "tcp_support.hpp"
 
 using namespace otter;
@@ -52,6 +54,20 @@ TEST_CASE("a send returns once its bytes are queued, and waits above the waterma
     while (must(p.client.statistics(), "statistics").queued_bytes != 0)
       must(p.server.recv(0, long_time), "recv");
     see.add("empty");
+  });
+}
+
+TEST_CASE("a sender that waits for its socket is told of to the system monitor", "[io][PI-17]") {
+  everywhere({"busy port"}, [](notes& see) {
+    pair p = connect_pair();
+    system_monitor(self(), {.busy_port = true});
+    auto const sender = blocked_sender(p.client, see);
+    receive([&](system_event const& e) {
+      bool const right = e.what == system_event::kind::busy_port && e.process == sender.first;
+      see.add(right ? "busy port" : "something else");
+    });
+    otter::exit(sender.first, exit_reason::kill());
+    receive([](down const&) {});
   });
 }
 
