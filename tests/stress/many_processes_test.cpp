@@ -1,0 +1,63 @@
+// Very many processes at once.
+
+#include <otter/exit.hpp>
+#include <otter/message.hpp>
+#include <otter/monitor.hpp>
+#include <otter/process_info.hpp>
+#include <otter/reactive.hpp>
+#include <otter/receive.hpp>
+#include <otter/spawn.hpp>
+#include <vector>
+
+#include "stress.hpp"
+
+namespace {
+
+struct ping {
+  otter::pid from;
+};
+struct pong {
+  int value;
+};
+struct finish {};
+
+class counter final : public otter::reactive {
+ public:
+  explicit counter(int value) : value_(value) {}
+  void start() override {}
+  void handle(otter::event& what) override {
+    if (ping* p = what.get_if<ping>()) otter::send(p->from, pong{value_++});
+    if (what.get_if<finish>() != nullptr) stop(otter::exit_reason::normal());
+  }
+
+ private:
+  int value_;
+};
+
+}  // namespace
+
+TEST_CASE("a million behaviour processes live at once, and each answers", "[stress]") {
+  int const count = stress::sized(20'000, 1'000'000);
+  std::size_t before = 0, alive = 0;
+  long long sum = 0;
+  stress::two_rounds("a million processes", [&] {
+    before = stress::resident_kib();
+    std::vector<otter::pid> all;
+    all.reserve(static_cast<std::size_t>(count));
+    for (int i = 0; i < count; ++i)
+      all.push_back(otter::spawn_reactive({}, otter::make_reactive<counter>(i)));
+    alive = otter::processes().size();
+    sum = 0;
+    for (otter::pid p : all) otter::send(p, ping{otter::self()});
+    for (int i = 0; i < count; ++i) otter::receive([&](pong p) { sum += p.value; });
+    if (stress::full_sizes()) {
+      fmt::print("  {} processes, {} bytes each\n", alive,
+                 (stress::resident_kib() - before) * 1024 / static_cast<std::size_t>(count));
+    }
+    for (otter::pid p : all) otter::monitor(p);
+    for (otter::pid p : all) otter::send(p, finish{});
+    for (int i = 0; i < count; ++i) otter::receive([](otter::down const&) {});
+  });
+  CHECK(alive > static_cast<std::size_t>(count));
+  CHECK(sum == static_cast<long long>(count) * (count - 1) / 2);
+}
