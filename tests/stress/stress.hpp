@@ -3,8 +3,8 @@
 // stress.hpp - sizes, and what a node holds between two rounds.
 //
 //   sized()       a number for every day, and one for the full run (OTTER_FULL_SIZES=1)
-//   two_rounds()  runs the same twice on one node: the second takes no memory that the first did
-//                 not, and at the end nothing is left
+//   two_rounds()  runs the same twice on one node: at the end nothing is left, and at the full
+//                 sizes the second round takes no more memory than the first
 
 #include <dirent.h>
 #include <fmt/format.h>
@@ -68,10 +68,12 @@ void two_rounds(std::string const& what, Round round) {
                  memory[1] / 1024, memory[2] / 1024);
       std::fflush(stdout);
     }
-    // What the first round took is kept for the second. Workers steal differently each time, so
-    // that their stocks differ a little. Sanitizers keep freed memory away from use.
-    if (!otter::rts::built_with_asan && !otter::rts::built_with_tsan)
-      CHECK(memory[2] <= memory[1] + (memory[1] - memory[0]) / 4 + 8 * 1024);
+    // What the first round took is kept for the second. Each worker keeps stocks of its own, and
+    // work is spread differently each time: some MiB of difference mean nothing, which at the
+    // small sizes would hide everything. At the full ones 64 bytes left per call are seen.
+    // Sanitizers keep freed memory away from use.
+    if (full_sizes() && !otter::rts::built_with_asan && !otter::rts::built_with_tsan)
+      CHECK(memory[2] <= memory[1] + memory[1] / 8 + 32 * 1024);
   }
   CHECK(open_descriptors() == descriptors);
 }
