@@ -240,8 +240,7 @@ std::vector<std::string> node_core::stop(duration limit) {
     // Virtual time has the limit too: an interval for a process that lives would never end.
     std::int64_t const now = scheduler_->now();
     std::int64_t const due = limit.count() > INT64_MAX - now ? INT64_MAX : now + limit.count();
-    scheduler_->run_simulation(
-        [&] { return system_->alive() == 0 || scheduler_->now() >= due; });
+    scheduler_->run_simulation([&] { return system_->alive() == 0 || scheduler_->now() >= due; });
     for (int round = 0; system_->alive() != 0 && round < 100; ++round) {
       kill_all();
       scheduler_->run_simulation([this] { return system_->alive() == 0; });
