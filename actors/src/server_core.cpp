@@ -227,13 +227,16 @@ void server_core::settle(step& next, event* e) {
       next = std::move(after_it);
       continue;
     }
-    if (next.hibernate && class_.hibernate != nullptr) {
-      step after_it;
-      class_.hibernate(server(), after_it);
-      if (after_it.what != step::kind::go_on) {
-        next = std::move(after_it);
-        break;
+    if (next.hibernate) {
+      if (class_.hibernate != nullptr) {
+        step after_it;
+        class_.hibernate(server(), after_it);
+        if (after_it.what != step::kind::go_on) {
+          next = std::move(after_it);
+          break;
+        }
       }
+      shrink();
     }
     if (next.idle != infinity) arm(next.idle);
     return;

@@ -12,6 +12,8 @@
 #include <otter/receive.hpp>
 #include <otter/start.hpp>
 
+#include "via_body.hpp"
+
 namespace otter {
 
 exit_reason start_error::to_reason() const {
@@ -49,7 +51,13 @@ starter::starter(start_options const& options, start_mode mode)
 
 starter::~starter() { unalias(answer_); }
 
-bool starter::name_is_free() noexcept {
+bool starter::name_is_free() {
+  if (options_.via.registry != nullptr) {
+    if (!options_.name.empty())
+      throw otter::error(errc::badarg, "start: a name on the node or one via a registry, not both");
+    holder_ = options_.via.registry->whereis(options_.via.key);
+    return !holder_;
+  }
   if (options_.name.empty()) return true;
   holder_ = whereis(options_.name);
   return !holder_;
@@ -63,6 +71,8 @@ tl::expected<pid, start_error> starter::run(reactive_ptr body) {
   how.link = mode_ == start_mode::link;
   how.monitor = alias_mode::none;
   const duration limit = checked_limit(options_.timeout);
+  if (options_.via.registry != nullptr)
+    body = make_reactive<via_body>(options_.via, answer_, std::move(body));
   spawned child;
   try {
     child = spawn_reactive(how, std::move(body));
@@ -86,6 +96,8 @@ tl::expected<pid, start_error> starter::run(reactive_ptr body) {
                         error = start_error{start_error::kind::ignored, {}, {}};
                       if (a.what == start_ack::kind::refused)
                         error = start_error{start_error::kind::failed, {}, std::move(a.reason)};
+                      if (a.what == start_ack::kind::taken)
+                        error = start_error{start_error::kind::already_started, a.holder, {}};
                     }),
                when([&](down const& d) { return d.ref == watch; },
                     [&](down d) {

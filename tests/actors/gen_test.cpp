@@ -84,6 +84,8 @@ class phone_book : public otter::name_registry {
   otter::pid whereis(std::string_view key) override {
     return key == "counter" ? entry : otter::pid{};
   }
+  bool register_name(std::string_view, otter::pid) override { return false; }
+  void unregister_name(std::string_view) override {}
 };
 
 }  // namespace gen_test

@@ -4,7 +4,7 @@
 //
 //   otter::server_ref<T>    a pid that knows which kind of server it names; what a start returns
 //   otter::name_registry    a registry of the program's own, for addressing through `via`
-//   otter::via              a key in such a registry
+//   otter::via              a key in such a registry; send() takes one too
 //
 // call(), cast(), send_request() and stop() take any of: a pid, a name (text), a server_ref, a via.
 // A server_ref<T> lets the compiler check each message against T::accepts where it is *sent*; with
@@ -15,9 +15,12 @@
 #include <concepts>
 #include <cstddef>
 #include <functional>
+#include <otter/message.hpp>
 #include <otter/name.hpp>
 #include <otter/pid.hpp>
 #include <string_view>
+#include <type_traits>
+#include <utility>
 
 namespace otter {
 
@@ -39,21 +42,38 @@ class server_ref {
   pid process_;
 };
 
-/// A registry of names that the program keeps itself.
+/// A registry of names that the program keeps itself: OTP's `via` module (RN-7).
 ///
-/// Called from: a process. whereis() may block; the others are called by whoever registers.
+/// All of them are called from the process that addresses or registers, and may block and throw. A
+/// registry watches whom it has registered: a process that is killed cannot take its name back.
 class name_registry {
  public:
   virtual ~name_registry() = default;
   /// Who has the key, or no process.
   virtual pid whereis(std::string_view key) = 0;
+  /// True: the key is `process`'s now. False: somebody has it.
+  virtual bool register_name(std::string_view key, pid process) = 0;
+  /// A key that nobody has is not an error.
+  virtual void unregister_name(std::string_view key) = 0;
+  /// Sends to who has the key. Throws: error(badarg) if nobody has it, as otter::send to a name.
+  virtual void send(std::string_view key, any_message message);
 };
 
-/// The server that `registry` knows under `key`. Both must live while a call is made with it.
+/// The server that `registry` knows under `key`. Both must live while a call is made with it, or,
+/// in start_options, until the server has ended.
 struct via {
   name_registry* registry = nullptr;
   std::string_view key;
 };
+
+/// Sends `message` to the process that the registry knows under the key.
+template <class Message>
+void send(via const& to, Message&& message) {
+  if constexpr (std::is_same_v<std::decay_t<Message>, any_message>)
+    to.registry->send(to.key, std::move(message));
+  else
+    to.registry->send(to.key, any_message::of(std::forward<Message>(message)));
+}
 
 namespace detail {
 

@@ -27,7 +27,9 @@
 namespace otter {
 
 struct start_options {
-  std::string name{};           ///< registered before the server is constructed; empty: none
+  std::string name{};  ///< registered before the server is constructed; empty: none
+  /// Registered there instead, by the server itself before it is constructed.
+  otter::via via{};
   duration timeout = infinity;  ///< how long it may take until it is ready
   /// Priority, mailbox limit and so on; link, monitor and name are set by the start function.
   spawn_options spawn{};
@@ -75,10 +77,11 @@ enum class start_mode : unsigned char { alone, link, monitor };
 
 /// What a child tells its starter. A child that fails says nothing and ends: its reason says all.
 struct start_ack {
-  enum class kind : unsigned char { ready, ignored, refused };
+  enum class kind : unsigned char { ready, ignored, refused, taken };
   ref start;
   kind what = kind::ready;
   exit_reason reason{};
+  pid holder{};  ///< taken: who has the name
 };
 
 /// One start, seen from the starter: an address for the answer, then the wait for it.
@@ -92,7 +95,7 @@ class starter {
   starter& operator=(starter const&) = delete;
 
   /// True if the name is free, as far as one can tell before spawning.
-  [[nodiscard]] bool name_is_free() noexcept;
+  [[nodiscard]] bool name_is_free();
   /// Where the child sends its start_ack.
   [[nodiscard]] alias_ref answer_to() const noexcept { return answer_; }
   /// Whose end ends the child too; no process if it is not linked.
