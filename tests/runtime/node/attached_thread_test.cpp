@@ -21,37 +21,20 @@
 #include <thread>
 #include <vector>
 
-using namespace std::chrono_literals;
+#include "process_support.hpp"
+
 using otter::attached_thread;
-using otter::exit_reason;
+
+using namespace process_test;
 
 namespace {
 
-struct go {};
-struct number {
-  int n;
-};
 struct hello {
   otter::pid from;
 };
 
 otter::node_options quiet(unsigned workers = 2) {
   return {.workers = workers, .on_event = [](otter::node_event const&) {}};
-}
-
-template <class F>
-std::string errc_of(F f) {
-  try {
-    f();
-  } catch (otter::error const& e) {
-    return to_string(e.code());
-  }
-  return "none";
-}
-
-std::string end_of(otter::monitor_ref ref) {
-  return otter::receive(otter::when([ref](otter::down const& d) { return d.ref == ref; },
-                                    [](otter::down d) { return to_string(d.reason); }));
 }
 
 /// Answers each call of a number with its double.

@@ -9,26 +9,16 @@
 #include <otter/spawn.hpp>
 #include <vector>
 
-#include "on_every_driver.hpp"
+#include "process_support.hpp"
 
-using namespace std::chrono_literals;
 using otter::alias_mode;
-using otter_test::driver_report;
-using otter_test::on_every_driver;
+using namespace process_test;
 
 namespace {
 
-struct number {
-  int n;
-};
-struct go {};
 struct to {
   otter::alias_ref alias;
 };
-
-int next_number() {
-  return otter::receive([](number x) { return x.n; }, otter::after(0s, [] { return -1; }));
-}
 
 bool got_down() {
   return otter::receive([](otter::down const&) { return true; },

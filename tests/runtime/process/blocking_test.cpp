@@ -14,19 +14,11 @@
 #include <thread>
 #include <vector>
 
-#include "on_every_driver.hpp"
+#include "process_support.hpp"
 
-using namespace std::chrono_literals;
-using otter::exit_reason;
-using otter_test::driver_report;
-using otter_test::on_every_driver;
+using namespace process_test;
 
 namespace {
-
-std::string end_of(otter::monitor_ref ref) {
-  return otter::receive(otter::when([ref](otter::down const& d) { return d.ref == ref; },
-                                    [](otter::down d) { return to_string(d.reason); }));
-}
 
 /// Waits on the pool until the promise's other side has been set.
 void await(std::shared_future<void> f) {

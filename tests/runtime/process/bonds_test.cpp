@@ -8,36 +8,9 @@
 #include <otter/receive.hpp>
 #include <otter/spawn.hpp>
 
-#include "on_every_driver.hpp"
+#include "process_support.hpp"
 
-using namespace std::chrono_literals;
-using otter::exit_reason;
-using otter_test::driver_report;
-using otter_test::on_every_driver;
-
-namespace {
-
-struct go {};
-
-/// How `p`, watched by the caller, ends.
-std::string end_of(otter::monitor_ref ref) {
-  return otter::receive(otter::when([ref](otter::down const& d) { return d.ref == ref; },
-                                    [](otter::down d) { return to_string(d.reason); }));
-}
-
-otter::spawned waiter(bool traps) {
-  return otter::spawn_monitor([traps] {
-    otter::trap_exit(traps);
-    otter::receive([](go) {});
-  });
-}
-
-std::string caught_exit() {
-  return otter::receive([](otter::exited e) { return to_string(e.reason); },
-                        otter::after(0s, [] { return std::string("none"); }));
-}
-
-}  // namespace
+using namespace process_test;
 
 TEST_CASE("an exit signal ends a process that does not trap", "[exit][X-1a][X-3]") {
   on_every_driver([](driver_report& report) {
@@ -115,7 +88,7 @@ TEST_CASE("link to the dead throws noproc, or is an exited message when trapping
     report.check("thrown", thrown);
     otter::trap_exit(true);
     otter::link(gone);
-    report.equal("message", caught_exit(), to_string(exit_reason::noproc()));
+    report.equal("message", next_exited(), to_string(exit_reason::noproc()));
   });
 }
 
@@ -128,7 +101,7 @@ TEST_CASE("after unlink no exit comes through", "[link][L-6][L-7]") {
     otter::unlink(p);
     otter::exit(p, exit_reason::kill());
     end_of(p.ref);
-    report.equal("nothing", caught_exit(), std::string("none"));
+    report.equal("nothing", next_exited(), std::string("none"));
   });
 }
 

@@ -11,25 +11,16 @@
 #include <otter/spawn.hpp>
 #include <vector>
 
-#include "on_every_driver.hpp"
+#include "process_support.hpp"
 
-using namespace std::chrono_literals;
-using otter::exit_reason;
 using otter::info_item;
-using otter_test::driver_report;
-using otter_test::on_every_driver;
+using namespace process_test;
 
 namespace {
 
-struct go {};
 struct bulky {
   std::array<char, 1000> bytes{};
 };
-
-std::string end_of(otter::monitor_ref ref) {
-  return otter::receive(otter::when([ref](otter::down const& d) { return d.ref == ref; },
-                                    [](otter::down d) { return to_string(d.reason); }));
-}
 
 std::uint64_t memory_of(otter::pid p) {
   return otter::process_info<std::uint64_t>(p, info_item::memory).value_or(0);

@@ -12,34 +12,15 @@
 #include <otter/spawn.hpp>
 #include <otter/timer.hpp>
 
-#include "on_every_driver.hpp"
+#include "process_support.hpp"
 
-using namespace std::chrono_literals;
-using otter_test::driver_report;
-using otter_test::on_every_driver;
+using namespace process_test;
 
 namespace {
 
-struct number {
-  int n;
-};
 struct word {
   std::string text;
 };
-
-template <class F>
-std::string errc_of(F f) {
-  try {
-    f();
-  } catch (otter::error const& e) {
-    return to_string(e.code());
-  }
-  return "none";
-}
-
-int next_number() {
-  return otter::receive([](number x) { return x.n; }, otter::after(0s, [] { return -1; }));
-}
 
 }  // namespace
 

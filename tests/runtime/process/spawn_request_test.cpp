@@ -9,17 +9,13 @@
 #include <otter/receive.hpp>
 #include <otter/spawn_request.hpp>
 
-#include "on_every_driver.hpp"
+#include "process_support.hpp"
 
-using namespace std::chrono_literals;
-using otter::exit_reason;
 using otter::spawn_reply_mode;
-using otter_test::driver_report;
-using otter_test::on_every_driver;
+using namespace process_test;
 
 namespace {
 
-struct go {};
 struct who {
   otter::pid process;
 };
@@ -31,11 +27,6 @@ void wait_for_go() {
 otter::spawn_reply reply_to(otter::request_id id) {
   return otter::receive(otter::when([id](otter::spawn_reply const& r) { return r.request == id; },
                                     [](otter::spawn_reply r) { return r; }));
-}
-
-std::string end_of(otter::monitor_ref ref) {
-  return otter::receive(otter::when([ref](otter::down const& d) { return d.ref == ref; },
-                                    [](otter::down d) { return to_string(d.reason); }));
 }
 
 /// Has one come?

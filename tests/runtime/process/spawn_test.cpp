@@ -11,25 +11,12 @@
 #include <otter/receive.hpp>
 #include <otter/spawn.hpp>
 
-#include "on_every_driver.hpp"
+#include "process_support.hpp"
 
-using namespace std::chrono_literals;
-using otter::exit_reason;
 using otter::info_item;
-using otter_test::driver_report;
-using otter_test::on_every_driver;
+using namespace process_test;
 
 namespace {
-
-struct go {};
-struct number {
-  int n;
-};
-
-std::string end_of(otter::monitor_ref ref) {
-  return otter::receive(otter::when([ref](otter::down const& d) { return d.ref == ref; },
-                                    [](otter::down d) { return to_string(d.reason); }));
-}
 
 void wait_for_go() {
   otter::receive([](go) {});

@@ -11,33 +11,13 @@
 #include <otter/timer.hpp>
 #include <vector>
 
-#include "on_every_driver.hpp"
+#include "process_support.hpp"
 
-using namespace std::chrono_literals;
 using otter::node_clock;
-using otter_test::driver_report;
-using otter_test::on_every_driver;
+using namespace process_test;
 
 namespace {
 
-struct number {
-  int n;
-};
-struct go {};
-
-template <class F>
-std::string errc_of(F f) {
-  try {
-    f();
-  } catch (otter::error const& e) {
-    return to_string(e.code());
-  }
-  return "none";
-}
-
-int next_number() {
-  return otter::receive([](number x) { return x.n; }, otter::after(0s, [] { return -1; }));
-}
 int await_number() {
   return otter::receive([](number x) { return x.n; });
 }
