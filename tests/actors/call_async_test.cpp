@@ -74,6 +74,9 @@ TEST_CASE("the future throws what the call throws", "[bridge]") {
   with_adder w;
   CHECK(failure_of(otter::call_async(w.node, "nobody", adder::add{1})) == "noproc");
   CHECK(failure_of(otter::call_async(w.node, w.server, adder::never{}, 1ms)) == "timeout");
+  CHECK(
+      failure_of(otter::call_async(w.node, w.server, adder::add{1}, -1ms)).find("timeout_value") !=
+      std::string::npos);
 }
 
 TEST_CASE("many threads ask at once, and each gets its own answer", "[bridge]") {

@@ -1,6 +1,7 @@
 // Talking to servers: call, try_call, cast, reply, stop.
 
 #include <catch2/catch.hpp>
+#include <otter/error.hpp>
 #include <otter/exit.hpp>
 #include <otter/gen_server.hpp>
 #include <otter/process_info.hpp>
@@ -186,6 +187,20 @@ TEST_CASE("an answer that comes after the limit of its call is dropped", "[gen][
     otter::cast(server, counter::add{1});  // answers the call that was given up
     report.equal("the request was treated", otter::call(server, counter::read{}), 1);
     report.check("nothing is left in the mailbox", trace::mailbox_is_empty());
+  });
+}
+
+TEST_CASE("a call with a limit below zero is timeout_value", "[gen][MB-7]") {
+  on_every_driver([](driver_report& report) {
+    auto server = counter::start_link(0).value();
+    bool refused = false;
+    try {
+      otter::call(server, counter::read{}, -1ms);
+    } catch (otter::error const& e) {
+      refused = e.code() == otter::errc::timeout_value;
+    }
+    report.check("refused", refused);
+    report.equal("the server goes on", otter::call(server, counter::read{}), 0);
   });
 }
 

@@ -153,11 +153,11 @@ response call(pid server, envelope_ptr request, duration limit) {
   here const at = here::in_process();
   process& self = *at.self;
   if (server == self.self_pid()) return {nullptr, exit_reason::calling_self()};
+  rts::wait_limit until(rts::due_in(self, checked_limit(limit)));
   self.checkpoint();
   std::uint64_t const id = self.next_id();
   auto& r = *static_cast<request_envelope*>(request.get());
   r.caller = from(self.make_own_ref(id));
-  rts::wait_limit until(rts::due_in(self, limit));
   call_engine call(self, rts::pid_access::bits(server), id);
   exit_reason why;
   if (r.kind == signal_kind::request) {

@@ -353,8 +353,8 @@ void process::wait_for(wake_signal& s) noexcept {
 /// Suspends until something is in the inbox. The token is not thrown here.
 void process::sleep(wait_limit* limit) {
   if (attached()) {
-    if (!waker_->armed && !inbox_.go_idle()) return;
-    waker_->armed = false;
+    if (waker_->marked != attached_waker::mark::idle && !inbox_.go_idle()) return;
+    waker_->marked = attached_waker::mark::none;
     if (waker_->sleep(limit->due_ns)) return;
     limit->expired = true;
     if (inbox_.wake()) return;  // nobody else has: it is ours again
@@ -393,16 +393,23 @@ void process::give_way() {
 }
 
 void process::rearm() noexcept {
-  waker_->armed = inbox_.go_idle();
-  if (!waker_->armed) waker_->wake();
+  using mark = attached_waker::mark;
+  waker_->marked = inbox_.go_idle() ? mark::idle : mark::called;
+  if (waker_->marked == mark::called) waker_->wake();
+}
+
+/// The inbox is an awake one's again. Whoever has called wake() since rearm(), the descriptor is
+/// not readable any more.
+void process::unmark() noexcept {
+  using mark = attached_waker::mark;
+  mark const was = std::exchange(waker_->marked, mark::none);
+  if (was == mark::called || (was == mark::idle && !inbox_.wake()))
+    waker_->sleep(INT64_MAX);  // consumes the wake-up, and clears
 }
 
 void process::detach() noexcept {
   if (!has(flag_exit_pending)) die(exit_reason::normal(), false);
-  if (waker_->armed) {
-    waker_->armed = false;
-    if (!inbox_.wake()) waker_->sleep(INT64_MAX);
-  }
+  unmark();
   set(flag_dying, true);
   destroy_values();
   release_resources();

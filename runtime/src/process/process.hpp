@@ -56,8 +56,13 @@ class attached_waker {
   virtual local_state& local() noexcept = 0;
   /// Whether a descriptor has to be kept readable while signals wait.
   virtual bool has_descriptor() const noexcept = 0;
-  /// The inbox is marked idle although the thread runs, so that the next push calls wake().
-  bool armed = false;
+  /// What holds while the thread runs, for the sake of the descriptor.
+  enum class mark : std::uint8_t {
+    none,
+    idle,    ///< the inbox is marked idle, so that the next push calls wake()
+    called,  ///< a push came before that: the process has called wake() itself
+  };
+  mark marked = mark::none;
 
  protected:
   ~attached_waker() = default;
@@ -207,6 +212,7 @@ class process final : public runnable {
   void detach() noexcept;
   /// For its descriptor: the next push shall call wake(), or it is called at once.
   void rearm() noexcept;
+  void unmark() noexcept;
 
   // --- spawn requests (spawn_request.cpp) ---
   bool abandon_spawn(request_id request) noexcept;

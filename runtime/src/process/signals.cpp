@@ -12,10 +12,7 @@ namespace otter::rts {
 
 bool process::drain() noexcept {
   bool const has_descriptor = waker_ != nullptr && waker_->has_descriptor();
-  if (has_descriptor && waker_->armed) {
-    waker_->armed = false;
-    if (!inbox_.wake()) waker_->sleep(INT64_MAX);  // consumes the wake-up, and clears
-  }
+  if (has_descriptor) unmark();
   envelope* e = inbox_.take_all();
   bool const any = e != nullptr;
   while (e != nullptr) {

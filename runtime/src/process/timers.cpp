@@ -107,10 +107,11 @@ void process::on_timer(timer_block* t) noexcept {
 void process::on_attach_timer(peer_signal* e) noexcept {
   std::uint64_t generation = 0;
   timer_block* t = block_of(*system_, timer_ref(ref_access::make(e->from, e->id)), generation);
-  // Fired or cancelled meanwhile: the block may be anybody's now. Armed, and for us: it stays ours
-  // at least until we have drained it, since it comes to us when it ends.
-  if (t != nullptr && t->state() == timer_state::armed && t->target == bits() &&
-      t->generation() == generation && t->list_back == nullptr)
+  // Fired or cancelled meanwhile: the block may be anybody's now. Armed under the generation that
+  // was started for us, it stays ours until we have drained it, since it comes to us when it ends.
+  // Its target says no more, and may not be read: the core that fires it writes it (push).
+  if (t != nullptr && t->state() == timer_state::armed && t->generation() == generation &&
+      t->list_back == nullptr)
     list_timer(*t);
   detail::delete_block(e);
 }
