@@ -40,8 +40,8 @@ class mailbox_scan {
 
   /// The next message, waiting for it if need be; null when the time is over. Exits: may.
   envelope* next();
-  /// Removes the message that next() gave last.
-  envelope_ptr take() noexcept;
+  /// Removes the message that next() gave last. Throws: error(abandoned).
+  envelope_ptr take();
 
  private:
   void* process_;

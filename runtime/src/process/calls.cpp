@@ -319,15 +319,14 @@ void abandon_request(request_id id) noexcept {
 }
 
 request_id response_id(envelope& e) noexcept {
-  process* self = rts::current_process_or_null();
-  if (self == nullptr || (e.kind != signal_kind::reply && e.kind != signal_kind::call_failed))
-    return {};
+  rts::kept_process self;
+  if (!self || (e.kind != signal_kind::reply && e.kind != signal_kind::call_failed)) return {};
   return request_id(self->make_own_ref(static_cast<id_envelope&>(e).id));
 }
 
 bool take_response(envelope& e, request_id id, response& out) noexcept {
-  process* self = rts::current_process_or_null();
-  if (self == nullptr || response_id(e) != id) return false;
+  rts::kept_process self;
+  if (!self || response_id(e) != id) return false;
   if (rts::own_ref* r = self->find_own_ref(rts::id_of(id))) self->forget_own_ref(*r);
   // The event keeps the block; only what is in it is taken.
   if (e.kind == signal_kind::reply) {

@@ -161,8 +161,8 @@ void exit(pid to, exit_reason reason) {
 }
 
 bool trap_exit(bool on) noexcept {
-  rts::process* self = rts::current_process_or_null();
-  return self != nullptr && self->trap_exit(on);
+  rts::kept_process self;
+  return self && self->trap_exit(on);
 }
 
 void checkpoint() {
@@ -172,16 +172,16 @@ void checkpoint() {
 }
 
 defer_exit::defer_exit() noexcept {
-  if (rts::process* self = rts::current_process_or_null()) self->defer(1);
+  if (rts::kept_process self; self) self->defer(1);
 }
 defer_exit::~defer_exit() {
-  if (rts::process* self = rts::current_process_or_null()) self->defer(-1);
+  if (rts::kept_process self; self) self->defer(-1);
 }
 no_suspend::no_suspend() noexcept {
-  if (rts::process* self = rts::current_process_or_null()) self->forbid_suspend(1);
+  if (rts::kept_process self; self) self->forbid_suspend(1);
 }
 no_suspend::~no_suspend() {
-  if (rts::process* self = rts::current_process_or_null()) self->forbid_suspend(-1);
+  if (rts::kept_process self; self) self->forbid_suspend(-1);
 }
 
 void link(pid other) {

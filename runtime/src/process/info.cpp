@@ -220,7 +220,11 @@ std::optional<std::vector<info>> process_info(pid who, std::vector<info_item> it
   return std::move(static_cast<rts::query_answer*>(answer.reply->payload())->facts);
 }
 
-pid group_leader() { return rts::current_process().group_leader_pid(); }
+pid group_leader() {
+  runtime_entry entry;
+  rts::refuse_abandoned(entry);
+  return rts::current_process().group_leader_pid();
+}
 
 void set_group_leader(pid leader, pid who) {
   runtime_entry entry;
@@ -235,16 +239,16 @@ void set_group_leader(pid leader, pid who) {
 }
 
 priority set_priority(otter::priority level) noexcept {
-  process* self = rts::current_process_or_null();
-  if (self == nullptr) return otter::priority::normal;
+  rts::kept_process self;
+  if (!self) return otter::priority::normal;
   auto const was = static_cast<otter::priority>(self->priority);
   self->mark_fresh_priority(level);
   return was;
 }
 
 bool set_sensitive(bool hidden) noexcept {
-  process* self = rts::current_process_or_null();
-  return self != nullptr && self->sensitive(hidden);
+  rts::kept_process self;
+  return self && self->sensitive(hidden);
 }
 
 void set_label(std::string_view text) {
@@ -258,7 +262,11 @@ void set_initial_call(std::string_view text) {
   rts::current_process().extra().initial_call = std::string(text.substr(0, 256));
 }
 
-pid parent() { return rts::current_process().parent_pid(); }
+pid parent() {
+  runtime_entry entry;
+  rts::refuse_abandoned(entry);
+  return rts::current_process().parent_pid();
+}
 
 std::vector<pid> processes() {
   runtime_entry entry;

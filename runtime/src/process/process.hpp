@@ -409,4 +409,17 @@ class waiting {
 process* current_process_or_null() noexcept;
 process& current_process();
 
+/// The calling process, which cannot be given up while this lives. None outside a process, and none
+/// when it has been given up: its block may be another's by then.
+class kept_process {
+ public:
+  kept_process() noexcept : self_(entry_.refused() ? nullptr : current_process_or_null()) {}
+  explicit operator bool() const noexcept { return self_ != nullptr; }
+  process* operator->() const noexcept { return self_; }
+
+ private:
+  runtime_entry entry_;
+  process* self_;
+};
+
 }  // namespace otter::rts

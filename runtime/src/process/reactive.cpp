@@ -60,11 +60,11 @@ void reactive::ending(exit_reason const&) {}
 std::string reactive::describe() const { return {}; }
 
 void reactive::stop(exit_reason reason) noexcept {
-  if (process* self = rts::current_process_or_null()) self->request_stop(std::move(reason));
+  if (rts::kept_process self; self) self->request_stop(std::move(reason));
 }
 
 void reactive::pause_messages(bool paused) noexcept {
-  if (process* self = rts::current_process_or_null()) self->pause_messages(paused);
+  if (rts::kept_process self; self) self->pause_messages(paused);
 }
 
 void reactive::shrink() noexcept {

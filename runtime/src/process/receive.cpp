@@ -34,6 +34,7 @@ mailbox_scan::mailbox_scan(duration limit, ref marker) : limit_(limit) {
 
 mailbox_scan::~mailbox_scan() {
   runtime_entry entry;
+  if (entry.refused()) return;  // given up in a guard: what it waited for is gone
   auto& self = *static_cast<process*>(process_);
   self.messages().waiting_at = nullptr;
   if (wait_made_) reinterpret_cast<wait_limit*>(wait_)->~wait_limit();
@@ -41,6 +42,7 @@ mailbox_scan::~mailbox_scan() {
 
 envelope* mailbox_scan::next() {
   runtime_entry entry;
+  rts::refuse_abandoned(entry);
   auto& self = *static_cast<process*>(process_);
   static_assert(sizeof(wait_limit) <= sizeof(wait_));
   for (;;) {
@@ -77,8 +79,9 @@ envelope* mailbox_scan::next() {
   }
 }
 
-envelope_ptr mailbox_scan::take() noexcept {
+envelope_ptr mailbox_scan::take() {
   runtime_entry entry;
+  rts::refuse_abandoned(entry);
   auto& self = *static_cast<process*>(process_);
   envelope* e = self.messages().remove(candidate_);
   position_ = candidate_;

@@ -194,6 +194,7 @@ using rts::runtime_entry;
 
 pid self() {
   runtime_entry entry;
+  rts::refuse_abandoned(entry);
   return here::in_process().self->self_pid();
 }
 

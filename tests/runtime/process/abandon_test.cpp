@@ -231,16 +231,31 @@ TEST_CASE("an abandoned process is refused by the runtime when it comes back",
         if (e.code() == otter::errc::abandoned) ++refused;
       }
     }
+    // What throws nothing does nothing: its block may be another process's by now.
+    otter::trap_exit(true);
+    otter::set_sensitive(true);
+    otter::set_priority(otter::priority::low);
+    otter::defer_exit guard;
     done = true;
   });
   REQUIRE(comes_here());
   auto const watch = otter::monitor(stuck);
   otter::exit(stuck, otter::exit_reason::kill());
   CHECK(end_of(watch) == "killed");
+  // Among so many is the one that has its block.
+  std::vector<otter::pid> heirs;
+  for (int i = 0; i < 100; ++i) heirs.push_back(waiting_process(test));
+  for (int i = 0; i < 100; ++i) REQUIRE(comes_here());
   g.open();
   while (!done) std::this_thread::yield();
   CHECK(refused == 3);
   check_works(test);
+  for (otter::pid heir : heirs) {
+    REQUIRE(otter::is_alive(heir));
+    auto const end = otter::monitor(heir);
+    otter::exit(heir, otter::exit_reason::shutdown());
+    REQUIRE(end_of(end) == "shutdown");
+  }
 }
 
 TEST_CASE("a node stops though a process does not come back", "[process][abandon][node]") {

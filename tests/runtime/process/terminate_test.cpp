@@ -97,7 +97,7 @@ TEST_CASE("with a guard the same destructor is left in peace, and the process en
     struct guarded {
       ~guarded() {
         otter::defer_exit guard;
-        otter::sleep_for(1ms);
+        otter::receive([](go) {});  // comes behind the kill
       }
     };
     otter::spawned const p = started([me = otter::self()] {
@@ -107,6 +107,7 @@ TEST_CASE("with a guard the same destructor is left in peace, and the process en
       otter::send(me, number{2});
     });
     otter::exit(p, exit_reason::kill());
+    otter::send(p, go{});
     report.equal("reason", end_of(p.ref), to_string(exit_reason::killed()));
     int const got = next_number();
     // A send may exit too, but only once it is a safe point: the budget decides.
