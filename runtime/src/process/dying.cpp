@@ -29,7 +29,7 @@ void process::finish() noexcept {
     // Still a living process while it tidies up (terminate of a behaviour may call others).
     exit_reason why = reason_;
     set(flag_exit_pending | flag_stop | flag_unwinding, false);
-    in_user_code([&] { body_->ending(why); });
+    in_user_code([&](reactive& body) { body.ending(why); });
     if (!has(flag_exit_pending)) {
       reason_ = std::move(why);
       set(flag_exit_pending, true);

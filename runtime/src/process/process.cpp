@@ -95,7 +95,7 @@ void process::run() noexcept {
     }
     if (!has(flag_started)) {
       set(flag_started, true);
-      in_user_code([this] { body_->start(); });
+      in_user_code([](reactive& body) { body.start(); });
       continue;
     }
     worker& w = *current_worker();
@@ -149,7 +149,7 @@ void process::handle(envelope* e) noexcept {
     // The notice is its port's: the event only says that it came.
     static_cast<notice*>(e)->in_flight_.store(false, std::memory_order_release);
     event what(e);
-    in_user_code([&] { body_->handle(what); });
+    in_user_code([&](reactive& body) { body.handle(what); });
     return;
   }
   bool const is_request = e->kind == signal_kind::request || e->kind == signal_kind::system;
@@ -158,7 +158,7 @@ void process::handle(envelope* e) noexcept {
     set(flag_answered, false);
   }
   event what(e);
-  in_user_code([&] { body_->handle(what); });
+  in_user_code([&](reactive& body) { body.handle(what); });
   handling_ = nullptr;
   if (what.envelope() == nullptr) return;  // taken
   if (is_request)

@@ -373,13 +373,14 @@ class process final : public runnable {
   std::uint16_t no_suspends_ = 0;
 };
 
-/// Runs a piece of the body. Whatever leaves it becomes the reason to end.
+/// Runs f(body), a piece of the body. Whatever leaves it becomes the reason to end.
 template <class F>
 void process::in_user_code(F&& f) noexcept {
   set(flag_in_body, true);
+  reactive& body = *body_;  // beyond the border the block may be taken from us: abandon()
   try {
     user_code border;
-    f();
+    f(body);
   } catch (process_exit const& e) {
     die(e.reason(), false);
   } catch (detail::unwinding const&) {

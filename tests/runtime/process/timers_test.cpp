@@ -78,22 +78,32 @@ TEST_CASE("a timer for the dead never fires, one for the dying is cancelled", "[
 
 TEST_CASE("a name is looked up when the timer expires", "[timer][TM-5]") {
   on_every_driver([](driver_report& report) {
-    otter::spawned first = otter::spawn_monitor([] { otter::receive([](go) {}); });
-    otter::register_name("clock", first);
-    otter::timer_ref t = otter::send_after(5ms, "clock", number{1});
-    otter::send_at(node_clock::now() + 5ms, "clock", number{2});
-    otter::send(first, go{});
-    otter::receive([](otter::down const&) {});
-    report.check("not cancelled by the end of who had the name", otter::read_timer(t).has_value());
-    otter::register_name("clock", otter::self());
-    report.equal("sum", await_number() + await_number(), 3);
+    // On a machine so slow that a timer expires before the name has its second owner, this is tried
+    // again with more time.
+    int first_number = 1;
+    for (otter::duration delay = 5ms;; delay *= 2, first_number += 2) {
+      otter::spawned first = otter::spawn_monitor([] { otter::receive([](go) {}); });
+      otter::register_name("clock", first);
+      otter::timer_ref t = otter::send_after(delay, "clock", number{first_number});
+      otter::timer_ref u =
+          otter::send_at(node_clock::now() + delay, "clock", number{first_number + 1});
+      otter::send(first, go{});
+      otter::receive([](otter::down const&) {});
+      otter::register_name("clock", otter::self());
+      if (otter::read_timer(t) && otter::read_timer(u)) break;
+      otter::unregister_name("clock");
+    }
+    // They are not cancelled by the end of who had the name, and reach who has it now.
+    for (int n : {first_number, first_number + 1}) {
+      otter::receive(otter::when([n](number x) { return x.n == n; }, [](number) {}));
+      report.check("came", true);
+    }
   });
 }
 
 TEST_CASE("a timer for a name that nobody has then is dropped", "[timer][TM-5]") {
   on_every_driver([](driver_report& report) {
     otter::timer_ref t = otter::send_after(1ms, "nobody", number{1});
-    report.check("active", otter::read_timer(t).has_value());
     while (otter::read_timer(t)) otter::sleep_for(1ms);
     otter::register_name("nobody", otter::self());
     otter::send_after(1ms, otter::self(), go{});
