@@ -13,7 +13,10 @@ function(otter_target name)
     target_compile_options(${name} PRIVATE -Wno-maybe-uninitialized)
   endif()
   if(OTTER_SANITIZE STREQUAL "address")
-    target_compile_options(${name} PRIVATE -fsanitize=address,undefined -fno-sanitize-recover=undefined)
+    # Null pointers are left to the fault that they are, which is reported as well: those checks alone
+    # are a third of the time to compile.
+    target_compile_options(${name} PRIVATE
+      -fsanitize=address,undefined -fno-sanitize=null -fno-sanitize-recover=undefined)
     target_link_options(${name} PRIVATE -fsanitize=address,undefined)
   elseif(OTTER_SANITIZE STREQUAL "thread")
     target_compile_options(${name} PRIVATE -fsanitize=thread)

@@ -1,0 +1,1 @@
+// Nothing but a place where the precompiled header of the tests is made.
