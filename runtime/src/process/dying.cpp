@@ -224,6 +224,7 @@ void process::close_and_free() noexcept {
   last_id_ = 0;
   reductions_ = 0;
   parent_ = 0;
+  leader_ = 0;
   flags_ = 0;
   waker_ = nullptr;
   waiting_in_ = nullptr;

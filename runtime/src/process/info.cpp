@@ -231,7 +231,7 @@ void set_group_leader(pid leader, pid who) {
   rts::refuse_abandoned(entry);
   here const at = here::in_process();
   if (who == at.self->self_pid()) {
-    at.self->extra().group_leader = leader;
+    at.self->set_group_leader(leader);
     return;
   }
   rts::send_peer_signal(*at.system, detail::signal_kind::set_group_leader,

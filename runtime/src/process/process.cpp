@@ -22,7 +22,11 @@ pid process::parent_pid() const noexcept {
   return parent_ == 0 ? pid{} : system_->make_pid_of(parent_);
 }
 pid process::group_leader_pid() const noexcept {
-  return extra_ != nullptr && extra_->group_leader ? extra_->group_leader : parent_pid();
+  return leader_ != 0 ? pid_access::make(leader_node_, leader_) : parent_pid();
+}
+void process::set_group_leader(pid leader) noexcept {
+  leader_ = pid_access::bits(leader);
+  leader_node_ = pid_access::node(leader);
 }
 scheduler& process::sched() noexcept { return system_->sched(); }
 ref process::make_own_ref(std::uint64_t id) const noexcept {
@@ -38,7 +42,7 @@ pid process::occupy(process_system& system, reactive_ptr body, pid parent, pid g
   system_ = &system;  // bits_ is ours already: the end of the last occupant moved it on
   name_state_.store(unnamed, std::memory_order_relaxed);
   parent_ = pid_access::bits(parent);
-  if (group_leader && group_leader != parent) extra().group_leader = group_leader;
+  set_group_leader(group_leader);
   body_ = body.release();
   set(flag_probed, static_cast<bool>(system.at_safe_point));
   return self_pid();

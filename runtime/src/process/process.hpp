@@ -40,7 +40,6 @@ struct local_state;
 struct process_extra {
   std::string label;
   std::string initial_call;
-  pid group_leader;
   otter::max_heap_size max_heap;
   std::uint64_t held = 0;              ///< bytes that it said it holds: account_memory()
   detail::envelope* values = nullptr;  ///< the dictionary's, newest first (dictionary.cpp)
@@ -156,6 +155,7 @@ class process final : public runnable {
   process_extra* extra_if_any() const noexcept { return extra_; }
   pid parent_pid() const noexcept;
   pid group_leader_pid() const noexcept;
+  void set_group_leader(pid leader) noexcept;
 
   // --- links and exits (exits.cpp) ---
   void link_to(pid other);
@@ -358,6 +358,7 @@ class process final : public runnable {
   envelope* call_answer_ = nullptr;
   exit_reason reason_;
   std::uint64_t parent_ = 0;
+  std::uint64_t leader_ = 0;  // bits of the group leader, which every process has; 0: the parent
   process_extra* extra_ = nullptr;
   attached_waker* waker_ = nullptr;
   char const* waiting_in_ = nullptr;
@@ -367,6 +368,7 @@ class process final : public runnable {
   std::atomic<std::uint64_t> killed_{0};
   std::atomic<std::uint64_t> waits_for_{0};
   std::uint64_t reductions_ = 0;
+  std::uint32_t leader_node_ = 0;
   std::uint32_t index_;
   std::atomic<std::uint8_t> name_state_{nameless};
   std::uint16_t defers_ = 0;

@@ -119,12 +119,7 @@ void process::act(envelope* e) noexcept {
       return;
     case signal_kind::set_group_leader: {
       auto* p = static_cast<peer_signal*>(e);
-      try {
-        extra().group_leader = p->from;
-      } catch (std::bad_alloc const&) {
-        system_->report({node_event::kind::failure, self_pid(),
-                         "out of memory: the group leader stays what it was"});
-      }
+      set_group_leader(p->from);
       detail::delete_block(e);
       return;
     }
