@@ -12,6 +12,8 @@
 // Every order in which elements come out depends on the keys and on what was inserted and removed
 // when, never on an address: the simulation relies on it.
 
+#include <sys/mman.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <new>
@@ -150,8 +152,23 @@ class keyed_set {
     if (mask_ >= 2 * smallest_array && size_ < mask_ / 8) resize((mask_ + 1) / 2);
     return node;
   }
+  // Large arrays come straight from the system: a general allocator keeps them for the thread that
+  // had the owner by chance, and the next owner of a large set sits on another.
+  static constexpr std::size_t mapped_from = std::size_t{256} * 1024;
+
+  static void* allocate_array(std::size_t bytes) noexcept {
+    if (bytes < mapped_from) return ::operator new(bytes, std::nothrow);
+    void* const mapped =
+        ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return mapped == MAP_FAILED ? nullptr : mapped;
+  }
   void drop_array() noexcept {
-    if (mask_ != 0) ::operator delete(static_cast<void*>(buckets()));
+    if (mask_ == 0) return;
+    void* const array = static_cast<void*>(buckets());
+    if (std::size_t const bytes = bucket_count() * sizeof(Node*); bytes < mapped_from)
+      ::operator delete(array);
+    else
+      ::munmap(array, bytes);
   }
   void to_single() noexcept {
     Node* last = nullptr;
@@ -163,7 +180,7 @@ class keyed_set {
   }
   /// To `wanted` > 1 buckets; if memory is short everything stays as it is.
   void resize(std::uint32_t wanted) noexcept {
-    void* const memory = ::operator new(wanted * sizeof(Node*), std::nothrow);
+    void* const memory = allocate_array(wanted * sizeof(Node*));
     if (memory == nullptr) return;
     Node** const bigger = ::new (memory) Node* [wanted] {};
     Node** const old = buckets();
