@@ -102,7 +102,7 @@ int number_of_calls() { return stress::sized(20'000, 1'000'000); }
 TEST_CASE("calls that a third process answers leave nothing at the server", "[stress][GC-9]") {
   std::atomic<int> right{0};
   std::uint64_t bytes = 0;
-  stress::two_rounds("a million calls answered by a third", [&] {
+  stress::rounds("a million calls answered by a third", [&] {
     bytes = many_calls(manner::third, number_of_calls(), [&](otter::pid s, int n) {
       right += answers(call(s, n, otter::infinity), n) ? 1 : 0;
     });
@@ -114,7 +114,7 @@ TEST_CASE("calls that a third process answers leave nothing at the server", "[st
 TEST_CASE("calls that time out leave nothing on either side", "[stress][GC-6]") {
   std::atomic<int> late{0}, polluted{0};
   std::uint64_t bytes = 0;
-  stress::two_rounds("a million calls timed out", [&] {
+  stress::rounds("a million calls timed out", [&] {
     bytes = many_calls(manner::never, number_of_calls(), [&](otter::pid s, int n) {
       late += call(s, n, 1us).why == otter::exit_kind::timeout ? 1 : 0;
       otter::receive([&](otter::any_message&) { ++polluted; }, otter::after(0s, [] {}));
@@ -128,7 +128,7 @@ TEST_CASE("calls that time out leave nothing on either side", "[stress][GC-6]") 
 TEST_CASE("calls that are answered twice have one answer", "[stress][GC-9]") {
   std::atomic<int> right{0}, polluted{0};
   std::uint64_t bytes = 0;
-  stress::two_rounds("a million calls answered twice", [&] {
+  stress::rounds("a million calls answered twice", [&] {
     bytes = many_calls(manner::twice, number_of_calls(), [&](otter::pid s, int n) {
       right += answers(call(s, n, otter::infinity), n) ? 1 : 0;
       otter::receive([&](otter::any_message&) { ++polluted; }, otter::after(0s, [] {}));
@@ -142,7 +142,7 @@ TEST_CASE("calls that are answered twice have one answer", "[stress][GC-9]") {
 TEST_CASE("callers that are killed during a call leave nothing at the server", "[stress][GC-9]") {
   std::atomic<int> killed{0};
   std::uint64_t bytes = 0;
-  stress::two_rounds("a million callers killed", [&] {
+  stress::rounds("a million callers killed", [&] {
     bytes = many_calls(manner::never, number_of_calls(), [&](otter::pid s, int n) {
       otter::spawned const caller = otter::spawn_monitor([s, n] { call(s, n, otter::infinity); });
       if (n % 2 == 0) otter::checkpoint();

@@ -69,7 +69,7 @@ bool fits(otter::exit_reason const& why) {
 TEST_CASE("a link that is dissolved while its peer ends lets no exit through",
           "[stress][L-6][L-9]") {
   std::atomic<int> late{0}, rounds{0};
-  stress::two_rounds("link/unlink races", [&] {
+  stress::rounds("link/unlink races", [&] {
     race(stress::sized(4'000, 100'000), [&](otter::pid p) {
       otter::link(p);
       otter::unlink(p);
@@ -89,7 +89,7 @@ TEST_CASE("sends, links, monitors and calls that race with a death are each answ
           "[stress][L-4][MO-1][GC-7]") {
   std::atomic<int> downs{0}, exits{0}, failed{0}, wrong{0};
   int const targets = stress::sized(4'000, 250'000);
-  stress::two_rounds("a million acts on the dying", [&] {
+  stress::rounds("a million acts on the dying", [&] {
     race(targets, [&](otter::pid p) {
       otter::send(p, note{1});
       otter::monitor_ref const ref = otter::monitor(p);

@@ -6,7 +6,9 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <bit>
 #include <new>
+#include <thread>
 #include <utility>
 
 namespace otter::rts {
@@ -26,6 +28,21 @@ static_assert(sizeof(large_header) == cache_line / 2);
 
 }  // namespace slab_detail
 
+namespace {
+
+/// Cuts the first few blocks off a list and gives them as a list, and how many they are.
+std::pair<free_block*, std::uint32_t> take_some(free_block*& from) noexcept {
+  free_block* const first = from;
+  free_block* last = first;
+  std::uint32_t count = 1;
+  for (; count < 32 && next_of(last) != nullptr; ++count) last = next_of(last);
+  from = next_of(last);
+  set_next(last, nullptr);
+  return {first, count};
+}
+
+}  // namespace
+
 // --- slab ---
 
 void slab::fail_after(std::uint64_t n) noexcept { until_failure_ = n == 0 ? never_fails : n; }
@@ -36,12 +53,22 @@ void slab::fail() {
 }
 
 void* slab::refill(std::size_t index, std::size_t bytes) {
+  free_block* list = nullptr;
   // A look before the exchange: while the slab grows nothing comes back, and a load does not take
   // the line away from the threads that free.
   std::atomic<free_block*>& remote = remote_[index].head;
   if (remote.load(std::memory_order_relaxed) != nullptr) {
     // [B1] acquire: meets the releases in free_remote(). Taking all of it at once leaves no ABA.
-    free_block* const list = remote.exchange(nullptr, std::memory_order_acquire);
+    list = remote.exchange(nullptr, std::memory_order_acquire);
+  } else if (pile_ != nullptr && pile_class_ == index) {
+    list = take_some(pile_).first;  // a few at a time, so that the rest gets sorted
+  } else if (chunk* const c = sorted_[index]; c != nullptr) {
+    auto const [some, count] = take_some(c->sorted);
+    list = some;
+    c->sorted_count -= count;
+    if (c->sorted == nullptr) unlist_sorted(c);
+  }
+  if (list != nullptr) {
     local_[index] = next_of(list);
     asan_unpoison(list, bytes);
     return list;
@@ -56,11 +83,9 @@ void* slab::refill(std::size_t index, std::size_t bytes) {
 }
 
 void slab::take_chunk(std::size_t index) {
-  auto* const taken =
-      ::new (set_.take_chunk()) chunk{.owner = this,
-                                      .size_class = static_cast<std::uint32_t>(index),
-                                      .free_count = 0,
-                                      .next = chunks_[index]};
+  auto* const taken = ::new (set_.take_chunk())
+      chunk{.owner = this, .size_class = static_cast<std::uint32_t>(index), .next = chunks_[index]};
+  if (taken->next != nullptr) taken->next->prev = taken;
   asan_poison(taken->blocks(), chunk_bytes - cache_line);
   chunks_[index] = taken;
   ++chunk_count_;
@@ -105,76 +130,102 @@ void slab::free_large(void* block) noexcept {
   ::operator delete (header, std::align_val_t{cache_line});
 }
 
-void slab::trim() noexcept {
-  chunk* empty = nullptr;
-  for (std::size_t index = 0; index < class_count; ++index) {
-    gather(index);
-    // Count what is free in each chunk. Blocks that nobody ever had lie in the newest chunk, the
-    // first of the list, and are as good as free.
-    for (chunk* c = chunks_[index]; c != nullptr; c = c->next) c->free_count = 0;
-    for (free_block* b = local_[index]; b != nullptr; b = next_of(b)) ++chunk_of(b)->free_count;
-    fresh_range& fresh = fresh_[index];
-    if (fresh.next != fresh.end) {
-      chunks_[index]->free_count += static_cast<std::uint32_t>(
-          static_cast<std::size_t>(fresh.end - fresh.next) / class_bytes(index));
-    }
-    auto const is_empty = [index](chunk const* c) {
-      return c->free_count == blocks_per_chunk(index);
-    };
-    if (chunks_[index] != nullptr && is_empty(chunks_[index])) fresh = {};
+// --- tidying ---
 
-    // The free list without the blocks of empty chunks, in the same order.
-    free_block* last = nullptr;
-    for (free_block* b = std::exchange(local_[index], nullptr); b != nullptr;) {
-      free_block* const next = next_of(b);
-      if (!is_empty(chunk_of(b))) {
-        set_next(b, nullptr);
-        if (last != nullptr)
-          set_next(last, b);
-        else
-          local_[index] = b;
-        last = b;
-      }
-      b = next;
-    }
-    for (chunk** link = &chunks_[index]; *link != nullptr;) {
-      chunk* const c = *link;
-      if (!is_empty(c)) {
-        link = &c->next;
-        continue;
-      }
-      *link = c->next;
-      c->next = empty;
-      empty = c;
-      --chunk_count_;
-    }
+bool slab::tidy(std::size_t blocks) noexcept {
+  chunk* empty = nullptr;
+  while (blocks != 0 && (pile_ != nullptr || next_pile())) {
+    free_block* const block = pile_;
+    pile_ = next_of(block);
+    --blocks;
+    if (!sort(block)) continue;
+    chunk* const c = chunk_of(block);
+    unlist_sorted(c);
+    unlist(c);
+    c->next = empty;
+    empty = c;
   }
   if (empty != nullptr) set_.return_chunks(empty);
+  return tidying();
 }
 
-void slab::gather(std::size_t index) noexcept {
-  // [B1] acquire: meets the releases in free_remote().
-  free_block* const returned = remote_[index].head.exchange(nullptr, std::memory_order_acquire);
-  free_block* last = local_[index];
-  if (last == nullptr) {
-    local_[index] = returned;
-    return;
-  }
-  while (next_of(last) != nullptr) last = next_of(last);
-  set_next(last, returned);
+void slab::trim() noexcept {
+  constexpr std::size_t all = std::numeric_limits<std::size_t>::max();
+  tidy(all);  // what is under way: lists that it has taken already may have filled again
+  begin_tidying();
+  tidy(all);
 }
+
+/// Takes the next list that is to be sorted; false if there is none.
+bool slab::next_pile() noexcept {
+  while (to_sort_ != 0) {
+    auto const source = static_cast<std::size_t>(std::countr_zero(to_sort_));
+    to_sort_ &= to_sort_ - 1;
+    pile_class_ = source / 2;
+    if (source % 2 != 0) {
+      pile_ = std::exchange(local_[pile_class_], nullptr);
+    } else if (auto& remote = remote_[pile_class_].head;
+               remote.load(std::memory_order_relaxed) != nullptr) {
+      // [B1] acquire: meets the releases in free_remote().
+      pile_ = remote.exchange(nullptr, std::memory_order_acquire);
+    }
+    if (pile_ != nullptr) return true;
+  }
+  return false;
+}
+
+/// Puts a free block on its chunk's list. True if nothing of the chunk is in use any more.
+bool slab::sort(free_block* block) noexcept {
+  chunk* const c = chunk_of(block);
+  std::size_t const index = c->size_class;
+  set_next(block, c->sorted);
+  c->sorted = block;
+  if (c->sorted_count++ == 0) {
+    c->prev_sorted = nullptr;
+    c->next_sorted = sorted_[index];
+    if (c->next_sorted != nullptr) c->next_sorted->prev_sorted = c;
+    sorted_[index] = c;
+  }
+  if (c->sorted_count == blocks_per_chunk(index)) return true;
+  // Blocks that nobody ever had are as good as free. They lie in the newest chunk.
+  if (c != chunks_[index] || c->sorted_count + fresh_blocks(index) != blocks_per_chunk(index))
+    return false;
+  fresh_[index] = {};
+  return true;
+}
+
+void slab::unlist_sorted(chunk* c) noexcept {
+  (c->prev_sorted != nullptr ? c->prev_sorted->next_sorted : sorted_[c->size_class]) =
+      c->next_sorted;
+  if (c->next_sorted != nullptr) c->next_sorted->prev_sorted = c->prev_sorted;
+}
+
+void slab::unlist(chunk* c) noexcept {
+  (c->prev != nullptr ? c->prev->next : chunks_[c->size_class]) = c->next;
+  if (c->next != nullptr) c->next->prev = c->prev;
+  --chunk_count_;
+}
+
+void slab::wait_for_hand() noexcept {
+  do {
+    std::this_thread::yield();
+  } while (!take_in_hand());
+}
+
+// --- counting ---
 
 std::size_t slab::blocks_in_use() const noexcept {
   std::size_t used = 0;
   for (std::size_t index = 0; index < class_count; ++index) {
     for (chunk const* c = chunks_[index]; c != nullptr; c = c->next)
-      used += blocks_per_chunk(index);
-    used -= static_cast<std::size_t>(fresh_[index].end - fresh_[index].next) / class_bytes(index);
+      used += blocks_per_chunk(index) - c->sorted_count;
+    used -= fresh_blocks(index);
     for (free_block const* b = local_[index]; b != nullptr; b = next_of(b)) --used;
     // [B1] acquire: the links of remotely freed blocks were written by others.
     free_block const* b = remote_[index].head.load(std::memory_order_acquire);
     for (; b != nullptr; b = next_of(b)) --used;
   }
+  for (free_block const* b = pile_; b != nullptr; b = next_of(b)) --used;
   std::lock_guard const lock{large_mutex_};
   return used + large_count_;
 }
@@ -197,21 +248,54 @@ slab_set::~slab_set() {
 }
 
 slab& slab_set::lend() {
-  std::lock_guard const lock{mutex_};
-  if (!idle_.empty()) {
-    slab* const lent = idle_.back();
+  slab* lent = nullptr;
+  {
+    std::lock_guard const lock{mutex_};
+    if (idle_.empty()) {
+      idle_.reserve(slabs_.size() + 1);
+      slabs_.reserve(slabs_.size() + 1);
+      slabs_.emplace_back(new slab{*this});
+      return *slabs_.back();
+    }
+    lent = idle_.back();
     idle_.pop_back();
-    return *lent;
   }
-  idle_.reserve(slabs_.size() + 1);
-  slabs_.reserve(slabs_.size() + 1);
-  slabs_.emplace_back(new slab{*this});
-  return *slabs_.back();
+  lent->resume();  // not under the mutex, which whoever is at the slab may want
+  return *lent;
 }
 
 void slab_set::give_back(slab& lent) noexcept {
+  lent.rest();
   std::lock_guard const lock{mutex_};
   idle_.push_back(&lent);
+}
+
+bool slab_set::tidy_resting(std::size_t blocks) noexcept {
+  std::array<slab*, 4> look{};
+  std::size_t from = 0;
+  {
+    std::lock_guard const lock{mutex_};
+    from = next_resting_;
+    for (std::size_t i = 0; i < std::min(look.size(), slabs_.size()); ++i)
+      look[i] = slabs_[(from + i) % slabs_.size()].get();
+    next_resting_ = (from + look.size()) % std::max<std::size_t>(slabs_.size(), 1);
+  }
+  for (std::size_t i = 0; i < look.size() && look[i] != nullptr; ++i) {
+    // Slabs stay as long as the set. A look before the exchange: most are in their owner's hand.
+    slab& s = *look[i];
+    if (s.in_hand_.load(std::memory_order_relaxed) || !s.take_in_hand()) continue;
+    bool more = false;
+    if (s.worth_tidying()) {
+      s.begin_tidying();
+      more = s.tidy(blocks);
+    }
+    s.rest();
+    if (!more) continue;
+    std::lock_guard const lock{mutex_};
+    next_resting_ = (from + i) % slabs_.size();
+    return true;
+  }
+  return false;
 }
 
 std::size_t slab_set::blocks_in_use() const {
@@ -219,6 +303,21 @@ std::size_t slab_set::blocks_in_use() const {
   std::size_t used = 0;
   for (auto const& owned : slabs_) used += owned->blocks_in_use();
   return used;
+}
+
+slab_set::at_rest slab_set::blocks_in_use_at_rest() const {
+  // Who has a slab in hand may want the mutex: so we only try, and never wait for a hand here.
+  std::lock_guard const lock{mutex_};
+  at_rest result;
+  for (auto const& s : slabs_) {
+    if (!s->take_in_hand()) {
+      result.all = false;
+      continue;
+    }
+    result.blocks += s->blocks_in_use();
+    s->rest();
+  }
+  return result;
 }
 
 std::size_t slab_set::bytes_mapped() const {
@@ -232,12 +331,20 @@ std::size_t slab_set::bytes_returned() const {
 }
 
 void* slab_set::take_chunk() {
-  std::lock_guard const lock{mutex_};
+  std::unique_lock lock{mutex_};
+  if (warm_.empty()) {
+    // Somebody else may have more than enough. Two blocks sorted for each that a chunk has of the
+    // smallest: what is free is found sooner than it is needed, and the step stays short.
+    shortages_.fetch_add(1, std::memory_order_relaxed);
+    lock.unlock();
+    tidy_resting(2 * blocks_per_chunk(0));
+    lock.lock();
+  }
   std::vector<void*>* from = &warm_;
   if (warm_.empty()) {
     if (cold_.empty()) map_region();
     from = &cold_;
-    // trim() pushes on top, so the never used ones are at the bottom.
+    // What was returned lies on top, so the never used ones are at the bottom.
     if (never_used_ == cold_.size()) --never_used_;
   }
   void* const taken = from->back();
@@ -246,17 +353,21 @@ void* slab_set::take_chunk() {
 }
 
 void slab_set::return_chunks(chunk* list) noexcept {
-  std::lock_guard const lock{mutex_};
+  std::unique_lock lock{mutex_};
+  while (list != nullptr && warm_.size() < reserve_chunks_) {
+    chunk* const c = list;
+    list = c->next;
+    asan_unpoison(c, chunk_bytes);
+    warm_.push_back(c);
+  }
   while (list != nullptr) {
     chunk* const c = list;
     list = c->next;
     asan_unpoison(c, chunk_bytes);
-    if (warm_.size() < reserve_chunks_) {
-      warm_.push_back(c);
-    } else {
-      ::madvise(c, chunk_bytes, MADV_DONTNEED);
-      cold_.push_back(c);
-    }
+    lock.unlock();  // some microseconds each
+    ::madvise(c, chunk_bytes, MADV_DONTNEED);
+    lock.lock();
+    cold_.push_back(c);
   }
 }
 

@@ -10,11 +10,21 @@
 // with one exchange when its own list has run dry. So a block never changes slabs, nobody needs a
 // lock, and a thread that only frees hoards nothing.
 //
+// But chunks do change slabs, or each would keep the peak of its own, and the same load on another
+// worker would take the same memory again. Tidying sorts what is free into lists per chunk; a chunk
+// that becomes all free goes back to the set, and serves whoever wants one. It is never part of
+// allocate() and free(). Who does it, in steps of some microseconds each:
+//  - the owner, when it is about to sleep;
+//  - a busy owner between two turns, while some slab of the set grows;
+//  - for an owner that sleeps, whoever wants a chunk and finds none: see slab::rest().
+// The price: 5 to 30 ns for each free block, once, and only blocks freed or allocated since the
+// last time are looked at again.
+//
 // Considered and refused:
 //  - freeing into the freeing thread's own list (tcmalloc's thread caches): one-way traffic then
 //    needs a central list to carry the blocks back, with locks and thresholds;
 //  - a count of used blocks per chunk: two more memory operations per message, for a number that
-//    only trim() wants. trim() counts for itself;
+//    only tidying wants, which counts for itself;
 //  - one remote list for all classes: the owner would have to sort what it takes.
 
 #include <array>
@@ -65,13 +75,18 @@ OTTER_NO_ASAN inline void set_next(free_block* block, free_block* next) noexcept
   block->next = next;
 }
 
-/// The header of a chunk. Written while its slab takes it from the set and in trim(), so its line
-/// stays shared between all who free.
+/// The header of a chunk. Owner and class are written while its slab takes it from the set, the
+/// rest when the slab is tidied or uses what was sorted: so its line mostly stays shared between
+/// all who free.
 struct alignas(cache_line) chunk {
   slab* owner;
   std::uint32_t size_class;
-  std::uint32_t free_count;  // trim() only
-  chunk* next;               // all chunks of this class in the slab
+  std::uint32_t sorted_count = 0;
+  free_block* sorted = nullptr;  // blocks of this chunk that tidying has found free
+  chunk* next = nullptr;         // all chunks of this class in the slab; in the set's lists: any
+  chunk* prev = nullptr;
+  chunk* next_sorted = nullptr;  // those of them with sorted blocks
+  chunk* prev_sorted = nullptr;
 
   std::byte* blocks() noexcept { return reinterpret_cast<std::byte*>(this) + cache_line; }
 };
@@ -96,9 +111,12 @@ struct large_header;
 ///
 /// Ownership: the slab_set owns the slab and its memory; slab and blocks outlive the thread. A slab
 ///            is lent to one thread at a time.
-/// Threads:   free() any; everything else the thread that the slab is lent to.
-/// Invariant: a block is in use, or on exactly one list of the slab of its chunk.
+/// Threads:   free() any; everything else the thread that has the slab in hand: the one that it is
+///            lent to, except between rest() and resume(), when another may take it for a step.
+/// Invariant: a block is in use, or on exactly one list: its slab's local, remote or pile, or its
+///            chunk's. A chunk of the slab has a block that is not on the chunk's list.
 /// Ordering:  [B1] carries a freed block, and all that was done to it, back to its slab's owner.
+///            [B2] carries the slab itself from hand to hand.
 class slab {
  public:
   static constexpr std::size_t largest_small = slab_detail::largest_small;
@@ -150,9 +168,28 @@ class slab {
   /// Lets the n-th following allocate() throw bad_alloc (1 is the next one), once; 0 calls it off.
   void fail_after(std::uint64_t n) noexcept;
 
-  /// Gives chunks without a block in use back to the set, which returns what exceeds its reserve to
-  /// the system. Walks every free block: for a thread with nothing better to do.
+  /// Begins to sort what is free now, unless a sorting is under way.
+  void begin_tidying() noexcept {
+    if (!tidying()) to_sort_ = every_source;
+  }
+  /// Sorts at most so many blocks more, and gives chunks without a block in use back to the set.
+  /// True if there is more to sort. Nothing that is freed meanwhile is waited for.
+  bool tidy(std::size_t blocks) noexcept;
+  [[nodiscard]] bool tidying() const noexcept { return to_sort_ != 0 || pile_ != nullptr; }
+  /// False for a slab that is too small for tidying to be worth anything.
+  [[nodiscard]] bool worth_tidying() const noexcept { return chunk_count_ > 4; }
+  /// Tidies all of it. In proportion to what is free: for tests, and for who has the time.
   void trim() noexcept;
+
+  /// The owner sleeps: until it resumes, another thread that wants memory may tidy its slab.
+  void rest() noexcept {
+    in_hand_.store(false, std::memory_order_release);  // [B2]
+  }
+  /// The owner goes on. Waits for who is at the slab to finish its step, some 50 us.
+  void resume() noexcept {
+    if (!take_in_hand()) [[unlikely]]
+      wait_for_hand();
+  }
 
   /// Blocks allocated and not yet freed, large ones included. Exact when no other thread is
   /// freeing. Walks the free lists: for tests and diagnostics.
@@ -176,6 +213,10 @@ class slab {
     std::atomic<slab_detail::free_block*> head{nullptr};
   };
 
+  /// Two bits for each class: its remote list, its local list.
+  static constexpr std::uint32_t every_source =
+      (std::uint32_t{1} << 2 * slab_detail::class_count) - 1;
+
   static constexpr std::uint64_t never_fails = std::numeric_limits<std::uint64_t>::max();
 
   OTTER_COLD void fail();
@@ -185,18 +226,36 @@ class slab {
   OTTER_NOINLINE static void free_remote(slab_detail::free_block* block,
                                          slab_detail::chunk* home) noexcept;
   void take_chunk(std::size_t index);
-  void gather(std::size_t index) noexcept;
+  bool take_in_hand() noexcept {
+    // [B2] acquire: meets the release in rest().
+    return !in_hand_.exchange(true, std::memory_order_acquire);
+  }
+  OTTER_NOINLINE void wait_for_hand() noexcept;
+  bool next_pile() noexcept;
+  bool sort(slab_detail::free_block* block) noexcept;
+  void unlist_sorted(slab_detail::chunk* c) noexcept;
+  void unlist(slab_detail::chunk* c) noexcept;
+  [[nodiscard]] std::size_t fresh_blocks(std::size_t index) const noexcept {
+    return static_cast<std::size_t>(fresh_[index].end - fresh_[index].next) /
+           slab_detail::class_bytes(index);
+  }
 
   // --- the owner's thread ---
   std::uint64_t until_failure_ = never_fails;
   std::array<slab_detail::free_block*, slab_detail::class_count> local_{};
   std::array<fresh_range, slab_detail::class_count> fresh_{};
   std::array<slab_detail::chunk*, slab_detail::class_count> chunks_{};
+  std::array<slab_detail::chunk*, slab_detail::class_count> sorted_{};  // chunks with such blocks
   std::size_t chunk_count_ = 0;
+  slab_detail::free_block* pile_ = nullptr;  // blocks of one class that wait to be sorted
+  std::size_t pile_class_ = 0;
+  std::uint32_t to_sort_ = 0;  // of every_source: lists that this tidying has not yet taken
   slab_set& set_;
 
   // --- any thread; a line each, since each is hammered by whoever frees that size ---
   std::array<remote_list, slab_detail::class_count> remote_{};
+
+  alignas(cache_line) std::atomic<bool> in_hand_{true};  // [B2]
 
   // --- large blocks, guarded by large_mutex_ ---
   mutable std::mutex large_mutex_;
@@ -212,8 +271,9 @@ class slab {
 /// Threads:   any, except destruction.
 class slab_set {
  public:
-  /// `reserve_chunks`: how many empty chunks of 64 KiB trim() leaves warm.
-  explicit slab_set(std::size_t reserve_chunks = 16) noexcept : reserve_chunks_{reserve_chunks} {}
+  /// `reserve_chunks`: how many empty chunks of 64 KiB keep their memory, 16 MiB by default; the
+  /// memory of others is returned to the system.
+  explicit slab_set(std::size_t reserve_chunks = 256) noexcept : reserve_chunks_{reserve_chunks} {}
   ~slab_set();
   slab_set(slab_set const&) = delete;
   slab_set& operator=(slab_set const&) = delete;
@@ -222,12 +282,29 @@ class slab_set {
   /// std::bad_alloc.
   [[nodiscard]] slab& lend();
 
-  /// Blocks of this slab may still be in use, and freed by anybody.
+  /// Blocks of this slab may still be in use, and freed by anybody. It rests.
   void give_back(slab& lent) noexcept;
+
+  /// Tidies slabs that rest, at most so many blocks, and looks at a few only: a later call goes on
+  /// with the next ones. True if one of them is not done. Any thread.
+  bool tidy_resting(std::size_t blocks) noexcept;
+
+  /// Changes whenever a slab took memory that had to come from the system: then others should look
+  /// what they can do without.
+  [[nodiscard]] std::uint32_t shortages() const noexcept {
+    return shortages_.load(std::memory_order_relaxed);  // a hint, orders nothing
+  }
 
   /// Sums over all slabs; exact when no slab is in use.
   [[nodiscard]] std::size_t blocks_in_use() const;
-  /// Address space of all chunks, and the bytes of them that trim() has returned to the system.
+  /// The same for slabs that rest, and whether all do. While it looks at one, its owner waits in
+  /// resume(). Any thread.
+  struct at_rest {
+    std::size_t blocks = 0;
+    bool all = true;
+  };
+  [[nodiscard]] at_rest blocks_in_use_at_rest() const;
+  /// Address space of all chunks, and the bytes of them that were returned to the system.
   [[nodiscard]] std::size_t bytes_mapped() const;
   [[nodiscard]] std::size_t bytes_returned() const;
 
@@ -242,15 +319,17 @@ class slab_set {
   void map_region();
 
   std::size_t const reserve_chunks_;
+  std::atomic<std::uint32_t> shortages_{0};
 
   mutable std::mutex mutex_;
   // guarded by mutex_
   std::vector<std::unique_ptr<slab>> slabs_;
   std::vector<slab*> idle_;  // capacity for all of slabs_, so that give_back() cannot fail
   std::vector<void*> regions_;
-  std::vector<void*> warm_;     // free chunks, memory present; capacity for all chunks
-  std::vector<void*> cold_;     // free chunks without memory: never used, or trimmed
-  std::size_t never_used_ = 0;  // how many of cold_ trim() did not put there
+  std::vector<void*> warm_;       // free chunks, memory present; capacity for all chunks
+  std::vector<void*> cold_;       // free chunks without memory: never used, or returned
+  std::size_t never_used_ = 0;    // how many of cold_, at its bottom, no slab ever had
+  std::size_t next_resting_ = 0;  // where tidy_resting() goes on in slabs_
 };
 
 }  // namespace otter::rts

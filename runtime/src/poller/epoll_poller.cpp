@@ -74,11 +74,13 @@ class epoll_poller final : public poller {
     if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, wake_.get(), &event) != 0) fail("epoll_ctl");
   }
 
-  outcome wait(std::int64_t limit_ns) noexcept override {
+  outcome wait(std::int64_t limit_ns, sleep_observer* who) noexcept override {
     outcome result;
     release_removed();
+    if (who != nullptr) who->falls_asleep();
     int const n =
         wait_for_events(epoll_.get(), events_.data(), static_cast<int>(events_.size()), limit_ns);
+    if (who != nullptr) who->wakes_up();
     for (int i = 0; i < n; ++i) {
       epoll_event const& event = events_[static_cast<std::size_t>(i)];
       if (event.data.ptr == nullptr) {

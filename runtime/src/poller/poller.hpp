@@ -42,6 +42,16 @@ struct poll_source {
   std::atomic<bool> removed_{false};  // ready() is not called any more once it is seen
 };
 
+/// What a thread does around its sleep, and around nothing else: ready() and released() are called
+/// when it is awake.
+struct sleep_observer {
+  virtual void falls_asleep() noexcept = 0;
+  virtual void wakes_up() noexcept = 0;
+
+ protected:
+  ~sleep_observer() = default;
+};
+
 /// Where one core looks for events and sleeps.
 ///
 /// Threads: wait() and add() for the thread that holds the core; remove() and wake() for any.
@@ -56,7 +66,9 @@ class poller {
   virtual ~poller() = default;
 
   /// Delivers what is ready. Waits at most `limit_ns` if nothing is (0: looks only; no_limit).
-  virtual outcome wait(std::int64_t limit_ns) noexcept = 0;
+  outcome wait(std::int64_t limit_ns) noexcept { return wait(limit_ns, nullptr); }
+  /// The same; `who`, unless null, is told when the thread is about to sleep and when it has slept.
+  virtual outcome wait(std::int64_t limit_ns, sleep_observer* who) noexcept = 0;
   /// Ends the present or the next wait().
   virtual void wake() noexcept = 0;
 

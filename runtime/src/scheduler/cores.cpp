@@ -63,9 +63,11 @@ void threads_driver::ask_for_core_locked(worker_thread& t) noexcept {
 /// Step 5: false if the scheduler stops and the thread has no turn to finish.
 bool threads_driver::await_core_locked(worker_thread& t, std::unique_lock<std::mutex>& lock,
                                        bool mid_turn) noexcept {
+  t.memory().rest();
   t.changed.wait(lock, [&] {
     return t.held != nullptr || (!mid_turn && stopping_.load(std::memory_order_relaxed));
   });
+  t.memory().resume();  // who is at the slab wants no mutex of ours
   if (t.held == nullptr) {
     std::erase(line_, &t);
     std::erase(spares_, &t);

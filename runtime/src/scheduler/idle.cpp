@@ -24,6 +24,9 @@ namespace {
 constexpr std::int64_t window_ns = 20'000;
 constexpr int windows = 2;
 constexpr unsigned most_backoff = 14;
+constexpr std::int64_t tidy_every_ns = 1'000'000;
+constexpr std::size_t tidied_at_once = 512;  // blocks: 5 to 15 us
+constexpr int steps_of_tidying = 16;
 
 void relax() noexcept {
 #if defined(__x86_64__) || defined(__i386__)
@@ -32,6 +35,17 @@ void relax() noexcept {
   std::atomic_signal_fence(std::memory_order_seq_cst);
 #endif
 }
+
+/// While the worker sleeps, its slab is there for who wants memory.
+class slab_at_rest final : public sleep_observer {
+ public:
+  explicit slab_at_rest(slab& s) noexcept : slab_(s) {}
+  void falls_asleep() noexcept override { slab_.rest(); }
+  void wakes_up() noexcept override { slab_.resume(); }
+
+ private:
+  slab& slab_;
+};
 
 }  // namespace
 
@@ -65,6 +79,7 @@ void threads_driver::idle(worker_thread& t) noexcept {
     if (search(t)) return;
     c.clock = monotonic_ns();
   }
+  if (tidy_slabs(t)) return;
   park(t);
   // Whoever woke us to search has counted us in searching_ already; search() takes us out again.
   if (t.to_search.exchange(false, std::memory_order_relaxed)) search(t);
@@ -133,6 +148,28 @@ bool threads_driver::steal(worker_thread& t, core& victim) noexcept {
   return false;
 }
 
+/// Before it sleeps the worker looks what memory its slab can do without, and then those of others
+/// who sleep: so the last one to fall asleep leaves a tidy node. At most once a millisecond, as
+/// there are workers that sleep and wake all the time. True if there may be something to do now.
+bool threads_driver::tidy_slabs(worker_thread& t) noexcept {
+  core& c = *t.held;
+  slab& mine = t.memory();
+  if (!mine.tidying() && c.clock - t.tidied < tidy_every_ns) return false;
+  if (mine.worth_tidying()) mine.begin_tidying();
+  for (int step = 0; mine.tidy(tidied_at_once) || slabs_.tidy_resting(tidied_at_once); ++step) {
+    c.clock = monotonic_ns();
+    if (step == steps_of_tidying || t.inbox.has_any() || anything_shared() ||
+        c.attention.load(std::memory_order_relaxed) || c.timers.next_due() <= c.clock)
+      return true;
+    if (c.clock - c.last_poll >= poll_every_ns && c.sockets->has_work()) {
+      c.last_poll = c.clock;
+      if (c.sockets->wait(0).events != 0) return true;
+    }
+  }
+  t.tidied = c.clock;
+  return false;
+}
+
 /// Sleeps in the poller until there is an event, a timer is due, or somebody wakes it.
 void threads_driver::park(worker_thread& t) noexcept {
   core& c = *t.held;
@@ -147,7 +184,8 @@ void threads_driver::park(worker_thread& t) noexcept {
     if (due != std::numeric_limits<std::int64_t>::max()) {
       limit = std::max<std::int64_t>(0, due - c.clock);  // c.clock is a moment old: never early
     }
-    c.sockets->wait(limit);
+    slab_at_rest resting(t.memory());
+    c.sockets->wait(limit, &resting);
     count_one(c.wakeups);
   }
   if (!t.inbox.claim(private_queue::mark::parked)) {

@@ -28,7 +28,7 @@ constexpr std::size_t overflow_batch = 64;
 constexpr int turn_cost = 64;             // of a turn, in reductions, besides what it counts
 constexpr int housekeeping_every = 8000;  // reductions: some 100 short turns or two long ones
 constexpr std::size_t timers_at_once = 64;
-constexpr std::int64_t poll_every_ns = 50'000;
+constexpr std::size_t tidied_at_once = 128;  // blocks: 1 to 3 us
 constexpr std::int64_t hand_over_after_ns = 1'000'000;
 
 }  // namespace
@@ -271,6 +271,7 @@ threads_driver::after threads_driver::housekeeping(worker_thread& t) noexcept {
     c.last_poll = c.clock;
     c.sockets->wait(0);
   }
+  tidy_a_little(t);
   if (core_wanted_.load(std::memory_order_seq_cst) != 0) {
     if (c.clock - c.held_since >= hand_over_after_ns) {
       hand_over(t);
@@ -279,6 +280,17 @@ threads_driver::after threads_driver::housekeeping(worker_thread& t) noexcept {
     c.attention.store(true, std::memory_order_relaxed);  // look again after the next turn
   }
   return after::go_on;
+}
+
+/// While memory has to be fetched from the system, also those tidy their slabs who never sleep.
+void threads_driver::tidy_a_little(worker_thread& t) noexcept {
+  slab& mine = t.memory();
+  if (mine.tidying()) {
+    mine.tidy(tidied_at_once);
+  } else if (std::uint32_t const now = slabs_.shortages(); now != t.seen_shortages) {
+    t.seen_shortages = now;
+    if (mine.worth_tidying()) mine.begin_tidying();
+  }
 }
 
 /// Fires what is due by c.clock and releases what others have cancelled, in a bounded batch; gives
@@ -397,9 +409,18 @@ scheduler::statistics threads_driver::stats() const {
   stack_counts const stacks = stacks_.counts();
   s.stacks_mapped = stacks.total_mapped();
   s.stacks_in_use = stacks.total_in_use();
-  // The slabs may be walked only while nobody allocates.
-  if ((stopped_ && left_behind_ == 0) || idle_.load(std::memory_order_seq_cst) == cores_.size())
-    s.blocks_in_use = slabs_.blocks_in_use();
+  // The slabs may be walked only while nobody allocates. Who has just said that it is idle may not
+  // rest yet.
+  auto const quiet = [&] {
+    return (stopped_ && left_behind_ == 0) ||
+           idle_.load(std::memory_order_seq_cst) == cores_.size();
+  };
+  for (int attempt = 0; attempt < 100 && quiet(); ++attempt) {
+    slab_set::at_rest const there = slabs_.blocks_in_use_at_rest();
+    s.blocks_in_use = there.blocks;
+    if (there.all) break;
+    std::this_thread::yield();
+  }
   std::lock_guard lock(mutex_);
   s.abandoned_threads = lost_;
   return s;

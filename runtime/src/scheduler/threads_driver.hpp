@@ -42,6 +42,8 @@ namespace otter::rts {
 
 /// What a turn may use up before it should yield.
 constexpr int turn_budget = 4000;
+/// How often a worker looks at its sockets that has other things to do.
+constexpr std::int64_t poll_every_ns = 50'000;
 
 class threads_driver {
  public:
@@ -81,6 +83,7 @@ class threads_driver {
   runnable* pick_level(worker_thread& t, core& c, priority_level level) noexcept;
   bool begin_round(worker_thread& t, core& c) noexcept;
   after housekeeping(worker_thread& t) noexcept;
+  void tidy_a_little(worker_thread& t) noexcept;
   std::size_t run_timers(core& c) noexcept;
   void keep(worker_thread& t, runnable& r) noexcept;
   void take_inbox(worker_thread& t) noexcept;
@@ -95,6 +98,7 @@ class threads_driver {
   bool anything_shared() const noexcept;
   void idle(worker_thread& t) noexcept;
   bool search(worker_thread& t) noexcept;
+  bool tidy_slabs(worker_thread& t) noexcept;
   bool steal(worker_thread& t, core& victim) noexcept;
   void park(worker_thread& t) noexcept;
   void offer(core& c) noexcept;

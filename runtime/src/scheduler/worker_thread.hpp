@@ -60,9 +60,11 @@ struct worker_thread : worker {
 
   // --- ready here and nowhere else ---
   std::array<run_list, level_count> own;
-  std::size_t own_left = 0;   ///< what is left of the round in own[normal]
-  std::size_t own_rarer = 0;  ///< how many in the other levels
-  bool spins = false;         ///< looks around for a moment before it sleeps
+  std::size_t own_left = 0;          ///< what is left of the round in own[normal]
+  std::size_t own_rarer = 0;         ///< how many in the other levels
+  bool spins = false;                ///< looks around for a moment before it sleeps
+  std::int64_t tidied = 0;           ///< when its slab was last tidied for want of work
+  std::uint32_t seen_shortages = 0;  ///< of the slab_set, when it was last tidied between turns
   std::vector<std::uint32_t> seen_position, least_ring, least_fresh;  ///< search(), by core
 
   /// Written by the thread, and by whoever gives or takes the core while the thread is known to

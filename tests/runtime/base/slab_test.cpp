@@ -95,6 +95,8 @@ TEST_CASE("blocks in use never overlap", "[slab]") {
       in_use.erase(victim);
     }
     if (random.below(5000) == 0) mine.trim();
+    if (random.below(50) == 0) mine.begin_tidying();
+    if (random.below(3) == 0) mine.tidy(1 + random.below(200));
   }
   CHECK(mine.blocks_in_use() == in_use.size());
   for (auto const& [at, bytes] : in_use) slab::free(reinterpret_cast<void*>(at), &mine);
@@ -140,6 +142,98 @@ TEST_CASE("trim returns what is empty, beyond the reserve, to the system", "[sla
   }
 }
 
+namespace {
+
+// All the blocks of 64 bytes in one region, so that the next chunk would have to be mapped.
+constexpr std::size_t blocks_of_region = 16 * 1023;
+
+std::vector<void*> take(slab& from, std::size_t n) {
+  std::vector<void*> blocks;
+  for (std::size_t i = 0; i < n; ++i) {
+    blocks.push_back(from.allocate(64));
+    std::memset(blocks.back(), 0x11, 64);
+  }
+  return blocks;
+}
+
+}  // namespace
+
+TEST_CASE("memory that one slab can do without serves another", "[slab]") {
+  slab_set set;
+  slab& mine = set.lend();
+  slab& other = set.lend();
+  auto const blocks = take(mine, blocks_of_region);
+  std::size_t const mapped = set.bytes_mapped();
+  for (std::size_t i = 0; i < blocks.size(); ++i)
+    slab::free(blocks[i], i % 3 == 0 ? &mine : i % 3 == 1 ? &other : nullptr);
+  mine.begin_tidying();
+  std::size_t steps = 1;
+  while (mine.tidy(100)) ++steps;
+  CHECK(steps == blocks_of_region / 100 + 1);
+  CHECK_FALSE(mine.tidying());
+  CHECK(mine.bytes_mapped() == 0);
+  take(other, blocks_of_region);
+  CHECK(set.bytes_mapped() == mapped);
+}
+
+TEST_CASE("who wants memory finds what the slab of a sleeper can do without", "[slab]") {
+  slab_set set;
+  slab& sleepers = set.lend();
+  slab& mine = set.lend();
+  auto const blocks = take(sleepers, blocks_of_region);
+  std::size_t const mapped = set.bytes_mapped();
+  sleepers.rest();
+  for (void* block : blocks) slab::free(block, &mine);
+  bool const awake = GENERATE(false, true);
+  if (awake) sleepers.resume();
+  take(mine, blocks_of_region / 2);
+  CHECK((set.bytes_mapped() > mapped) == awake);  // nobody touches a slab that its owner uses
+  if (!awake) sleepers.resume();
+  CHECK(sleepers.blocks_in_use() == 0);
+  CHECK(mine.blocks_in_use() == blocks_of_region / 2);
+}
+
+TEST_CASE("what a sleeper still uses stays where it is", "[slab]") {
+  slab_set set{0};
+  slab& sleepers = set.lend();
+  auto const blocks = take(sleepers, 3 * blocks_of_region);
+  std::size_t used = 0;
+  for (std::size_t i = 0; i < blocks.size(); ++i) {
+    if (i % 1023 == 0 && i % 2 == 0)
+      ++used;  // one in each second chunk
+    else
+      slab::free(blocks[i], nullptr);
+  }
+  std::size_t const held = sleepers.bytes_mapped();
+  sleepers.rest();
+  while (set.tidy_resting(1000)) {
+  }
+  auto const there = set.blocks_in_use_at_rest();
+  CHECK(there.all);
+  CHECK(there.blocks == used);
+  sleepers.resume();
+  CHECK_FALSE(set.blocks_in_use_at_rest().all);
+  CHECK(sleepers.bytes_mapped() == held / 2);
+  CHECK(set.bytes_returned() == held / 2);
+  for (std::size_t i = 0; i < blocks.size(); i += 2 * 1023)
+    CHECK(*static_cast<unsigned char*>(blocks[i]) == 0x11);
+}
+
+TEST_CASE("a slab that is being tidied hands out all that is free before it grows", "[slab]") {
+  slab_set set;
+  slab& mine = set.lend();
+  auto const blocks = take(mine, blocks_of_region);
+  for (std::size_t i = 0; i < blocks.size(); ++i)
+    if (i % 1023 != 0) slab::free(blocks[i], i % 5 == 0 ? nullptr : &mine);
+  std::size_t const held = mine.bytes_mapped();
+  mine.begin_tidying();
+  CHECK(mine.tidy(GENERATE(1u, 5000u, 15000u)));
+  auto const again = take(mine, blocks_of_region - 16);
+  CHECK(std::set<void*>(again.begin(), again.end()).size() == again.size());
+  CHECK(mine.bytes_mapped() == held);
+  CHECK(mine.blocks_in_use() == blocks_of_region);
+}
+
 TEST_CASE("a slab that is given back is lent again, its blocks intact", "[slab]") {
   slab_set set;
   slab& first = set.lend();
@@ -181,8 +275,9 @@ TEST_CASE("blocks still in use go with the set", "[slab]") {
 
 TEST_CASE("two threads that allocate for each other lose and share nothing", "[slab][stress]") {
   // Each thread allocates, writes a stamp, passes the block to the other through a ring, and frees
-  // what it receives after checking the stamp. May be seen: any order of reuse. Never: a stamp that
-  // is not the sender's, or a block left over at the end.
+  // what it receives after checking the stamp. Now and then it tidies its slab, or sleeps; a third
+  // thread tidies the slabs of sleepers. May be seen: any order of reuse. Never: a stamp that is
+  // not the sender's, or a block left over at the end.
   slab_set set;
   constexpr int rounds = 60000;
   constexpr std::size_t ring_size = 256;
@@ -222,14 +317,26 @@ TEST_CASE("two threads that allocate for each other lose and share nothing", "[s
           moved = true;
         }
       }
-      if (!moved) std::this_thread::yield();
+      if (random.below(400) == 0) mine.begin_tidying();
+      if (random.below(4) == 0) mine.tidy(random.below(50));
+      if (!moved || random.below(100) == 0) {
+        mine.rest();
+        std::this_thread::yield();
+        mine.resume();
+      }
     }
     set.give_back(mine);
   };
   std::thread one{work, 0};
   std::thread two{work, 1};
+  std::atomic<bool> over{false};
+  std::thread three{[&] {
+    while (!over.load(std::memory_order_relaxed)) set.tidy_resting(20);
+  }};
   one.join();
   two.join();
+  over.store(true, std::memory_order_relaxed);
+  three.join();
   CHECK(wrong.load() == 0);
   CHECK(set.blocks_in_use() == 0);
 }

@@ -29,6 +29,16 @@ struct counting_source final : poll_source {
   poller* when_ready = nullptr;
 };
 
+/// Notes what the source has heard when the thread sleeps and when it has slept.
+struct noting_observer final : sleep_observer {
+  explicit noting_observer(counting_source& s) : source(s) {}
+  void falls_asleep() noexcept override { when_asleep = source.readies + 10 * source.releases; }
+  void wakes_up() noexcept override { when_awake = source.readies + 10 * source.releases; }
+  counting_source& source;
+  int when_asleep = -1;
+  int when_awake = -1;
+};
+
 struct socket_pair {
   socket_pair() { REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends) == 0); }
   ~socket_pair() {
@@ -99,6 +109,27 @@ TEST_CASE("a removed source is released once and hears no more", "[poller]") {
   p->wait(0);
   CHECK(source.releases == 1);
   CHECK_FALSE(p->has_work());
+}
+
+TEST_CASE("sources are told before the thread sleeps and after it has slept, never meanwhile",
+          "[poller]") {
+  auto p = make_epoll_poller();
+  socket_pair pair, other;
+  counting_source leaves, stays;
+  leaves.fd = pair.ends[0];
+  stays.fd = other.ends[0];
+  p->add(leaves);
+  p->wait(0);
+  p->remove(leaves);
+  noting_observer of_leaving(leaves);
+  p->wait(0, &of_leaving);
+  CHECK(of_leaving.when_asleep == leaves.readies + 10);
+  p->add(stays);
+  noting_observer of_staying(stays);
+  CHECK(p->wait(poller::no_limit, &of_staying).events == 1);
+  CHECK(of_staying.when_asleep == 0);
+  CHECK(of_staying.when_awake == 0);
+  CHECK(stays.readies == 1);
 }
 
 TEST_CASE("a source may remove itself while it is being told", "[poller]") {
