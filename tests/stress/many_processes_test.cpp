@@ -45,17 +45,22 @@ TEST_CASE("a million behaviour processes live at once, and each answers", "[stre
   all.reserve(static_cast<std::size_t>(count));
   long long sum = 0;
   auto const round = [&] {
+    bool const first = alive == 0;
     before = stress::resident_kib();
     all.clear();
     for (int i = 0; i < count; ++i)
       all.push_back(otter::spawn_reactive({}, otter::make_reactive<counter>(i)));
-    if (alive == 0) alive = otter::processes().size();  // once: the list takes memory, too
+    std::size_t const idle = stress::resident_kib();
+    if (first) alive = otter::processes().size();  // once: the list takes memory, too
     sum = 0;
     for (otter::pid p : all) otter::send(p, ping{otter::self()});
     for (int i = 0; i < count; ++i) otter::receive([&](pong p) { sum += p.value; });
-    if (stress::full_sizes()) {
-      fmt::print("  {} processes, {} bytes each\n", alive,
-                 (stress::resident_kib() - before) * 1024 / static_cast<std::size_t>(count));
+    if (first && stress::full_sizes()) {
+      auto const each = [&](std::size_t kib) {
+        return (kib - before) * 1024 / static_cast<std::size_t>(count);
+      };
+      fmt::print("  {} processes, {} bytes each, {} with what their messages left\n", alive,
+                 each(idle), each(stress::resident_kib()));
     }
     for (otter::pid p : all) otter::monitor(p);
     for (otter::pid p : all) otter::send(p, finish{});

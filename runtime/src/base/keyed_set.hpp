@@ -5,7 +5,7 @@
 //
 //   keyed_set<Node, KeyOf>    KeyOf::key(Node const&) and KeyOf::hash(key) say what a node is
 //
-// Empty it is 24 bytes; the first element needs no memory, and no operation can fail: where the
+// Empty it is 16 bytes; the first element needs no memory, and no operation can fail: where the
 // bucket array cannot grow, the chains do. Boost.Intrusive's unordered_set wants its buckets from
 // the user, and its iteration order depends on them.
 //
@@ -78,9 +78,10 @@ class keyed_set {
   /// its size: the search goes on where the last one ended.
   Node* pop_any() noexcept {
     if (size_ == 0) return nullptr;
-    cursor_ &= mask_;
-    while (buckets()[cursor_] == nullptr) cursor_ = (cursor_ + 1) & mask_;
-    return unlink(&buckets()[cursor_]);
+    if (mask_ == 0) return unlink(&single_);
+    std::size_t& cursor = head_of(array_)->cursor;
+    while (array_[cursor] == nullptr) cursor = (cursor + 1) & mask_;
+    return unlink(&array_[cursor]);
   }
 
   /// Calls f(Node&) for each. f may neither insert nor remove.
@@ -123,12 +124,22 @@ class keyed_set {
       other.array_ = mine_array;
     std::swap(size_, other.size_);
     std::swap(mask_, other.mask_);
-    std::swap(cursor_, other.cursor_);
   }
 
   [[nodiscard]] std::size_t bucket_count() const noexcept { return std::size_t{mask_} + 1; }
 
  private:
+  /// In front of the buckets.
+  struct array_head {
+    std::size_t cursor = 0;  // where pop_any() goes on
+  };
+  static array_head* head_of(Node** array) noexcept {
+    return reinterpret_cast<array_head*>(array) - 1;
+  }
+  static constexpr std::size_t bytes_for(std::size_t buckets) noexcept {
+    return sizeof(array_head) + buckets * sizeof(Node*);
+  }
+
   static constexpr std::uint32_t smallest_array = 8;
   static constexpr std::uint32_t largest_array = std::uint32_t{1} << 30;
 
@@ -156,7 +167,7 @@ class keyed_set {
   // had the owner by chance, and the next owner of a large set sits on another.
   static constexpr std::size_t mapped_from = std::size_t{256} * 1024;
 
-  static void* allocate_array(std::size_t bytes) noexcept {
+  static void* allocate(std::size_t bytes) noexcept {
     if (bytes < mapped_from) return ::operator new(bytes, std::nothrow);
     void* const mapped =
         ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -164,25 +175,25 @@ class keyed_set {
   }
   void drop_array() noexcept {
     if (mask_ == 0) return;
-    void* const array = static_cast<void*>(buckets());
-    if (std::size_t const bytes = bucket_count() * sizeof(Node*); bytes < mapped_from)
-      ::operator delete(array);
+    void* const memory = head_of(array_);
+    if (std::size_t const bytes = bytes_for(bucket_count()); bytes < mapped_from)
+      ::operator delete(memory);
     else
-      ::munmap(array, bytes);
+      ::munmap(memory, bytes);
   }
   void to_single() noexcept {
     Node* last = nullptr;
     for_each([&](Node& node) { last = &node; });
     drop_array();
     mask_ = 0;
-    cursor_ = 0;
     single_ = last;
   }
   /// To `wanted` > 1 buckets; if memory is short everything stays as it is.
   void resize(std::uint32_t wanted) noexcept {
-    void* const memory = allocate_array(wanted * sizeof(Node*));
+    void* const memory = allocate(bytes_for(wanted));
     if (memory == nullptr) return;
-    Node** const bigger = ::new (memory) Node* [wanted] {};
+    auto* const head = ::new (memory) array_head;
+    Node** const bigger = ::new (static_cast<void*>(head + 1)) Node* [wanted] {};
     Node** const old = buckets();
     for (std::size_t i = 0; i <= mask_; ++i) {
       for (Node* node = old[i]; node != nullptr;) {
@@ -197,7 +208,6 @@ class keyed_set {
     drop_array();
     array_ = bigger;
     mask_ = wanted - 1;
-    cursor_ = 0;
   }
 
   union {
@@ -206,7 +216,6 @@ class keyed_set {
   };
   std::uint32_t size_ = 0;
   std::uint32_t mask_ = 0;
-  std::uint32_t cursor_ = 0;  // where pop_any() goes on
 };
 
 }  // namespace otter::rts

@@ -14,40 +14,37 @@ namespace rts {
 /// The caller's side.
 struct call_engine {
   process& self;
-  std::uint64_t outer_id, outer_server;
-  envelope* outer_answer;
+  awaited_call call;
   bool done = false;
 
   call_engine(process& p, std::uint64_t server, std::uint64_t id) noexcept
-      : self(p), outer_id(p.call_id_), outer_server(p.call_server_), outer_answer(p.call_answer_) {
-    p.call_id_ = id;
-    p.call_server_ = server;
-    p.call_answer_ = nullptr;
+      : self(p), call{id, server, nullptr, p.call_} {
+    p.call_ = &call;
   }
+  call_engine(call_engine const&) = delete;
+  call_engine& operator=(call_engine const&) = delete;
   /// However the wait ends, nothing of the call stays: a caller that is killed or late tells the
   /// server that nobody waits any more.
   ~call_engine() {
-    if (envelope* e = std::exchange(self.call_answer_, nullptr)) answer_for_dead(self.system(), e);
-    if (!done && self.call_server_ != 0)
-      send_peer_signal(self.system(), signal_kind::cancel_call, self.call_server_, self.self_pid(),
-                       self.call_id_);
-    self.call_id_ = outer_id;
-    self.call_server_ = outer_server;
-    self.call_answer_ = outer_answer;
+    if (call.answer != nullptr) answer_for_dead(self.system(), call.answer);
+    if (!done && call.server != 0)
+      send_peer_signal(self.system(), signal_kind::cancel_call, call.server, self.self_pid(),
+                       call.id);
+    self.call_ = call.outer;
   }
   /// The answer, or null when the time is over. `whom` is who keeps the caller waiting.
   envelope* wait(wait_limit& limit, std::uint64_t whom) {
-    if (self.call_answer_ == nullptr) {
+    if (call.answer == nullptr) {
       waits_for mark(self, whom);
-      while (self.call_answer_ == nullptr) {
-        if (!self.wait(limit) && self.call_answer_ == nullptr) {
+      while (call.answer == nullptr) {
+        if (!self.wait(limit) && call.answer == nullptr) {
           report_circle(self);
           return nullptr;
         }
       }
     }
     done = true;
-    return std::exchange(self.call_answer_, nullptr);
+    return std::exchange(call.answer, nullptr);
   }
 
   static void reply(process& self, from to, detail::envelope_ptr answer) noexcept {
@@ -98,22 +95,18 @@ bool wait_for_room(process& sender, pid to, std::int64_t limit_ns) {
 // --- the receiver's side of bounded mailboxes with overflow::block ---
 
 void process::on_room_wanted(peer_signal* e) noexcept {
-  e->next = nullptr;
-  *room_tail_ = e;
-  room_tail_ = reinterpret_cast<peer_signal**>(&e->next);
+  room_wanted_.append(e);
   grant_room();
 }
 
 void process::grant_room() noexcept {
   auto const limit = static_cast<std::int64_t>(limit_.load(std::memory_order_relaxed) >> 8);
-  while (room_first_ != nullptr) {
+  while (!room_wanted_.empty()) {
     if (limit != 0 && counted_.fetch_add(1, std::memory_order_relaxed) >= limit) {
       counted_.fetch_sub(1, std::memory_order_relaxed);
       return;
     }
-    peer_signal* e = room_first_;
-    room_first_ = static_cast<peer_signal*>(e->next);
-    if (room_first_ == nullptr) room_tail_ = &room_first_;
+    auto* const e = static_cast<peer_signal*>(room_wanted_.pop());
     std::uint64_t const to = pid_access::bits(e->from);
     e->kind = signal_kind::room_given;
     e->from = self_pid();

@@ -130,12 +130,9 @@ bool process::tell_links(int& portion) noexcept {
 }
 
 void process::dispose_mailbox() noexcept {
-  for (envelope* e = std::exchange(system_first_, nullptr); e != nullptr;) {
-    envelope* next = e->next;
+  while (envelope* e = system_messages_.pop()) {
     if ((e->flags & listed) == 0) detail::delete_envelope(e);  // else: answered from the set
-    e = next;
   }
-  system_tail_ = &system_first_;
   mailbox_.unmark();
   mailbox_.waiting_at = nullptr;
   while (!mailbox_.empty()) {
@@ -200,19 +197,13 @@ void process::close_and_free() noexcept {
   // Nothing, unless a resource left something behind: the rest was told before.
   dispose_mailbox();
   while (request_envelope* r = open_requests_.pop_any()) answer_open(*r);
-  while (room_first_ != nullptr) {
-    peer_signal* w = room_first_;
-    room_first_ = static_cast<peer_signal*>(w->next);
-    answer_for_dead(*system_, w);
-  }
-  room_tail_ = &room_first_;
+  while (envelope* w = room_wanted_.pop()) answer_for_dead(*system_, w);
   links_.shrink();
   open_requests_.shrink();
   own_refs_.shrink();
   delete std::exchange(extra_, nullptr);
-  call_id_ = call_server_ = 0;
+  call_ = nullptr;
   waits_for_.store(0, std::memory_order_relaxed);
-  call_answer_ = nullptr;
   handling_ = nullptr;
   limit_.store(0, std::memory_order_relaxed);
   reason_ = exit_reason();
@@ -287,10 +278,11 @@ void process::abandon(std::string_view where) noexcept {
   body_ = nullptr;
   if (extra_ != nullptr) extra_->values = nullptr;
   handling_ = nullptr;
-  if (envelope* e = std::exchange(call_answer_, nullptr)) answer_for_dead(*system_, e);
-  if (call_id_ != 0 && call_server_ != 0)
-    send_peer_signal(*system_, signal_kind::cancel_call, call_server_, self_pid(), call_id_);
-  call_id_ = call_server_ = 0;
+  if (awaited_call* const c = std::exchange(call_, nullptr)) {
+    if (envelope* e = std::exchange(c->answer, nullptr)) answer_for_dead(*system_, e);
+    if (c->server != 0)
+      send_peer_signal(*system_, signal_kind::cancel_call, c->server, self_pid(), c->id);
+  }
   drain();
   release_resources();
   if (!die_in_portions()) submit_self();

@@ -23,10 +23,10 @@ otter::max_heap_size process::heap_limit() const noexcept {
 }
 
 namespace {
-/// An array of buckets has room for eight at least; without one there is none to count.
+/// An array has eight buckets at least, and one word more; without one there is none to count.
 template <class Set>
 std::uint64_t bytes_of_buckets(Set const& set) noexcept {
-  return set.bucket_count() > 1 ? set.bucket_count() * sizeof(void*) : 0;
+  return set.bucket_count() > 1 ? (set.bucket_count() + 1) * sizeof(void*) : 0;
 }
 }  // namespace
 

@@ -120,9 +120,7 @@ void process::run() noexcept {
 }
 
 bool process::next_event() noexcept {
-  if (envelope* e = system_first_) {
-    system_first_ = e->next;
-    if (system_first_ == nullptr) system_tail_ = &system_first_;
+  if (envelope* e = system_messages_.pop()) {
     handle(e);
     return true;
   }
@@ -216,7 +214,7 @@ bool process::take_notice(notice& n) noexcept {
 void process::message_left(envelope* e) noexcept {
   release_count(e);
   backlog_.store(mailbox_.size(), std::memory_order_relaxed);
-  if (room_first_ != nullptr) grant_room();
+  if (!room_wanted_.empty()) grant_room();
   if (has(flag_long_queue)) watch_length();
   if (has(flag_seen_long | flag_seen_large)) [[unlikely]]
     observe_load();

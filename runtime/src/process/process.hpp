@@ -26,6 +26,7 @@
 #include "process/inbox.hpp"
 #include "process/mailbox.hpp"
 #include "process/notice.hpp"
+#include "process/signal_queue.hpp"
 #include "process/signals.hpp"
 #include "process/timer_block.hpp"
 #include "scheduler/scheduler.hpp"
@@ -43,6 +44,15 @@ struct process_extra {
   otter::max_heap_size max_heap;
   std::uint64_t held = 0;              ///< bytes that it said it holds: account_memory()
   detail::envelope* values = nullptr;  ///< the dictionary's, newest first (dictionary.cpp)
+};
+
+/// A call that a process waits for. On the stack of who waits (calls.cpp), so that a process which
+/// waits for none has no room for it.
+struct awaited_call {
+  std::uint64_t id;
+  std::uint64_t server;  ///< bits; 0: there is nobody to tell that the wait is over
+  envelope* answer;
+  awaited_call* outer;  ///< one that was being waited for when this one began
 };
 
 /// How the thread of an attached process is woken; see node/attached_thread.cpp.
@@ -341,8 +351,7 @@ class process final : public runnable {
   reactive* body_ = nullptr;
   envelope* handling_ = nullptr;  // the request whose handler runs
   mailbox mailbox_;
-  envelope* system_first_ = nullptr;
-  envelope** system_tail_ = &system_first_;
+  signal_queue system_messages_;
   keyed_set<link_entry, link_key> links_;
   keyed_set<request_envelope, request_key> open_requests_;  // calls to answer, monitors on us
   keyed_set<own_ref, own_ref_key> own_refs_;
@@ -350,12 +359,9 @@ class process final : public runnable {
   timer_block* timeout_ = nullptr;     // the body's
   envelope* timeout_event_ = nullptr;  // its event, in the mailbox
   resource* resources_ = nullptr;
-  peer_signal* room_first_ = nullptr;  // senders that wait for room, in order
-  peer_signal** room_tail_ = &room_first_;
+  signal_queue room_wanted_;  // peer_signals of senders that wait for room
   std::uint64_t last_id_ = 0;
-  std::uint64_t call_id_ = 0;  // the call that is being waited for
-  std::uint64_t call_server_ = 0;
-  envelope* call_answer_ = nullptr;
+  awaited_call* call_ = nullptr;
   exit_reason reason_;
   std::uint64_t parent_ = 0;
   std::uint64_t leader_ = 0;  // bits of the group leader, which every process has; 0: the parent

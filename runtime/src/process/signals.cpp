@@ -49,9 +49,7 @@ void process::act(envelope* e) noexcept {
         r.flags |= listed;
         open_requests_.insert(r);
       }
-      e->next = nullptr;
-      *system_tail_ = e;
-      system_tail_ = &e->next;
+      system_messages_.append(e);
       return;
     }
     case signal_kind::ready:
@@ -128,8 +126,8 @@ void process::act(envelope* e) noexcept {
       return;
     case signal_kind::room_given: {
       auto* p = static_cast<peer_signal*>(e);
-      if (call_id_ == p->id && call_answer_ == nullptr)
-        call_answer_ = e;
+      if (call_ != nullptr && call_->id == p->id && call_->answer == nullptr)
+        call_->answer = e;
       else
         answer_for_dead(*system_, e);  // waited too long: the place is given back
       return;
@@ -210,10 +208,10 @@ void process::on_reply(id_envelope* e) noexcept {
   std::uint64_t const id = e->id;
   bool wanted = false;
   std::uint64_t server = 0;
-  if (id == call_id_ && call_answer_ == nullptr) {
+  if (call_ != nullptr && call_->id == id && call_->answer == nullptr) {
     wanted = true;
-    server = call_server_;
-    call_answer_ = e;
+    server = call_->server;
+    call_->answer = e;
   } else if (own_ref* r = own_refs_.find(id);
              r != nullptr && r->what == own_ref::purpose::request && r->target != 0) {
     wanted = true;

@@ -52,8 +52,8 @@ std::vector<std::uint64_t> keys_of(set const& s) {
 
 }  // namespace
 
-TEST_CASE("an empty set is 24 bytes, and one element needs no memory", "[keyed_set]") {
-  static_assert(sizeof(set) == 24);
+TEST_CASE("an empty set is 16 bytes, and one element needs no memory", "[keyed_set]") {
+  static_assert(sizeof(set) == 16);
   memory_is_short = true;
   set s;
   node one{7};
@@ -145,10 +145,11 @@ TEST_CASE("without memory a set stays as it is and only gets slower", "[keyed_se
 
 TEST_CASE("a set that has become small gives its buckets back", "[keyed_set]") {
   std::vector<node> nodes;
-  for (std::uint64_t key = 0; key < 10000; ++key) nodes.push_back({key});
+  auto const most = GENERATE(std::uint64_t{10000}, std::uint64_t{100000});
+  for (std::uint64_t key = 0; key < most; ++key) nodes.push_back({key});
   set s;
   for (node& n : nodes) s.insert(n);
-  CHECK(s.bucket_count() >= 10000);
+  CHECK(s.bucket_count() >= most);
   while (s.size() > 1) s.pop_any();
   CHECK(s.bucket_count() <= 16);
   s.shrink();

@@ -11,6 +11,7 @@
 #include <set>
 #include <vector>
 
+#include "process/signal_queue.hpp"
 #include "process_support.hpp"
 
 using namespace process_test;
@@ -326,4 +327,21 @@ TEST_CASE("what a process had is released before anybody hears of its end",
       report.check("its timer is gone", !otter::read_timer(timer));
     }
   });
+}
+
+TEST_CASE("signals that wait in a queue leave it in the order of their arrival", "[signals]") {
+  std::vector<otter::detail::envelope> signals(5);
+  otter::rts::signal_queue queue;
+  CHECK(queue.pop() == nullptr);
+  queue.append(&signals[0]);
+  CHECK(queue.pop() == &signals[0]);
+  CHECK(queue.empty());
+  queue.append(&signals[1]);
+  queue.append(&signals[2]);
+  CHECK(queue.pop() == &signals[1]);
+  queue.append(&signals[3]);
+  queue.append(&signals[4]);
+  for (int i : {2, 3, 4}) CHECK(queue.pop() == &signals[static_cast<std::size_t>(i)]);
+  CHECK(queue.empty());
+  CHECK(queue.pop() == nullptr);
 }
