@@ -41,6 +41,8 @@ struct store::database {
   std::string path;
   sqlite3* handle = nullptr;
   std::string secret;
+  std::uint64_t transactions = 0;
+  bool grouped = false;  // within together()
 
   sqlite3_stmt* begin = nullptr;
   sqlite3_stmt* commit = nullptr;
@@ -159,30 +161,30 @@ class run_statement {
   int at_ = 0;
 };
 
-/// Rolls back unless commit() was reached.
+/// Rolls back unless commit() was reached. Within together() the outer one decides.
+template <typename Database>
 class transaction {
  public:
-  template <typename Database>
-  explicit transaction(Database const& db)
-      : commit_{db, db.commit, "commit"}, rollback_{db.rollback} {
-    run_statement{db, db.begin, "begin a transaction"}.step();
+  explicit transaction(Database& db) : db_{db}, done_{db.grouped} {
+    if (!done_) run_statement{db, db.begin, "begin a transaction"}.step();
   }
   ~transaction() {
     if (done_) return;
-    sqlite3_step(rollback_);
-    sqlite3_reset(rollback_);
+    sqlite3_step(db_.rollback);
+    sqlite3_reset(db_.rollback);
   }
   transaction(transaction const&) = delete;
   transaction& operator=(transaction const&) = delete;
   void commit() {
-    commit_.step();
+    if (done_) return;
+    run_statement{db_, db_.commit, "commit"}.step();
     done_ = true;
+    ++db_.transactions;
   }
 
  private:
-  run_statement commit_;
-  sqlite3_stmt* rollback_;
-  bool done_ = false;
+  Database& db_;
+  bool done_;
 };
 
 void bind_keys(run_statement& s, credentials const& keys) {
@@ -344,11 +346,15 @@ bool store::keep_offline(std::string_view name, std::string_view xml, std::int64
 }
 
 std::vector<offline_message> store::offline_for(std::string_view name, std::int64_t after,
-                                                std::size_t at_most) {
+                                                std::size_t at_most, std::size_t bytes) {
   run_statement s{*db_, db_->select_offline, fmt::format("read the messages of \"{}\"", name)};
   s.text(name).number(after).number(static_cast<std::int64_t>(at_most));
   std::vector<offline_message> out;
-  while (s.step()) out.push_back({s.integer(0), s.integer(1), s.bytes(2)});
+  std::size_t total = 0;
+  while (total < bytes && s.step()) {
+    out.push_back({s.integer(0), s.integer(1), s.bytes(2)});
+    total += out.back().xml.size();
+  }
   return out;
 }
 
@@ -369,6 +375,21 @@ void store::delete_offline(std::string_view name, std::span<std::int64_t const> 
   run_statement{*db_, db_->add_offline, what}.number(-count).number(-bytes).text(name).step();
   all.commit();
 }
+
+void store::together(std::function<void()> const& changes) {
+  transaction all{*db_};
+  db_->grouped = true;
+  try {
+    changes();
+  } catch (...) {
+    db_->grouped = false;
+    throw;
+  }
+  db_->grouped = false;
+  all.commit();
+}
+
+std::uint64_t store::transactions() const noexcept { return db_->transactions; }
 
 std::string const& store::server_secret() const noexcept { return db_->secret; }
 

@@ -10,6 +10,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -36,8 +37,8 @@ struct offline_limits {
 
 /// Ownership: owns the connection and its statements; the file stays.
 /// Threads:   any, but never two at once.
-/// Invariant: the file has the schema version that this program writes; every change is one
-///            transaction, on disk before the call returns.
+/// Invariant: the file has the schema version that this program writes; every change is a
+///            transaction, or part of the one that together() makes, and on disk when that returns.
 class store {
  public:
   /// Opens `<directory>/chat.db` and makes both if needed (modes 0700 and 0600). The server secret
@@ -67,12 +68,23 @@ class store {
   /// name; nothing is kept then. Throws: store_error.
   [[nodiscard]] bool keep_offline(std::string_view name, std::string_view xml, std::int64_t stamp,
                                   offline_limits const& limits);
-  /// The oldest `at_most` messages behind id `after`, oldest first. Throws: store_error.
+  /// The oldest messages behind id `after`, oldest first: `at_most` of them, and no further ones
+  /// once they have `bytes`. Throws: store_error.
   [[nodiscard]] std::vector<offline_message> offline_for(std::string_view name,
                                                          std::int64_t after = 0,
-                                                         std::size_t at_most = 1000);
+                                                         std::size_t at_most = 1000,
+                                                         std::size_t bytes = SIZE_MAX);
   /// Forgets those of `name` whose ids are listed; unknown ids are no error. Throws: store_error.
   void delete_offline(std::string_view name, std::span<std::int64_t const> ids);
+
+  // --- both ---
+
+  /// All that `changes` does here becomes one transaction: one wait for the disk instead of many.
+  /// If it throws, nothing of it has happened. Not within itself.
+  /// Throws: store_error, and what `changes` throws.
+  void together(std::function<void()> const& changes);
+  /// How many transactions this store has written.
+  [[nodiscard]] std::uint64_t transactions() const noexcept;
 
   /// 32 random bytes, the same for the life of the file.
   [[nodiscard]] std::string const& server_secret() const noexcept;

@@ -165,6 +165,50 @@ TEST_CASE("a message for nobody is not kept", "[chat][store]") {
   CHECK(s.offline_for("nobody").empty());
 }
 
+TEST_CASE("changes that are made together are one transaction: all of them or none",
+          "[chat][store]") {
+  scratch dir;
+  store s{dir.data(), chat::system_random};
+  REQUIRE(s.create_account("alice", keys()));
+  REQUIRE(s.keep_offline("alice", "first", 0, {}));
+  std::vector<std::int64_t> const first{s.offline_for("alice")[0].id};
+  auto const before = s.transactions();
+  bool limit_kept = true;
+  SECTION("all, and a refusal among them is no failure") {
+    s.together([&] {
+      s.delete_offline("alice", first);
+      CHECK(s.keep_offline("alice", "a", 0, {2, 1000}));
+      CHECK(s.keep_offline("alice", "b", 0, {2, 1000}));
+      limit_kept = !s.keep_offline("alice", "c", 0, {2, 1000});
+    });
+    CHECK(limit_kept);
+    CHECK(texts(s.offline_for("alice")) == std::vector<std::string>{"a", "b"});
+    CHECK(s.transactions() == before + 1);
+  }
+  SECTION("none") {
+    CHECK_THROWS_AS(s.together([&] {
+      s.delete_offline("alice", first);
+      CHECK(s.keep_offline("alice", "a", 0, {}));
+      throw std::runtime_error("stop");
+    }),
+                    std::runtime_error);
+    CHECK(texts(s.offline_for("alice")) == std::vector<std::string>{"first"});
+    CHECK(s.transactions() == before);
+    CHECK(s.keep_offline("alice", "a", 0, {2, 1000}));  // and they are written as ever
+    CHECK(s.transactions() == before + 1);
+  }
+}
+
+TEST_CASE("a batch of waiting messages ends with the one that fills it", "[chat][store]") {
+  scratch dir;
+  store s{dir.data(), chat::system_random};
+  REQUIRE(s.create_account("alice", keys()));
+  for (auto const* m : {"12345", "67890", "x"}) REQUIRE(s.keep_offline("alice", m, 0, {}));
+  CHECK(s.offline_for("alice", 0, 10, 6).size() == 2);
+  CHECK(s.offline_for("alice", 0, 10, 1).size() == 1);  // always at least one
+  CHECK(s.offline_for("alice", 0, 10, 11).size() == 3);
+}
+
 TEST_CASE("a file of another kind, or of another version, is refused by name", "[chat][store]") {
   scratch dir;
   fs::create_directories(dir.data());
