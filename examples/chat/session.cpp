@@ -25,10 +25,6 @@ namespace {
 constexpr std::uint64_t core_timer = 1;
 constexpr std::uint64_t linger_timer = 2;
 
-/// While more than this is unsent, waiting messages stay in the store.
-constexpr std::size_t offline_queue_bytes = 65536;
-constexpr std::chrono::milliseconds offline_pause{50};
-
 constexpr std::string_view fault_body = "<body>otter: throw</body>";
 
 }  // namespace
@@ -82,8 +78,6 @@ void session::on_message(otter::event& what) {
     owns_socket_ = true;
   } else if (what.get_if<go_on_reading>() != nullptr) {
     paused_ = false;
-  } else if (what.get_if<fetch_again>() != nullptr) {
-    out.emplace_back(action::fetch_offline{});
   } else if (what.get_if<replaced>() != nullptr) {
     core_.on_replaced(out);
   } else if (what.get_if<otter::exited>() != nullptr) {
@@ -228,7 +222,7 @@ void session::on_answer(otter::event& what) {
     }
     case question::offline: {
       auto got = otter::check_response(what, otter::sent_request<offline_batch>{asked_});
-      core_.on_offline(got && *got ? **std::move(got) : offline_batch{}, out);
+      core_.on_offline(got && *got ? **std::move(got) : offline_batch{}, now(), out);
       break;
     }
   }
@@ -321,11 +315,6 @@ void session::carry_out(action::route& a) {
 }
 
 void session::carry_out(action::fetch_offline&) {
-  auto const numbers = socket_.statistics();
-  if (numbers && numbers->queued_bytes > offline_queue_bytes) {
-    otter::send_after(offline_pause, otter::self(), fetch_again{});
-    return;
-  }
   question_ = question::offline;
   asked_ = otter::send_request(context_->router,
                                router::fetch_offline{std::string{core_.who().local()}});

@@ -62,7 +62,6 @@ class session final : public otter::reactive {
  private:
   /// Its own messages.
   struct go_on_reading {};
-  struct fetch_again {};
   /// What was asked and is not answered yet: one thing at a time.
   enum class question : std::uint8_t { none, credentials, derivation, binding, offline };
 

@@ -55,9 +55,13 @@ struct session_core::login_state {
   std::string bind_id;  // of the iq that waits for its answer
 };
 
+/// While waiting messages are handed out.
 struct session_core::held_deliveries {
-  std::vector<std::string> texts;
+  std::vector<std::string> texts;  // arrived behind them
   std::size_t bytes = 0;
+  std::vector<std::int64_t> shown;  // written, and still in the store
+  std::string ping;                 // was sent behind those
+  std::int64_t since = never;       // and is not answered yet
 };
 
 session_core::session_core(session_settings const& settings) noexcept : settings_{&settings} {}
@@ -77,6 +81,7 @@ std::int64_t session_core::next_due() const noexcept {
   std::int64_t due = asked_at_ == never ? last_read_ + in_ms(limits.idle_time)
                                         : asked_at_ + in_ms(limits.answer_time);
   if (element_since_ != never) due = std::min(due, element_since_ + in_ms(limits.element_time));
+  if (held_ && held_->since != never) due = std::min(due, held_->since + in_ms(limits.answer_time));
   return due;
 }
 
@@ -96,14 +101,23 @@ void session_core::on_timer(milliseconds now, session_actions& out) {
   auto const& limits = settings_->limits;
   if (element_since_ != never && now.count() >= element_since_ + in_ms(limits.element_time))
     return end_with(stream_condition::connection_timeout, "element takes too long", out);
+  if (held_ && held_->since != never && now.count() >= held_->since + in_ms(limits.answer_time))
+    return end_with(stream_condition::connection_timeout, "waiting messages are not read", out);
   if (asked_at_ != never) return end_with(stream_condition::connection_timeout, "no answer", out);
   asked_at_ = now.count();
+  ask(out);
+  arm(next_due(), now, out);
+}
+
+/// A ping, which every client must answer (RFC 6120, section 8.2.3). Gives its id.
+std::string session_core::ask(session_actions& out) {
+  auto id = "otter-" + random_hex(settings_->sasl.random, 4);
   xml_element ping{"iq", ns::client};
-  ping.set("type", "get").set("id", "otter-" + random_hex(settings_->sasl.random, 4));
+  ping.set("type", "get").set("id", id);
   ping.set("from", settings_->domain).set("to", who_.full());
   ping.add(xml_element{"ping", "urn:xmpp:ping"});
   out.emplace_back(action::write{to_xml(ping)});
-  arm(next_due(), now, out);
+  return id;
 }
 
 void session_core::on_read(std::size_t bytes, bool parser_idle, milliseconds now,
@@ -482,7 +496,7 @@ void session_core::iq(xml_element& e, jid const& to, bool addressed, session_act
     out.emplace_back(action::route{make_stanza(std::move(e), who_, to)});
     return;
   }
-  if (!request) return;  // an answer to a ping of ours, or to nothing
+  if (!request) return on_asked(*id, out);
   auto const& payload = *e.first_child();
   bool const is_set = *e.attribute("type") == "set";
   if (payload.is("bind", ns::bind))
@@ -536,7 +550,8 @@ void session_core::own_presence(xml_element& e, session_actions& out) {
 
 // --- to the client ---
 
-void session_core::on_offline(std::vector<offline_message> batch, session_actions& out) {
+void session_core::on_offline(std::vector<offline_message> batch, milliseconds now,
+                              session_actions& out) {
   if (phase_ != phase::bound) return;
   if (batch.empty()) {
     // What arrived behind the waiting messages follows them, in its order.
@@ -545,12 +560,23 @@ void session_core::on_offline(std::vector<offline_message> batch, session_action
     held_.reset();
     return;
   }
-  action::delete_offline done;
+  if (!held_) return;
   for (auto const& m : batch) {
     out.emplace_back(action::write{with_delay(m, settings_->domain)});
-    done.ids.push_back(m.id);
+    held_->shown.push_back(m.id);
   }
-  out.emplace_back(std::move(done));
+  // What the socket has taken, or even the peer's system, may still be lost with the connection.
+  // Stanzas are read in order, so an answer to this proves that all of the batch was.
+  held_->ping = ask(out);
+  held_->since = now.count();
+  if (armed_at_ == never || next_due() < armed_at_) arm(next_due(), now, out);
+}
+
+/// An answer to a ping of ours, or to nothing.
+void session_core::on_asked(std::string_view id, session_actions& out) {
+  if (!held_ || held_->since == never || held_->ping != id) return;
+  held_->since = never;
+  out.emplace_back(action::delete_offline{std::exchange(held_->shown, {})});
   out.emplace_back(action::fetch_offline{});
 }
 

@@ -82,6 +82,7 @@ struct route {
 };
 /// Read a batch of waiting messages, oldest first, and call on_offline(); an empty batch ends it.
 struct fetch_offline {};
+/// The client has these: it has answered a question that came behind them.
 struct delete_offline {
   std::vector<std::int64_t> ids;
 };
@@ -134,7 +135,9 @@ class session_core {
   /// The store or the pool could not: the client may try again later.
   void on_login_failed(milliseconds now, session_actions& out);
   void on_bound(bind_outcome outcome, milliseconds now, session_actions& out);
-  void on_offline(std::vector<offline_message> batch, session_actions& out);
+  /// The batch stays in the store until the client has answered a ping that is sent behind it: a
+  /// connection that breaks before costs nothing, and the messages come again at the next login.
+  void on_offline(std::vector<offline_message> batch, milliseconds now, session_actions& out);
 
   // --- from the router and the operator ---
   /// A stanza for this client, as it is to be written.
@@ -177,6 +180,8 @@ class session_core {
               session_actions& out);
   void end_with(stream_condition condition, std::string_view text, session_actions& out);
   void finish(session_actions& out);
+  std::string ask(session_actions& out);
+  void on_asked(std::string_view id, session_actions& out);
   void arm(std::int64_t at, milliseconds now, session_actions& out);
   [[nodiscard]] std::int64_t next_due() const noexcept;
 

@@ -84,7 +84,8 @@ class running_server {
   otter::tcp_address address_;
 };
 
-/// The calling process owns it.
+/// The calling process owns it. Pings are answered while it waits for something, as any client
+/// does.
 class wire {
  public:
   explicit wire(otter::tcp_address const& server)
@@ -92,7 +93,9 @@ class wire {
   explicit wire(running_server const& server) : wire{server.address()} {}
   ~wire() { socket_.close(); }
   wire(wire&& other) noexcept
-      : socket_{std::exchange(other.socket_, {})}, got_{std::move(other.got_)} {}
+      : answers_pings{other.answers_pings},
+        socket_{std::exchange(other.socket_, {})},
+        got_{std::move(other.got_)} {}
   wire& operator=(wire&&) = delete;
 
   void send(std::string_view text) { static_cast<void>(socket_.send(text)); }
@@ -111,9 +114,11 @@ class wire {
         throw std::runtime_error("nothing came for long, after: " + got_);
       if (!more) return std::exchange(got_, {}) + " [ended]";
       got_ += *more;
+      if (answers_pings) answer_pings();
     }
   }
   std::string rest() { return until("\x01"); }
+  bool answers_pings = true;
 
   void open() {
     send(
@@ -160,6 +165,20 @@ class wire {
   }
 
  private:
+  void answer_pings() {
+    constexpr std::string_view begin = "<iq type='get' id='otter-", end = "</iq>";
+    for (;;) {
+      auto const from = got_.find(begin);
+      if (from == std::string::npos) return;
+      auto const to = got_.find(end, from);
+      if (to == std::string::npos) return;
+      auto const id = from + begin.size();
+      send("<iq type='result' to='localhost' id='otter-" +
+           got_.substr(id, got_.find('\'', id) - id) + "'/>");
+      got_.erase(from, to + end.size() - from);
+    }
+  }
+
   otter::tcp_socket socket_;
   std::string got_;
 };

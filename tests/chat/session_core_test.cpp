@@ -42,6 +42,14 @@ bool ends_with(std::string const& text, std::string const& condition) {
 bool says(std::string const& text, std::string const& part) {
   return text.find(part) != std::string::npos;
 }
+/// What a client answers to the ping in `text`.
+std::string answer_to(std::string const& text, std::string const& type = "result") {
+  constexpr std::string_view id = "id='otter-";
+  auto const from = text.find(id);
+  if (from == std::string::npos) return "<no-ping/>";
+  auto const to = text.find('\'', from + id.size());
+  return "<iq type='" + type + "' to='otter.test' " + text.substr(from, to + 1 - from) + "/>";
+}
 
 }  // namespace
 
@@ -433,12 +441,55 @@ TEST_CASE("a delivery waits behind the waiting messages", "[chat][session]") {
   bob.deliver("<message><body>new</body></message>");
   CHECK(bob.take().empty());
   bob.answering = true;
-  CHECK(bob.with([](auto& s, auto& out) {
-    s.on_offline({{1, 0, "<message><body>old</body></message>"}}, out);
-  }) == "<message><body>old</body><delay xmlns='urn:xmpp:delay' from='otter.test' "
-        "stamp='1970-01-01T00:00:00Z'/>"
-        "</message><presence to='bob@otter.test/raft' "
-        "from='bob@otter.test/raft'/><message><body>new</body></message>");
+  auto const old = bob.with([&](auto& s, auto& out) {
+    s.on_offline({{1, 0, "<message><body>old</body></message>"}}, bob.now(), out);
+  });
+  CHECK(
+      old.starts_with("<message><body>old</body><delay xmlns='urn:xmpp:delay' from='otter.test' "
+                      "stamp='1970-01-01T00:00:00Z'/></message><iq type='get' id='otter-"));
+  CHECK(bob.send(answer_to(old)) ==
+        "<presence to='bob@otter.test/raft' from='bob@otter.test/raft'/>"
+        "<message><body>new</body></message>");
+}
+
+TEST_CASE("waiting messages are forgotten once the client has answered behind them, not before",
+          "[chat][session]") {
+  world w;
+  auto& kept = w.offline["bob@otter.test"];
+  kept = {{1, 0, "<message><body>one</body></message>"},
+          {2, 0, "<message><body>two</body></message>"}};
+  client bob{w, 2};
+  bob.log_in("bob", "raft");
+  auto const shown = bob.send("<presence/>");
+  CHECK(says(shown, "<body>one</body>"));
+  CHECK(says(shown, "<body>two</body>"));
+  CHECK(kept.size() == 2);
+  SECTION("an answer to something else is none") {
+    bob.send("<iq type='result' id='otter-0' to='otter.test'/>");
+    CHECK(kept.size() == 2);
+  }
+  SECTION("a connection that breaks leaves them where they are") {
+    bob.with([](auto& s, auto& out) { s.on_connection_lost(out); });
+    CHECK(kept.size() == 2);
+  }
+  SECTION("any answer will do, once") {
+    auto const type = GENERATE("result", "error");
+    auto const answer = answer_to(shown, type);
+    CHECK(bob.send(answer) == "<presence to='bob@otter.test/raft' from='bob@otter.test/raft'/>");
+    CHECK(kept.empty());
+    kept.push_back({3, 0, "<message><body>three</body></message>"});
+    CHECK(bob.send(answer).empty());
+    CHECK(kept.size() == 1);
+  }
+  SECTION("a client that never answers is taken for gone") {
+    bob.pass(59s);
+    CHECK(bob.tick().empty());
+    bob.send(" ");  // a sign of life is no answer
+    bob.pass(1s);
+    CHECK(says(bob.tick(), "<connection-timeout "));
+    CHECK(bob.closed());
+    CHECK(kept.size() == 2);
+  }
 }
 
 TEST_CASE("a closing tag is answered and the resource is free again", "[chat][session]") {

@@ -240,7 +240,7 @@ class client {
   void carry_out(chat::action::fetch_offline&) {
     if (!answering) return;
     chat::session_actions out;
-    core_.on_offline(world_.offline[std::string{core_.who().bare()}], out);
+    core_.on_offline(world_.offline[std::string{core_.who().bare()}], now_, out);
     act(std::move(out));
   }
   void carry_out(chat::action::delete_offline& a) {
