@@ -34,9 +34,9 @@ otter::tcp_options socket_options(chat_limits const& limits) {
 /// One of those who accept. Everything that it needs is its own.
 class acceptor {
  public:
-  acceptor(otter::tcp_listener socket, otter::server_ref<listener> home, otter::pid sessions,
+  acceptor(otter::tcp_listener socket, otter::server_ref<connections> counter, otter::pid sessions,
            std::shared_ptr<session_context const> context)
-      : socket_{socket}, home_{home}, sessions_{sessions}, context_{std::move(context)} {}
+      : socket_{socket}, counter_{counter}, sessions_{sessions}, context_{std::move(context)} {}
 
   void operator()() {
     for (;;) {
@@ -53,15 +53,20 @@ class acceptor {
   void serve(otter::tcp_socket connection) {
     auto const from = connection.peer_address();
     if (!from) return connection.close();  // gone already
-    if (!otter::call(home_, listener::admit{*from}, otter::infinity)) return turn_away(connection);
+    if (!otter::call(counter_, connections::admit{*from}, otter::infinity))
+      return turn_away(connection);
     auto const session = start(connection);
-    if (!session || !connection.controlling_process(*session)) {
-      if (session) otter::exit(*session, otter::exit_reason::kill());
-      connection.close();
-      otter::cast(home_, listener::release{*from});
-      return;
+    if (!session) {
+      otter::cast(counter_, connections::release{otter::self()});
+      return connection.close();
     }
-    otter::cast(home_, listener::watch{*session, *from});
+    otter::cast(counter_, connections::hand_over{otter::self(), *session});
+    if (auto const given = connection.controlling_process(*session); !given) {
+      spdlog::error("the connection from {} cannot be given to its session: {}", to_string(*from),
+                    given.error().message());
+      otter::exit(*session, otter::exit_reason::kill());
+      return connection.close();
+    }
     otter::send(*session, session::begin{});
     spdlog::debug("{} has connected", to_string(*from));
   }
@@ -90,7 +95,7 @@ class acceptor {
   }
 
   otter::tcp_listener socket_;
-  otter::server_ref<listener> home_;
+  otter::server_ref<connections> counter_;
   otter::pid sessions_;
   std::shared_ptr<session_context const> context_;
 };
@@ -98,47 +103,16 @@ class acceptor {
 }  // namespace
 
 listener::listener(chat_config const& config, std::shared_ptr<session_context const> context,
-                   otter::pid sessions)
-    : per_address_{config.limits.connections_per_address} {
+                   otter::server_ref<connections> counter, otter::pid sessions) {
   auto const wanted = otter::tcp_address::parse(config.listen.host, config.listen.port).value();
   auto opened = otter::tcp_listen(wanted, socket_options(config.limits));
   if (!opened)
     throw std::system_error(opened.error(), fmt::format("cannot listen on {}", to_string(wanted)));
   socket_ = *opened;
   address_ = socket_.local_address().value();
-  otter::server_ref<listener> const home{otter::self()};
-  for (int i = 0; i < acceptors; ++i) otter::spawn_link(acceptor{socket_, home, sessions, context});
+  for (int i = 0; i < acceptors; ++i)
+    otter::spawn_link(acceptor{socket_, counter, sessions, context});
   spdlog::info("listening on {}", to_string(address_));
-}
-
-bool listener::handle_call(admit m) {
-  auto& count = counts_[m.from.bytes];
-  if (count >= per_address_) {
-    spdlog::warn("a connection from {} is refused: there are {} already", to_string(m.from), count);
-    return false;
-  }
-  ++count;
-  return true;
-}
-
-void listener::handle_cast(watch m) {
-  static_cast<void>(otter::monitor(m.session));
-  sessions_.emplace(m.session, m.from.bytes);
-}
-
-void listener::handle_cast(release m) { leave(m.from.bytes); }
-
-void listener::handle_info(otter::down m) {
-  auto const found = sessions_.find(m.process);
-  if (found == sessions_.end()) return;
-  auto const from = found->second;
-  sessions_.erase(found);
-  leave(from);
-}
-
-void listener::leave(host const& from) {
-  auto const found = counts_.find(from);
-  if (found != counts_.end() && --found->second == 0) counts_.erase(found);
 }
 
 }  // namespace chat

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "accounts.hpp"
+#include "connections.hpp"
 #include "listener.hpp"
 #include "router.hpp"
 #include "store_writer.hpp"
@@ -42,6 +43,10 @@ std::vector<otter::child_spec> children(chat_server const& server) {
                                               limits.resources,
                                               named<store_writer>("store_writer"));
                   }});
+  list.push_back({.id = "connections", .start = [&] {
+                    return connections::start_link(otter::start_options{.name = "connections"},
+                                                   limits.connections_per_address);
+                  }});
   list.push_back(
       {.id = "sessions",
        .start = [] { return otter::dynamic_supervisor::start_link({}, {.name = "sessions"}); },
@@ -50,8 +55,9 @@ std::vector<otter::child_spec> children(chat_server const& server) {
                     auto context = std::make_shared<session_context const>(
                         session_context{&server.sessions, named<accounts>("accounts"),
                                         named<router>("router"), config.fault_injection});
-                    return listener::start_link(otter::start_options{.name = "listener"}, config,
-                                                std::move(context), otter::whereis("sessions"));
+                    return listener::start_link(
+                        otter::start_options{.name = "listener"}, config, std::move(context),
+                        named<connections>("connections"), otter::whereis("sessions"));
                   }});
   return list;
 }

@@ -37,6 +37,15 @@ std::string join(otter::monitor_ref which) {
                         otter::after(patience, [] { return std::string{"no end"}; }));
 }
 
+/// Where the server listens now: after a crash, once there is a listener again.
+otter::tcp_address new_address() {
+  for (;;) {
+    if (auto const listener = otter::whereis("listener"))
+      if (auto at = otter::try_call(listener, chat::listener::address{})) return *at;
+    otter::receive(otter::after(1ms, [] {}));
+  }
+}
+
 }  // namespace
 
 TEST_CASE("clients that write to each other at the same time get everything once and in order",
@@ -104,15 +113,8 @@ TEST_CASE("a router that is killed is replaced, and clients can come back", "[ch
     report.check("told", contains(alice.until("</stream:stream>"), "<system-shutdown"));
     alice.send("</stream:stream>");
     alice.rest();
-    auto const new_address = [] {
-      for (;;) {
-        if (auto const listener = otter::whereis("listener"))
-          if (auto at = otter::try_call(listener, chat::listener::address{})) return *at;
-        otter::receive(otter::after(1ms, [] {}));
-      }
-    }();
+    wire again{new_address()};
     report.check("another router", otter::whereis("router") != old);
-    wire again{new_address};
     again.log_in("alice", "r");
     again.say("alice@localhost/r", "to myself");
     report.equal("works", again.hear(), "to myself");
@@ -140,6 +142,80 @@ TEST_CASE("a message that is sent while the recipient logs in arrives once", "[c
     report.equal("sender", join(sender), "normal");
     bob.send("</stream:stream>");
     report.check("no more", !contains(bob.rest(), "<message"));
+    report.equal("server", server.stop(), "normal");
+  });
+}
+
+TEST_CASE("waiting messages that were on their way to a client that died come again",
+          "[chat][server]") {
+  on_every_driver([](driver_report& report) {
+    constexpr int count = 60;  // more than travel at once
+    running_server server;
+    {
+      wire alice{server};
+      alice.log_in("alice", "r");
+      for (int i = 0; i < count; ++i) alice.say("bob@localhost", std::to_string(i));
+      alice.say("nobody@localhost", "?");
+      alice.until("type='error'");  // the store answers in order: all are kept
+      alice.send("</stream:stream>");
+      alice.rest();
+    }
+    {
+      wire bob{server};
+      bob.answers_pings = false;
+      bob.arrive("bob", "r");
+      report.equal("first", bob.hear(), "0");
+    }  // dies here
+    {
+      wire bob{server};
+      bob.arrive("bob", "r");
+      for (int i = 0; i < count; ++i) report.equal("again", bob.hear(), std::to_string(i));
+      // Its own presence follows them, when the store has none left.
+      report.check("no more", !contains(bob.until("<presence "), "<message"));
+      bob.send("</stream:stream>");
+      bob.rest();
+    }
+    wire bob{server};
+    bob.arrive("bob", "r");
+    report.check("once", !contains(bob.until("<presence "), "<message"));
+    bob.send("</stream:stream>");
+    bob.rest();
+    report.equal("server", server.stop(), "normal");
+  });
+}
+
+TEST_CASE("a listener that was started again knows who is connected already", "[chat][server]") {
+  on_every_driver([](driver_report& report) {
+    chat::chat_limits limits;
+    limits.connections_per_address = 3;
+    running_server server{limits};
+    auto const old = otter::whereis("listener");
+    std::vector<wire> clients;
+    for (auto const* resource : {"a", "b", "c"})
+      clients.emplace_back(server).log_in("alice", resource);
+    otter::exit(old, otter::exit_reason::kill());
+    while (otter::whereis("listener") == old) otter::receive(otter::after(1ms, [] {}));
+    auto const address = new_address();
+    clients[0].say("alice@localhost/b", "still here");
+    report.equal("connections live on", clients[1].hear(), "still here");
+    wire fourth{address};
+    report.check("full", contains(fourth.rest(), "<policy-violation"));
+    clients[2].send("</stream:stream>");
+    clients[2].rest();
+    // The place is free once the session has ended, which its client cannot see.
+    for (;;) {
+      wire next{address};
+      next.send(
+          "<?xml version='1.0'?><stream:stream to='localhost' version='1.0' "
+          "xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams'>");
+      auto const answer = next.until(">");
+      auto const rest = next.until("</stream:");
+      if (contains(answer + rest, "<mechanisms")) break;
+    }
+    for (int i : {0, 1}) {
+      clients[static_cast<std::size_t>(i)].send("</stream:stream>");
+      clients[static_cast<std::size_t>(i)].rest();
+    }
     report.equal("server", server.stop(), "normal");
   });
 }
