@@ -154,6 +154,8 @@ void slab::trim() noexcept {
   tidy(all);  // what is under way: lists that it has taken already may have filled again
   begin_tidying();
   tidy(all);
+  while (set_.return_surplus()) {
+  }
 }
 
 /// Takes the next list that is to be sorted; false if there is none.
@@ -353,22 +355,25 @@ void* slab_set::take_chunk() {
 }
 
 void slab_set::return_chunks(chunk* list) noexcept {
-  std::unique_lock lock{mutex_};
-  while (list != nullptr && warm_.size() < reserve_chunks_) {
+  std::lock_guard const lock{mutex_};
+  while (list != nullptr) {
     chunk* const c = list;
     list = c->next;
     asan_unpoison(c, chunk_bytes);
     warm_.push_back(c);
   }
-  while (list != nullptr) {
-    chunk* const c = list;
-    list = c->next;
-    asan_unpoison(c, chunk_bytes);
-    lock.unlock();  // some microseconds each
-    ::madvise(c, chunk_bytes, MADV_DONTNEED);
-    lock.lock();
-    cold_.push_back(c);
-  }
+}
+
+bool slab_set::return_surplus() noexcept {
+  std::unique_lock lock{mutex_};
+  if (warm_.size() <= reserve_chunks_) return false;
+  void* const c = warm_.back();
+  warm_.pop_back();
+  lock.unlock();
+  ::madvise(c, chunk_bytes, MADV_DONTNEED);
+  lock.lock();
+  cold_.push_back(c);
+  return warm_.size() > reserve_chunks_;
 }
 
 void slab_set::map_region() {
