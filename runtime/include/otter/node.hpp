@@ -51,7 +51,8 @@ struct node_options {
   duration kill_limit = std::chrono::seconds(5);
   /// How long a send to a bounded mailbox with overflow::block waits.
   duration block_limit = std::chrono::seconds(5);
-  /// So many threads may be lost to processes that do not end before a failure is reported.
+  /// So many threads may be lost to processes that do not end. With one more the node reports a
+  /// failure and stops, as stop() does; see node::has_given_up().
   unsigned max_abandoned = 8;
   unsigned blocking_threads = 16;
   /// Two thresholds of the long-queue alarm, messages; 0: off.
@@ -115,8 +116,12 @@ class node {
   /// Ends all processes and then the workers: first asks (exit signal shutdown) those that were
   /// started from outside; when they have ended, or after `limit`, kills what is left. Always ends.
   /// Returns a line for each process that had to be left behind, with what it was waiting in.
-  /// Called from: a thread that is no process of this node.
+  /// A second call waits for the first and returns the same.
+  /// Called from: a thread that is no process of this node. Blocks.
   std::vector<std::string> stop(duration limit = std::chrono::seconds(5));
+  /// True once more than max_abandoned threads were lost: the node stops, or has stopped, by
+  /// itself. Called from: any thread. Does not block.
+  bool has_given_up() const noexcept;
 
   node_statistics statistics() const;
   unsigned workers() const noexcept;
@@ -131,11 +136,15 @@ class node {
 /// Called from: a process or an attached thread. Exits: never.
 void report(node_event event) noexcept;
 
+/// What run() returns when the node has given up. EX_SOFTWARE of sysexits.h.
+inline constexpr int exit_given_up = 70;
+
 /// A node for the time of one function: the usual main().
 ///
 ///     int main() { return otter::run([] { ... }); }
 ///
-/// Returns 0 if the process ended normally, else 1 after printing the reason.
+/// Returns 0 if the process ended normally, else 1 after printing the reason; exit_given_up if the
+/// node has given up (node::has_given_up()).
 template <class Function>
 int run(Function&& f);
 int run_main(node_options options, reactive_ptr body);

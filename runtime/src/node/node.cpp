@@ -73,6 +73,7 @@ exit_reason node::run_body(reactive_ptr body) {
 }
 
 std::vector<std::string> node::stop(duration limit) { return core_->stop(limit); }
+bool node::has_given_up() const noexcept { return core_->has_given_up(); }
 node_statistics node::statistics() const { return core_->statistics(); }
 unsigned node::workers() const noexcept { return core_->sched().workers(); }
 
@@ -80,6 +81,7 @@ int run_main(node_options options, reactive_ptr body) {
   node n(std::move(options));
   exit_reason const why = n.run_body(std::move(body));
   for (std::string const& line : n.stop()) fmt::print(stderr, "otter: {}\n", line);
+  if (n.has_given_up()) return exit_given_up;
   if (why.is_normal_exit()) return 0;
   fmt::print(stderr, "otter: the main process ended: {}\n", to_string(why));
   return 1;

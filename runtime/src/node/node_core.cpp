@@ -99,15 +99,7 @@ void abandon(scheduler&, runnable& who, void* const* backtrace, std::size_t dept
 }
 
 void too_many_abandoned(scheduler& s, std::size_t threads) noexcept {
-  auto& system = *static_cast<process_system*>(s.owner());
-  try {
-    system.report(
-        {node_event::kind::failure,
-         {},
-         fmt::format("{} threads are lost to processes that do not end: restart this OS process",
-                     threads)});
-  } catch (...) {
-  }
+  static_cast<process_system*>(s.owner())->too_many_lost(threads);
 }
 
 /// In a signal handler, on the thread whose stack is full: what runs there is this worker's
@@ -152,6 +144,7 @@ node_core::node_core(node_options const& options, simulated const* simulation)
     s.owner = system_.get();
     scheduler_ = std::make_unique<scheduler>(s, hooks);
     system_->set_scheduler(*scheduler_);
+    system_->too_many_lost = [this](std::size_t threads) { give_up(threads); };
     scheduler_->start();
   } catch (...) {
     leave_node_directory(id_);
@@ -161,6 +154,7 @@ node_core::node_core(node_options const& options, simulated const* simulation)
 
 node_core::~node_core() {
   std::vector<std::string> const left = stop(std::chrono::seconds(5));
+  if (stopper_.joinable()) stopper_.join();  // the watchdog, who makes it, has ended
   leave_node_directory(id_);
   if (left.empty()) return;
   // Threads are lost in code that does not end: what they may still touch must stay.
@@ -224,9 +218,35 @@ void node_core::kill_all() {
   for (pid p : living()) exit_from_outside(p, exit_reason::kill());
 }
 
+/// On the watchdog's thread, which stop() waits for: hence another one.
+void node_core::give_up(std::size_t threads) noexcept {
+  bool const first = !given_up_.exchange(true, std::memory_order_acq_rel);
+  try {
+    system_->report({node_event::kind::failure,
+                     {},
+                     fmt::format("{} threads are lost to processes that do not end, {} may be "
+                                 "(max_abandoned): the node stops",
+                                 threads, options_.max_abandoned)});
+  } catch (...) {  // a report less
+  }
+  if (!first) return;
+  try {
+    stopper_ = std::thread([this] { stop(std::chrono::seconds(5)); });
+  } catch (std::system_error const&) {
+    given_up_.store(false, std::memory_order_release);  // again when the next one is lost
+  }
+}
+
 std::vector<std::string> node_core::stop(duration limit) {
-  if (stopped_) return {};
-  stopped_ = true;
+  std::lock_guard one(stop_mutex_);
+  if (!stopped_) {
+    stopped_ = true;
+    left_ = stop_once(limit);
+  }
+  return left_;
+}
+
+std::vector<std::string> node_core::stop_once(duration limit) {
   system_->stopping.store(true, std::memory_order_seq_cst);
   std::vector<pid> roots;
   {

@@ -2,11 +2,13 @@
 
 // node/node_core.hpp - the insides of a node, the same for threads and for simulation.
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <mutex>
 #include <otter/node.hpp>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "process/process_system.hpp"
@@ -14,8 +16,8 @@
 
 namespace otter::rts {
 
-/// Ownership: of the process_system and the scheduler. Threads: start, stop: one thread from
-/// outside. The rest: any.
+/// Ownership: of the process_system and the scheduler. Threads: construction and
+/// destruction: one. The rest: any.
 class node_core {
  public:
   struct simulated {
@@ -31,7 +33,9 @@ class node_core {
 
   /// From outside; remembers it as one to be asked to end at the stop.
   pid spawn(spawn_options const& options, reactive_ptr body);
+  /// Any thread from outside; whoever comes second waits for the first and gets the same list.
   std::vector<std::string> stop(duration limit);
+  bool has_given_up() const noexcept { return given_up_.load(std::memory_order_acquire); }
   node_statistics statistics();
 
   /// Sends an exit signal from outside.
@@ -41,6 +45,8 @@ class node_core {
  private:
   std::vector<std::string> names_of_the_living();
   void kill_all();
+  std::vector<std::string> stop_once(duration limit);
+  void give_up(std::size_t threads) noexcept;
 
   node_options const options_;
   std::uint32_t const id_;
@@ -48,7 +54,12 @@ class node_core {
   std::unique_ptr<scheduler> scheduler_;
   std::mutex mutex_;
   std::vector<pid> roots_;  // guarded by mutex_
-  bool stopped_ = false;
+
+  std::mutex stop_mutex_;
+  bool stopped_ = false;           // guarded by stop_mutex_
+  std::vector<std::string> left_;  // guarded by stop_mutex_
+  std::atomic<bool> given_up_{false};
+  std::thread stopper_;  // the watchdog's, and after its end the destructor's
 };
 
 }  // namespace otter::rts

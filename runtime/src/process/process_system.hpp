@@ -98,6 +98,9 @@ class process_system {
   bool wait_for_ends(std::function<bool()> const& enough, std::int64_t limit_ns);
   std::atomic<bool> stopping{false};
   std::atomic<std::int64_t> abandoned{0};
+  /// So many threads are lost that the node gives up. Set by the node before anything runs; called
+  /// on the watchdog's thread, must not throw.
+  std::function<void(std::size_t)> too_many_lost;
 
   /// Simulation: asked at each safe point; see otter/simulation.hpp. Set before anything is
   /// spawned.

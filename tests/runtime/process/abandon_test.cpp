@@ -6,6 +6,7 @@
 #include <array>
 #include <atomic>
 #include <catch2/catch.hpp>
+#include <future>
 #include <mutex>
 #include <otter/attached_thread.hpp>
 #include <otter/blocking.hpp>
@@ -16,6 +17,7 @@
 #include <otter/name.hpp>
 #include <otter/node.hpp>
 #include <otter/process_info.hpp>
+#include <otter/reactive.hpp>
 #include <otter/receive.hpp>
 #include <otter/spawn.hpp>
 #include <string>
@@ -271,5 +273,60 @@ TEST_CASE("a node stops though a process does not come back", "[process][abandon
   auto const left = n->stop(20ms);
   REQUIRE(left.size() == 1);
   CHECK(left.front().find("user code of abandoned processes") != std::string::npos);
+  CHECK(n->stop(20ms) == left);
+  g.open();
+}
+
+namespace {
+
+/// Notes why it was asked to end. Holds no stack, so no lost thread holds it.
+class asked_to_end final : public otter::reactive {
+ public:
+  explicit asked_to_end(std::promise<std::string>& why) : why_(why) {}
+  void start() override { otter::trap_exit(true); }
+  void handle(otter::event& what) override {
+    auto* const e = what.get_if<otter::exited>();
+    if (e == nullptr) return;
+    why_.set_value(to_string(e->reason));
+    stop(e->reason);
+  }
+
+ private:
+  std::promise<std::string>& why_;
+};
+
+}  // namespace
+
+TEST_CASE("a node that lost too many threads stops by itself, in order",
+          "[process][abandon][node]") {
+  // All of it outlives the test: the threads that are left behind still look at it.
+  static gate g;
+  static std::promise<std::string> failure, why;
+  static auto* const n = new otter::node({.workers = 2,
+                                          .kill_limit = 20ms,
+                                          .max_abandoned = 1,
+                                          .on_event = [](otter::node_event const& e) {
+                                            if (e.what == otter::node_event::kind::failure)
+                                              failure.set_value(e.text);
+                                          }});
+  n->spawn_body({}, otter::make_reactive<asked_to_end>(why));
+  {
+    otter::attached_thread me(*n);
+    for (int i = 0; i < 2; ++i) {
+      CHECK_FALSE(n->has_given_up());
+      auto const stuck = otter::spawn_monitor([test = otter::self()] {
+        otter::send(test, here_i_am{});
+        g.loop();
+      });
+      REQUIRE(comes_here());
+      otter::exit(stuck.process, otter::exit_reason::kill());
+      REQUIRE(end_of(stuck.ref) == "killed");
+    }
+  }
+  CHECK(failure.get_future().get().find("2 threads are lost") == 0);
+  CHECK(why.get_future().get() == "shutdown");
+  auto const left = n->stop();
+  CHECK(n->has_given_up());
+  CHECK(left.size() == 1);
   g.open();
 }
