@@ -86,7 +86,7 @@ struct storm {
             else
               wrong.push_back(m);
           },
-          after(2 * long_time, [this] { wrong.push_back("a server that says nothing"); }));
+          after(2 * long_time, [this] { wrong.emplace_back("a server that says nothing"); }));
     l.close();
   }
 };
