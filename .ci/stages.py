@@ -281,15 +281,15 @@ def chat(r):
 
 
 STAGES = [  # name, budget in seconds, what it does
-    (release, 360, "release build, warnings are errors"),
-    (tests, 120, "all tests in the release build"),
-    (asan, 360, "AddressSanitizer and UndefinedBehaviorSanitizer: build and tests"),
-    (tsan, 360, "ThreadSanitizer: build and tests"),
-    (simulation, 240, "200 seeds of the scenario set; 20 of them twice in two OS processes, digests compared"),
-    (checks, 240, "include direction, clocks, format, headers alone, runtime alone, consumer, pages, the checks' own tests"),
-    (mutations, 180, "a tenth of the mutations, another one at each commit: each must be noticed"),
-    (clang, 240, "everything compiles with clang 16"),
-    (chat, 240, "the chat server with real clients"),
+    (release, 480, "release build, warnings are errors"),
+    (tests, 50, "all tests in the release build"),
+    (asan, 540, "AddressSanitizer and UndefinedBehaviorSanitizer: build and tests"),
+    (tsan, 420, "ThreadSanitizer: build and tests"),
+    (simulation, 120, "200 seeds of the scenario set; 20 of them twice in two OS processes, digests compared"),
+    (checks, 300, "include direction, clocks, format, headers alone, runtime alone, consumer, pages, the checks' own tests"),
+    (mutations, 150, "a tenth of the mutations, another one at each commit: each must be noticed"),
+    (clang, 210, "everything compiles with clang 16"),
+    (chat, 120, "the chat server with real clients"),
 ]
 
 

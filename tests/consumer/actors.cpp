@@ -25,7 +25,7 @@ class counter : public otter::gen_server<counter> {
 
 int main() {
   return otter::run([] {
-    auto const server = counter::start_link(40);
+    auto const server = counter::start_link(40).value();
     otter::cast(server, counter::add{2});
     std::printf("%d\n", otter::call(server, counter::read{}));
   });
