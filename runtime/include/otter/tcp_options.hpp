@@ -43,7 +43,7 @@ enum class packet : unsigned char {
 /// Default: passive, raw. OTP's default is active; a socket without flow control is left to who
 /// asks for it.
 struct tcp_options {
-  active_mode active;
+  active_mode active = {};
   otter::packet packet = otter::packet::raw;
   /// A longer packet kills the socket with emsgsize (TCP-6). 0: no limit; a line longer than
   /// `buffer` then comes in pieces.
@@ -54,7 +54,7 @@ struct tcp_options {
   bool nodelay = false;
   bool keepalive = false;
   /// Closing waits for nothing and sends a reset if 0. Not set: what is queued is sent first.
-  std::optional<duration> linger;
+  std::optional<duration> linger = {};
   /// The peer's end of sending closes the socket in both directions. Off: reading ends, sending
   /// goes on (TCP-11).
   bool exit_on_close = true;
@@ -68,8 +68,8 @@ struct tcp_options {
   /// A send that runs out of time closes the socket (TCP-23).
   bool send_timeout_close = false;
 
-  std::optional<int> send_buffer;     ///< of the system, bytes
-  std::optional<int> receive_buffer;  ///< of the system, bytes
+  std::optional<int> send_buffer = {};     ///< of the system, bytes
+  std::optional<int> receive_buffer = {};  ///< of the system, bytes
 
   // --- listeners only ---
   int backlog = 1024;
