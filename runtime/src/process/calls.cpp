@@ -143,7 +143,7 @@ response response_of(envelope* e) {
 response call(pid server, envelope_ptr request, duration limit) {
   runtime_entry entry;
   rts::refuse_abandoned(entry);
-  here const at = here::in_process();
+  here const at = here::in_process(entry);
   process& self = *at.self;
   if (server == self.self_pid()) return {nullptr, exit_reason::calling_self()};
   rts::wait_limit until(rts::due_in(self, checked_limit(limit)));
@@ -157,7 +157,7 @@ response call(pid server, envelope_ptr request, duration limit) {
     std::int64_t const room =
         limit == infinity ? INT64_MAX : limit.count();  // block waits within the call's limit
     try {
-      if (!rts::send_counted(*at.system, self, server, std::move(request), room, &why)) {
+      if (!rts::send_counted(at, server, std::move(request), room, &why)) {
         call.done = true;
         return {nullptr, why};
       }
@@ -184,7 +184,7 @@ response call(pid server, envelope_ptr request, duration limit) {
 request_id send_request(pid server, envelope_ptr request) {
   runtime_entry entry;
   rts::refuse_abandoned(entry);
-  here const at = here::in_process();
+  here const at = here::in_process(entry);
   process& self = *at.self;
   auto* mine = ::new (at.memory->allocate(sizeof(rts::own_ref))) rts::own_ref;
   mine->id = self.next_id();
@@ -200,8 +200,8 @@ request_id send_request(pid server, envelope_ptr request) {
   bool sent = false;
   if (r.kind == signal_kind::request) {
     try {
-      sent = rts::send_counted(*at.system, self, server, std::move(request),
-                               at.system->limits().block_limit_ns, &why);
+      sent = rts::send_counted(at, server, std::move(request), at.system->limits().block_limit_ns,
+                               &why);
     } catch (...) {
       self.forget_own_ref(*mine);
       throw;
@@ -325,7 +325,9 @@ bool take_response(envelope& e, request_id id, response& out) noexcept {
   if (e.kind == signal_kind::reply) {
     envelope* copy = nullptr;
     try {
-      copy = new_envelope(signal_kind::reply, e.type->size, e.type->align);
+      copy =
+          new_envelope(signal_kind::reply,
+                       layout_of(signal_kind::reply, e.type->size, e.type->align), e.type->align);
       e.type->move_construct(copy->payload(), e.payload());
       copy->type = e.type;
     } catch (...) {

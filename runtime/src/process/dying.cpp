@@ -68,7 +68,7 @@ void process::report_crash() noexcept {
 void process::destroy_body() noexcept {
   if (body_ == nullptr) return;
   reactive_ptr body(std::exchange(body_, nullptr));
-  user_code border;
+  user_code border(*current_worker());
   body.reset();
 }
 

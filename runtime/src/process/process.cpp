@@ -91,7 +91,13 @@ void process::run() noexcept {
   }
   turn_begins();
   for (;;) {
-    drain();
+    envelope* lone = nullptr;
+    if (envelope* const chain = inbox_.take_all(); chain != nullptr) {
+      if (is_usual(*chain))
+        lone = chain;
+      else
+        take_in(chain);
+    }
     if (has(flag_exit_pending | flag_stop)) {
       turn_ends();
       finish();
@@ -104,19 +110,35 @@ void process::run() noexcept {
     }
     worker& w = *current_worker();
     if (w.reductions <= 0) {  // behind everybody, and this is the last touch
+      if (lone != nullptr) take_in(lone);
       turn_ends();
       w.submit_yielded(*this);
       return;
     }
-    if (!next_event()) {
+    if (lone != nullptr) {
+      if (lone->kind == signal_kind::request) list_request(*static_cast<request_envelope*>(lone));
+      handle(lone);
+    } else if (!next_event()) {
       home = nullptr;
       frames = nullptr;
-      sched().interleave();
+      if (system_->simulated()) [[unlikely]]
+        sched().interleave();
       turn_ends();
       if (inbox_.go_idle()) return;
       turn_begins();
     }
   }
+}
+
+/// One message, cast or request that finds nothing waiting and nothing to be counted or watched: it
+/// is handled at once, as it would be on its way through an empty mailbox.
+bool process::is_usual(envelope const& chain) const noexcept {
+  constexpr std::uint32_t of_no_account = flag_started | flag_trap_exit | flag_sensitive;
+  bool const plain = chain.kind == signal_kind::message || chain.kind == signal_kind::cast ||
+                     chain.kind == signal_kind::request;
+  return plain && chain.next == nullptr && chain.flags == 0 && chain.target == bits() &&
+         (flags_ & ~of_no_account) == 0 && has(flag_started) && mailbox_.empty() &&
+         system_messages_.empty() && system_->limits().long_queue_on == 0 && !system_->watch().on();
 }
 
 bool process::next_event() noexcept {
@@ -261,15 +283,6 @@ void process::meet_fault() {
       if (!deferring() && std::uncaught_exceptions() == 0) throw injected_fault();
       return;
   }
-}
-
-void process::charge(int cost) {
-  reductions_ += static_cast<std::uint64_t>(cost);
-  worker* w = current_worker();
-  if (w == nullptr) return;
-  w->reductions -= cost;
-  if (w->reductions > 0) return;
-  checkpoint();
 }
 
 void process::checkpoint() {

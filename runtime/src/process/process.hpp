@@ -142,7 +142,11 @@ class process final : public runnable {
   void require_suspendable();
   /// Counts work; yields or exits when the budget is used up. `may_exit`: the public function's
   /// contract.
-  void charge(int cost);
+  void charge(int cost) { charge(cost, current_worker()); }
+  void charge(int cost, worker* here) {
+    reductions_ += static_cast<std::uint64_t>(cost);
+    if (here != nullptr && (here->reductions -= cost) <= 0) checkpoint();
+  }
   /// A safe point without waiting.
   void checkpoint();
   /// Throws the unwinding token if an exit signal has come and it may be thrown here.
@@ -289,7 +293,11 @@ class process final : public runnable {
   void sleep(wait_limit* limit);
   void give_way();
 
+  bool is_usual(envelope const& chain) const noexcept;
+
   // --- signals (signals.cpp) ---
+  void take_in(envelope* chain) noexcept;  // acts on each, oldest first
+  void list_request(request_envelope& r) noexcept;
   void act(envelope* e) noexcept;
   void accept_message(envelope* e) noexcept;
   void on_exit_signal(exit_signal* e) noexcept;
@@ -387,7 +395,7 @@ void process::in_user_code(F&& f) noexcept {
   set(flag_in_body, true);
   reactive& body = *body_;  // beyond the border the block may be taken from us: abandon()
   try {
-    user_code border;
+    user_code border(*current_worker());
     f(body);
   } catch (process_exit const& e) {
     die(e.reason(), false);

@@ -29,8 +29,9 @@ namespace otter::rts {
 /// Ownership: of the process_system. Threads: the worker or thread that it is lent to; the counters
 /// are read by anybody (relaxed: sums that are exact when nothing runs).
 struct alignas(64) local_state {
-  explicit local_state(process_system& system);
+  explicit local_state(process_system& s);
 
+  process_system& system;
   stable_table<process>::cache processes;
   stable_table<timer_block>::cache timers;
   std::atomic<std::int64_t> alive{0};        ///< spawned here minus ended here
@@ -83,7 +84,12 @@ class process_system {
   stable_table<process>& table() noexcept { return table_; }
 
   scheduler& sched() noexcept { return *scheduler_; }
-  void set_scheduler(scheduler& s) noexcept { scheduler_ = &s; }
+  /// Whether the scheduler is the simulation: asked on hot paths before anything is traced.
+  bool simulated() const noexcept { return simulated_; }
+  void set_scheduler(scheduler& s) noexcept {
+    scheduler_ = &s;
+    simulated_ = s.simulated();
+  }
 
   void report(node_event&& event) noexcept;
 
@@ -120,6 +126,7 @@ class process_system {
   process_limits const limits_;
   std::function<void(node_event const&)> const on_event_;
   scheduler* scheduler_ = nullptr;
+  bool simulated_ = false;
   slab_set slabs_;
   stable_table<process> table_;
   stable_table<timer_block> timer_table_;
@@ -134,8 +141,12 @@ class process_system {
   std::condition_variable ends_;
 };
 
+[[noreturn]] void throw_abandoned();
 /// For public functions that may throw. Throws: error(abandoned) if the runtime refused the entry.
-void refuse_abandoned(runtime_entry const& entry);
+inline void refuse_abandoned(runtime_entry const& entry) {
+  if (entry.refused()) [[unlikely]]
+    throw_abandoned();
+}
 
 /// What a thread that is no worker works with: an attached thread, or one of the blocking pool.
 struct foreign_context {
@@ -169,9 +180,28 @@ struct here {
   local_state* local = nullptr;
   process_system* system = nullptr;
 
-  static here now() noexcept;
+  static here now() noexcept { return on_worker_or_not(current_worker()); }
+  /// Where the border has asked already who runs here, nothing need be asked again.
+  static here now(runtime_entry const& entry) noexcept { return on_worker_or_not(entry.here()); }
   /// Throws: error(not_in_process) outside a process or attached thread.
-  static here in_process();
+  static here in_process() { return a_process(now()); }
+  static here in_process(runtime_entry const& entry) { return a_process(now(entry)); }
+
+ private:
+  /// A worker is never a foreign thread as well: those that attach are refused there.
+  static here on_worker_or_not(worker* w) noexcept {
+    if (w == nullptr || w->upper == nullptr) [[unlikely]]
+      return elsewhere(w);
+    auto* const local = static_cast<local_state*>(w->upper);
+    return {static_cast<process*>(w->current()), w, &w->memory(), local, &local->system};
+  }
+  static here elsewhere(worker* w) noexcept;
+  static here a_process(here const& h) {
+    if (h.self == nullptr) [[unlikely]]
+      throw_not_in_process();
+    return h;
+  }
+  [[noreturn]] static void throw_not_in_process();
 };
 
 }  // namespace otter::rts

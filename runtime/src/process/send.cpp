@@ -17,23 +17,33 @@ namespace otter {
 
 namespace rts {
 
-bool push(process_system& system, std::uint64_t target, envelope* e) noexcept {
-  process* p = system.at(static_cast<std::uint32_t>(target) & max_process_index);
-  if (p == nullptr || p->bits() != target) return false;
+namespace {
+
+/// push() to a block that the table has given. `here`: the calling worker, if it is one.
+bool push_to(process_system& system, process& p, std::uint64_t target, envelope* e,
+             worker* here) noexcept {
+  if (p.bits() != target) return false;
   e->target = target;
   // Nothing of *e may be read after a push that succeeds.
-  scheduler& s = system.sched();
-  if (s.simulated()) s.trace("push", target, static_cast<std::uint64_t>(e->kind));
-  switch (p->signals().push(e)) {
+  if (system.simulated()) [[unlikely]]
+    system.sched().trace("push", target, static_cast<std::uint64_t>(e->kind));
+  switch (p.signals().push(e)) {
     case inbox::pushed::refused:
       return false;
     case inbox::pushed::woke:
-      p->wake_up(current_worker());
+      p.wake_up(here);
       return true;
     case inbox::pushed::queued:
       return true;
   }
   return true;
+}
+
+}  // namespace
+
+bool push(process_system& system, std::uint64_t target, envelope* e) noexcept {
+  process* p = system.at(static_cast<std::uint32_t>(target) & max_process_index);
+  return p != nullptr && push_to(system, *p, target, e, current_worker());
 }
 
 void deliver(process_system& system, std::uint64_t target, envelope* e) noexcept {
@@ -218,15 +228,18 @@ admission ask_for_place(process_system& system, process& to, process& sender, bo
 
 }  // namespace
 
-bool send_counted(process_system& system, process& sender, pid to, detail::envelope_ptr e,
-                  std::int64_t due_ns, exit_reason* why) {
+bool send_counted(here const& at, pid to, detail::envelope_ptr e, std::int64_t due_ns,
+                  exit_reason* why) {
+  process_system& system = *at.system;
+  process& sender = *at.self;
   process* p = system.find(to);
   if (p == nullptr) {
     if (why != nullptr) *why = exit_reason::noproc();
     return false;
   }
-  bool const counts = e->kind != signal_kind::system;  // the table of limits: who can be refused
-  if (counts && p->limit_word().load(std::memory_order_relaxed) != 0) [[unlikely]] {
+  // The table of limits says who can be refused: not a system message.
+  bool const bounded = p->limit_word().load(std::memory_order_relaxed) != 0;
+  if (bounded && e->kind != signal_kind::system) [[unlikely]] {
     switch (ask_for_place(system, *p, sender, true, due_ns)) {
       case admission::granted:
         break;
@@ -242,7 +255,9 @@ bool send_counted(process_system& system, process& sender, pid to, detail::envel
   // A sender pays for what it piles up: the longer the queue, the shorter its turn.
   int const cost = 1 + static_cast<int>(std::min<std::uint32_t>(p->backlog() >> 6, 64));
   envelope* raw = e.release();
-  if (!push(system, pid_access::bits(to), raw)) {
+  // A wait for room may have come between: who runs here is asked again then.
+  worker* const here = bounded ? current_worker() : at.on;
+  if (!push_to(system, *p, pid_access::bits(to), raw, here)) {
     if (raw->kind == signal_kind::request) {
       if (why != nullptr) *why = exit_reason::noproc();
       if ((raw->flags & detail::counted) != 0) p->counted().fetch_sub(1, std::memory_order_relaxed);
@@ -251,10 +266,10 @@ bool send_counted(process_system& system, process& sender, pid to, detail::envel
       raw->target = pid_access::bits(to);
       answer_for_dead(system, raw);
     }
-    sender.charge(cost);
+    sender.charge(cost, here);
     return false;
   }
-  if (why == nullptr) sender.charge(cost);
+  if (why == nullptr) sender.charge(cost, here);
   return true;
 }
 
@@ -268,20 +283,19 @@ using rts::runtime_entry;
 void send_envelope(pid to, envelope_ptr e) {
   runtime_entry entry;
   rts::refuse_abandoned(entry);
-  here const at = here::in_process();
-  rts::send_counted(*at.system, *at.self, to, std::move(e), at.system->limits().block_limit_ns,
-                    nullptr);
+  here const at = here::in_process(entry);
+  rts::send_counted(at, to, std::move(e), at.system->limits().block_limit_ns, nullptr);
 }
 
 void send_envelope(std::string_view name, envelope_ptr e) {
   runtime_entry entry;
   rts::refuse_abandoned(entry);
-  here const at = here::in_process();
+  here const at = here::in_process(entry);
   std::uint64_t const bits = at.system->names().find(name);
   if (bits == 0)
     throw error(errc::badarg,
                 fmt::format("send to \"{}\": nobody on this node has that name", name));
-  rts::send_counted(*at.system, *at.self, at.system->make_pid_of(bits), std::move(e),
+  rts::send_counted(at, at.system->make_pid_of(bits), std::move(e),
                     at.system->limits().block_limit_ns, nullptr);
 }
 
@@ -290,14 +304,15 @@ void send_envelope(alias_ref to, envelope_ptr e) {
   rts::refuse_abandoned(entry);
   here const at = here::in_process();
   static_cast<id_envelope*>(e.get())->id = rts::id_of(to);
-  rts::send_counted(*at.system, *at.self, to.owner(), std::move(e),
-                    at.system->limits().block_limit_ns, nullptr);
+  rts::send_counted(at, to.owner(), std::move(e), at.system->limits().block_limit_ns, nullptr);
 }
 
 envelope_ptr pack_for(alias_ref, any_message&& message) {
   envelope_ptr plain = message.release();
   envelope_ptr result(
-      new_envelope(signal_kind::alias_message, plain->type->size, plain->type->align));
+      new_envelope(signal_kind::alias_message,
+                   layout_of(signal_kind::alias_message, plain->type->size, plain->type->align),
+                   plain->type->align));
   plain->type->move_construct(result->payload(), plain->payload());
   result->type = plain->type;
   return result;
@@ -310,7 +325,7 @@ void cast(std::string_view name, envelope_ptr e) {
   rts::refuse_abandoned(entry);
   here const at = here::in_process();
   if (std::uint64_t const bits = at.system->names().find(name); bits != 0)
-    rts::send_counted(*at.system, *at.self, at.system->make_pid_of(bits), std::move(e),
+    rts::send_counted(at, at.system->make_pid_of(bits), std::move(e),
                       at.system->limits().block_limit_ns, nullptr);
 }
 

@@ -43,8 +43,8 @@ Signal* make_signal(signal_kind kind, std::size_t bytes = sizeof(Signal)) {
 /// Sends a message, cast or request that counts in a bounded mailbox. False if it was not sent;
 /// `why`, if asked for, then says why, and a request is not answered but destroyed. `due_ns` bounds
 /// the wait for room (relative). Exits: may. Throws: error(mailbox_full).
-bool send_counted(process_system& system, process& sender, pid to, detail::envelope_ptr e,
-                  std::int64_t block_limit_ns, exit_reason* why);
+bool send_counted(here const& at, pid to, detail::envelope_ptr e, std::int64_t block_limit_ns,
+                  exit_reason* why);
 
 /// Waits until the process `to` keeps a place for `sender`; false if `to` is dead.
 /// Throws: error(mailbox_full) when `limit_ns` is over. Exits: may.

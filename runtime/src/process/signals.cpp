@@ -13,16 +13,24 @@ namespace otter::rts {
 bool process::drain() noexcept {
   bool const has_descriptor = waker_ != nullptr && waker_->has_descriptor();
   if (has_descriptor) unmark();
-  envelope* e = inbox_.take_all();
-  bool const any = e != nullptr;
-  while (e != nullptr) {
-    envelope* next = e->next;
-    act(e);
-    e = next;
+  envelope* const chain = inbox_.take_all();
+  if (chain != nullptr) take_in(chain);
+  if (has_descriptor && !has(flag_dying)) rearm();
+  return chain != nullptr;
+}
+
+void process::take_in(envelope* chain) noexcept {
+  while (chain != nullptr) {
+    envelope* const next = chain->next;
+    act(chain);
+    chain = next;
   }
   backlog_.store(mailbox_.size(), std::memory_order_relaxed);
-  if (has_descriptor && !has(flag_dying)) rearm();
-  return any;
+}
+
+void process::list_request(request_envelope& r) noexcept {
+  r.flags |= listed;
+  open_requests_.insert(r);
 }
 
 void process::act(envelope* e) noexcept {
@@ -31,13 +39,10 @@ void process::act(envelope* e) noexcept {
     return;
   }
   switch (e->kind) {
-    case signal_kind::request: {
-      auto& r = *static_cast<request_envelope*>(e);
-      r.flags |= listed;
-      open_requests_.insert(r);
+    case signal_kind::request:
+      list_request(*static_cast<request_envelope*>(e));
       accept_message(e);
       return;
-    }
     case signal_kind::message:
     case signal_kind::cast:
     case signal_kind::timeout:
@@ -45,10 +50,7 @@ void process::act(envelope* e) noexcept {
       return;
     case signal_kind::system: {
       auto& r = *static_cast<request_envelope*>(e);
-      if (r.caller) {
-        r.flags |= listed;
-        open_requests_.insert(r);
-      }
+      if (r.caller) list_request(r);
       system_messages_.append(e);
       return;
     }

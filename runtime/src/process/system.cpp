@@ -33,39 +33,33 @@ pool_memory::~pool_memory() {
   context_.system->slabs().give_back(*context_.memory);
 }
 
-here here::now() noexcept {
+/// A foreign thread, or the first look of a worker, which is lent its stocks.
+here here::elsewhere(worker* w) noexcept {
   here h;
-  if (foreign_context* c = foreign_context::current(); c != nullptr) [[unlikely]] {
+  if (w != nullptr) {
+    auto& system = *static_cast<process_system*>(w->owner().owner());
+    w->upper = &system.lend_local();
+    return on_worker_or_not(w);
+  }
+  if (foreign_context* c = foreign_context::current(); c != nullptr) {
     h.self = c->self;
     h.memory = c->memory;
     h.local = c->local;
     h.system = c->system;
-  } else if (worker* w = current_worker()) {
-    h.on = w;
-    h.memory = &w->memory();
-    h.system = static_cast<process_system*>(w->owner().owner());
-    if (w->upper == nullptr) w->upper = &h.system->lend_local();
-    h.local = static_cast<local_state*>(w->upper);
-    h.self = static_cast<process*>(w->current());
   }
   return h;
 }
 
-void refuse_abandoned(runtime_entry const& entry) {
-  if (entry.refused())
-    throw error(errc::abandoned, "this process was given up: it may not call the runtime any more");
+void throw_abandoned() {
+  throw error(errc::abandoned, "this process was given up: it may not call the runtime any more");
 }
 
-here here::in_process() {
-  here h = now();
-  if (h.self == nullptr)
-    throw error(errc::not_in_process,
-                "called outside a process: use node::spawn or an attached_thread to get into one");
-  return h;
+void here::throw_not_in_process() {
+  throw error(errc::not_in_process,
+              "called outside a process: use node::spawn or an attached_thread to get into one");
 }
 
-local_state::local_state(process_system& system)
-    : processes(system.table()), timers(system.timers()) {}
+local_state::local_state(process_system& s) : system(s), processes(s.table()), timers(s.timers()) {}
 
 process_system::process_system(std::uint32_t node_index, process_limits const& limits,
                                std::uint64_t secret,

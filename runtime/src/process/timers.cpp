@@ -144,7 +144,8 @@ void timer_released(timer_node& node) noexcept {
 void process::set_timeout(std::int64_t delay_ns, std::uint64_t token) {
   clear_timeout();
   here const at = here::now();
-  auto* e = static_cast<id_envelope*>(detail::new_envelope(signal_kind::timeout, 0, 1));
+  auto* e = static_cast<id_envelope*>(
+      detail::new_envelope(signal_kind::timeout, detail::layout_of(signal_kind::timeout, 0, 1), 1));
   e->id = token;
   timer_block* t = nullptr;
   try {

@@ -210,10 +210,10 @@ class runtime_entry {
 /// deserts the stack with all its frames and goes on with other work.
 class user_code {
  public:
-  user_code() noexcept {
-    worker* const w = current_worker();
-    w->in_user_ = true;
-    w->claim_.leave();
+  user_code() noexcept : user_code(*current_worker()) {}
+  explicit user_code(worker& w) noexcept {
+    w.in_user_ = true;
+    w.claim_.leave();
   }
   ~user_code() {
     worker* const w = current_worker();

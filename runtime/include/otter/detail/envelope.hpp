@@ -80,7 +80,7 @@ struct request_envelope : envelope {
   from caller;
 };
 
-inline constexpr std::size_t header_size(signal_kind kind) noexcept {
+constexpr std::size_t header_size(signal_kind kind) noexcept {
   switch (kind) {
     case signal_kind::request:
     case signal_kind::system:
@@ -96,9 +96,23 @@ inline constexpr std::size_t header_size(signal_kind kind) noexcept {
   }
 }
 
-/// A block for a signal of `kind` with room for a payload; header filled in, payload raw.
-/// Throws std::bad_alloc; not_in_process.
-envelope* new_envelope(signal_kind kind, std::size_t payload_size, std::size_t alignment);
+/// What an envelope of `kind` with such a payload needs; pack() knows it when it is compiled.
+struct envelope_layout {
+  std::size_t payload_at;
+  std::size_t bytes;
+};
+constexpr envelope_layout layout_of(signal_kind kind, std::size_t payload_size,
+                                    std::size_t alignment) noexcept {
+  std::size_t const at = (header_size(kind) + alignment - 1) / alignment * alignment;
+  return {at, at + payload_size};
+}
+/// Blocks come from the calling thread's own slab, not from its core: none of this has to pass the
+/// border of the runtime, and a process that was given up is refused when it sends.
+///
+/// A block for a signal of `kind`; header filled in, payload raw. `alignment` is the payload's.
+/// Throws std::bad_alloc; error(not_in_process); error(badarg) for an alignment above 64 bytes, or
+/// 32 in a large message.
+envelope* new_envelope(signal_kind kind, envelope_layout layout, std::size_t alignment);
 /// Destroys the payload, if there is one, and gives the block back. Any thread.
 void delete_envelope(envelope* e) noexcept;
 /// Gives back a block whose payload was never constructed or is gone already.
@@ -117,7 +131,8 @@ envelope_ptr pack(signal_kind kind, Value&& value) {
   static_assert(!std::is_pointer_v<Message>,
                 "otter: a pointer is not a message: two processes never share mutable state. "
                 "Send a value, or otter::shared<T> for one immutable payload with many readers");
-  envelope* e = new_envelope(kind, sizeof(Message), alignof(Message));
+  envelope* e =
+      new_envelope(kind, layout_of(kind, sizeof(Message), alignof(Message)), alignof(Message));
   try {
     ::new (e->payload()) Message(std::forward<Value>(value));
   } catch (...) {
