@@ -320,7 +320,8 @@ TEST_CASE("a node that lost too many threads stops by itself, in order",
       });
       REQUIRE(comes_here());
       otter::exit(stuck.process, otter::exit_reason::kill());
-      REQUIRE(end_of(stuck.ref) == "killed");
+      // With the second the node gives up, which may end this thread's process before it hears.
+      if (i == 0) REQUIRE(end_of(stuck.ref) == "killed");
     }
   }
   CHECK(failure.get_future().get().find("2 threads are lost") == 0);
