@@ -23,3 +23,19 @@ function(otter_target name)
     target_link_options(${name} PRIVATE -fsanitize=thread)
   endif()
 endfunction()
+
+# otter_precompile(NAME [FROM]): the headers that most of our sources include, parsed once: for the
+# library NAME, or taken from that of library FROM.
+function(otter_precompile name)
+  if(NOT OTTER_PCH)
+    return()
+  endif()
+  if(ARGC GREATER 1)
+    target_precompile_headers(${name} REUSE_FROM ${ARGV1})
+  else()
+    target_precompile_headers(${name} PRIVATE
+      <algorithm> <array> <atomic> <chrono> <condition_variable> <cstdint> <deque> <exception>
+      <functional> <map> <memory> <mutex> <new> <optional> <random> <span> <string> <string_view>
+      <system_error> <thread> <tuple> <unordered_map> <utility> <vector> <fmt/format.h>)
+  endif()
+endfunction()

@@ -1,6 +1,6 @@
 #pragma once
 
-// What most tests include, parsed once for all of them where OTTER_TEST_PCH is on. Every test file
+// What most tests include, parsed once for all of them where OTTER_PCH is on. Every test file
 // still includes what it uses: the clang build has no precompiled header and says what is missing.
 
 #include <algorithm>
