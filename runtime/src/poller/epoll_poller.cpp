@@ -77,6 +77,9 @@ class epoll_poller final : public poller {
   outcome wait(std::int64_t limit_ns, sleep_observer* who) noexcept override {
     outcome result;
     release_removed();
+    // Nothing that comes from here on is lost, however long the observer takes: the eventfd keeps
+    // its count, and epoll its list of what is ready, until the next line asks (see
+    // sleep_observer).
     if (who != nullptr) who->falls_asleep();
     int const n =
         wait_for_events(epoll_.get(), events_.data(), static_cast<int>(events_.size()), limit_ns);

@@ -44,6 +44,13 @@ struct poll_source {
 
 /// What a thread does around its sleep, and around nothing else: ready() and released() are called
 /// when it is awake.
+///
+/// Neither function may take events from the poller, or wait for what only this thread can bring
+/// about. Then no wake-up is lost between falls_asleep() and the sleep: a wake() is not a message
+/// to a sleeper but a count in a descriptor, and an event of a socket stays in the kernel's list,
+/// until wait() fetches them. Whoever has something for the thread publishes it and calls wake();
+/// whether that comes before falls_asleep(), during it or after it, the sleep ends at once, or
+/// never begins.
 struct sleep_observer {
   virtual void falls_asleep() noexcept = 0;
   virtual void wakes_up() noexcept = 0;

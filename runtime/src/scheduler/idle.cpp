@@ -36,7 +36,8 @@ void relax() noexcept {
 #endif
 }
 
-/// While the worker sleeps, its slab is there for who wants memory.
+/// While the worker sleeps, its slab is there for who wants memory. resume() waits for who has it
+/// in hand, for some microseconds; that one never waits for us (slab::rest()).
 class slab_at_rest final : public sleep_observer {
  public:
   explicit slab_at_rest(slab& s) noexcept : slab_(s) {}

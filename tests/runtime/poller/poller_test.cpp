@@ -68,6 +68,64 @@ TEST_CASE("a source hears once of data that has come", "[poller]") {
   CHECK(p->wait(0).events == 0);
 }
 
+namespace {
+
+/// The wake-up comes at the worst moment: when the thread has decided to sleep, and does not yet.
+struct waking_observer final : sleep_observer {
+  explicit waking_observer(poller& p) : poller_(p) {}
+  void falls_asleep() noexcept override {
+    ++asleep;
+    if (from_elsewhere) {
+      std::thread([this] { poller_.wake(); }).join();
+    } else {
+      poller_.wake();
+    }
+  }
+  void wakes_up() noexcept override { ++awake; }
+  int asleep = 0;
+  int awake = 0;
+  bool from_elsewhere = false;
+
+ private:
+  poller& poller_;
+};
+
+}  // namespace
+
+TEST_CASE("a wake-up between falling asleep and sleeping is not lost", "[poller]") {
+  auto p = make_epoll_poller();
+  waking_observer observer(*p);
+  observer.from_elsewhere = GENERATE(false, true);
+  for (int i = 0; i < 1000; ++i) {
+    // Without a limit: were the wake-up lost, this would never return.
+    if (!p->wait(poller::no_limit, &observer).woken) break;
+  }
+  CHECK(observer.asleep == 1000);
+  CHECK(observer.awake == 1000);
+  CHECK_FALSE(p->wait(0).woken);  // and each was one
+}
+
+TEST_CASE("what comes between falling asleep and sleeping is delivered", "[poller]") {
+  auto p = make_epoll_poller();
+  socket_pair pair;
+  counting_source source;
+  source.fd = pair.ends[0];
+  p->add(source);
+  p->wait(0);  // writable from the start
+  struct writing_observer final : sleep_observer {
+    explicit writing_observer(int f) : fd(f) {}
+    void falls_asleep() noexcept override { sent = ::send(fd, "x", 1, MSG_NOSIGNAL) == 1; }
+    void wakes_up() noexcept override {}
+    int fd;
+    bool sent = false;
+  } observer(pair.ends[1]);
+  CHECK(p->wait(poller::no_limit, &observer).events == 1);
+  CHECK(observer.sent);
+  CHECK((source.seen & EPOLLIN) != 0);
+  p->remove(source);
+  p->wait(0);
+}
+
 TEST_CASE("wake ends a wait that has no limit", "[poller]") {
   auto p = make_epoll_poller();
   std::thread waker([&] { p->wake(); });
