@@ -1,6 +1,5 @@
 #include "node/node_core.hpp"
 
-#include <execinfo.h>
 #include <fmt/format.h>
 #include <sched.h>
 
@@ -17,7 +16,9 @@
 #include "process/send.hpp"
 #include "process/spawn.hpp"
 #include "process/terminate.hpp"
+#include "scheduler/backtrace.hpp"
 #include "stacks/overflow_handler.hpp"
+#include "stacks/report.hpp"
 
 namespace otter::rts {
 
@@ -58,17 +59,6 @@ std::string text_of(runnable const& who) {
   return buffer;
 }
 
-/// A line for each frame. Throws: std::bad_alloc.
-std::string backtrace_text(void* const* frames, std::size_t depth) {
-  std::string text;
-  if (depth == 0) return text;
-  std::unique_ptr<char*, void (*)(void*)> const symbols(
-      ::backtrace_symbols(frames, static_cast<int>(depth)), &std::free);
-  for (std::size_t i = 0; symbols != nullptr && i < depth; ++i)
-    text += fmt::format("\n  {}", symbols.get()[i]);
-  return text;
-}
-
 void stalled(scheduler& s, stall_report const& report) noexcept {
   auto& system = *static_cast<process_system*>(s.owner());
   try {
@@ -92,7 +82,8 @@ bool wants_abandon(runnable& who, std::int64_t now_ns) noexcept {
 void abandon(scheduler&, runnable& who, void* const* backtrace, std::size_t depth) noexcept {
   std::string where;
   try {
-    where = backtrace_text(backtrace, depth);
+    where = depth != 0 ? backtrace_text(backtrace, depth)
+                       : "; node_options::stall_backtraces would have shown where";
   } catch (std::bad_alloc const&) {  // then without
   }
   static_cast<process&>(who).abandon(where);
@@ -131,6 +122,7 @@ node_core::node_core(node_options const& options, simulated const* simulation)
     system_ = std::make_unique<process_system>(simulation != nullptr ? 1 : id_, limits, secret,
                                                options.on_event);
     install_terminate_handler();
+    set_describer(&describe_stack);  // a damaged canary is reported whatever the options say
     if (options.crash_report) install_overflow_handler({.describe = &describe_stack});
     scheduler_options s;
     s.workers = options.workers != 0 ? options.workers : usable_cores();

@@ -2,12 +2,15 @@
 
 #include "process/process.hpp"
 
+#include <execinfo.h>
+
 #include <chrono>
 #include <exception>
 #include <optional>
 #include <thread>
 
 #include "process/process_system.hpp"
+#include "scheduler/backtrace.hpp"
 
 namespace otter::rts {
 
@@ -343,6 +346,18 @@ void process::require_suspendable() {
                 "this call would have to wait, and a no_suspend guard forbids it");
 }
 
+/// In a frame of its own, since whoever deserts the stack destroys nothing.
+[[gnu::noinline]] void process::abandon_here() noexcept {
+  std::string where;
+  try {
+    void* counters[captured_backtrace::most];
+    int const depth = ::backtrace(counters, static_cast<int>(std::size(counters)));
+    where = backtrace_text(counters, static_cast<std::size_t>(depth));
+  } catch (std::bad_alloc const&) {  // then without
+  }
+  abandon(where);
+}
+
 void process::wait_for(wake_signal& s) noexcept {
   wait_limit forever(INT64_MAX);
   std::optional<wait_limit> killed;  // until it is to be abandoned
@@ -352,7 +367,7 @@ void process::wait_for(wake_signal& s) noexcept {
     if (std::int64_t const due = abandon_at(); due != INT64_MAX && !attached()) {
       if (!killed) killed.emplace(due);
       if (sched().now() >= due && may_desert_stack()) {
-        abandon({});
+        abandon_here();
         desert_stack();
       }
     }

@@ -292,6 +292,7 @@ class process final : public runnable {
   void end_of_request(request_envelope& r) noexcept;
   void sleep(wait_limit* limit);
   void give_way();
+  void abandon_here() noexcept;
 
   bool is_usual(envelope const& chain) const noexcept;
 

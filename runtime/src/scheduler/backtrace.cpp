@@ -9,10 +9,13 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstdlib>
+#include <memory>
 #include <mutex>
 #include <thread>
 
 #include "base/clock.hpp"
+#include "stacks/frame_walk.hpp"
 
 namespace otter::rts {
 namespace {
@@ -60,6 +63,20 @@ void prepare_backtraces() noexcept {
   if (::sigaction(the_signal(), &ours, nullptr) == 0) {
     installed.store(true, std::memory_order_relaxed);
   }
+}
+
+std::string backtrace_text(void* const* frames, std::size_t depth) {
+  std::string text;
+  if (depth == 0) return text;
+  std::unique_ptr<char*, void (*)(void*)> const symbols(
+      ::backtrace_symbols(frames, static_cast<int>(depth)), &std::free);
+  for (std::size_t i = 0; symbols != nullptr && i < depth; ++i)
+    text.append("\n  ").append(symbols.get()[i]);
+  return text;
+}
+
+void captured_backtrace::walk(stack const& s) noexcept {
+  depth_ = suspended_frames(s, frames_.data(), frames_.size());
 }
 
 void captured_backtrace::capture(pid_t thread) noexcept {

@@ -7,6 +7,9 @@
 
 #include <array>
 #include <cstddef>
+#include <string>
+
+#include "stacks/stack.hpp"
 
 namespace otter::rts {
 
@@ -15,6 +18,9 @@ namespace otter::rts {
 /// captures give nothing.
 void prepare_backtraces() noexcept;
 
+/// A line for each frame, with what symbols the program has. Throws: std::bad_alloc.
+std::string backtrace_text(void* const* frames, std::size_t depth);
+
 /// Threads: one at a time captures; the signal's handler fills it on the other thread.
 class captured_backtrace {
  public:
@@ -22,6 +28,8 @@ class captured_backtrace {
 
   /// Waits up to 20 ms for the thread to answer; empty if it does not.
   void capture(pid_t thread) noexcept;
+  /// Of the frames suspended on `s`, whose thread is locked out of the runtime.
+  void walk(stack const& s) noexcept;
 
   void* const* frames() const noexcept { return frames_.data(); }
   std::size_t depth() const noexcept { return depth_; }

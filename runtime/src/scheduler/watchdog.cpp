@@ -171,6 +171,7 @@ void threads_driver::abandon_waiting(worker_thread& t, std::int64_t now) noexcep
       }
       if (r.priority != priority_level::normal) --t.own_rarer;
       t.waiting_frames.fetch_sub(1, std::memory_order_relaxed);
+      task->trace.walk(*r.frames);
       r.frames = nullptr;  // its stack stays where it is
       r.home = nullptr;
       submit_shared(*task);

@@ -1,9 +1,11 @@
 #include "stacks/report.hpp"
 
+#include <execinfo.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <cstdlib>
+#include <iterator>
 
 #include "stacks/guard.hpp"
 
@@ -96,6 +98,9 @@ std::size_t reserved(stack const& s) noexcept {
 void stack_broken(stack const& s, char const* what) noexcept {
   report_line line;
   line.add("otter: ").add(what).add(" ").name(s).add(": ").extent(s).write(2);
+  void* frames[48];
+  int const depth = ::backtrace(frames, static_cast<int>(std::size(frames)));
+  ::backtrace_symbols_fd(frames, depth, 2);
   std::abort();
 }
 

@@ -39,7 +39,7 @@ void set_describer(void (*describer)(stack const&, char*, std::size_t) noexcept)
 /// Bytes reserved for `s`, guard included: the number that a user knows it by.
 std::size_t reserved(stack const& s) noexcept;
 
-/// Prints `what` with the name of `s`, and aborts.
+/// Prints `what` with the name of `s` and a backtrace of the caller, and aborts.
 [[noreturn]] void stack_broken(stack const& s, char const* what) noexcept;
 
 }  // namespace otter::rts

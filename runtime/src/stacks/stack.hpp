@@ -97,6 +97,7 @@ class stack {
   unsigned int uncaught_ = 0;
   unsigned int valgrind_id_ = 0;
   std::byte* deepest_ = nullptr;  // lowest stack pointer seen; high_: none yet
+  std::byte* left_at_ = nullptr;  // frame of the last switch away
   stack_entry entry_ = nullptr;
   void* argument_ = nullptr;
   void* fake_stack_ = nullptr;  // AddressSanitizer's

@@ -25,6 +25,8 @@ struct stack_access {
   static unsigned int& valgrind_id(stack& s) noexcept { return s.valgrind_id_; }
   static std::byte*& deepest(stack& s) noexcept { return s.deepest_; }
   static std::byte* deepest(stack const& s) noexcept { return s.deepest_; }
+  static std::byte*& left_at(stack& s) noexcept { return s.left_at_; }
+  static std::byte* left_at(stack const& s) noexcept { return s.left_at_; }
   static bool& painted(stack& s) noexcept { return s.painted_; }
   static bool painted(stack const& s) noexcept { return s.painted_; }
   static stack_entry& entry(stack& s) noexcept { return s.entry_; }

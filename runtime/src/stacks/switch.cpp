@@ -45,6 +45,7 @@ void check_leaving(stack& from, std::byte* here) noexcept {
   if (here < from.low()) stack_broken(from, "stack overflow in");
   if (here >= from.high()) stack_broken(from, "switched away from a stack it does not run on,");
   if (here < stack_access::deepest(from)) stack_access::deepest(from) = here;
+  stack_access::left_at(from) = here;
   if (from.guard() == guard_kind::canary && !canary_intact(from.low())) {
     stack_broken(from, "stack overflow (its canary is damaged) in");
   }
@@ -129,6 +130,7 @@ void make_context(stack& s, stack_entry entry, void* argument) noexcept {
   stack_access::thread(s) = nullptr;
   stack_access::caught(s) = nullptr;
   stack_access::uncaught(s) = 0;
+  stack_access::left_at(s) = nullptr;
   sanitizer_hooks::begin(s);
   stack_access::context(s) = fcontext::make_fcontext(s.high(), s.size(), otter_stack_bottom);
 }

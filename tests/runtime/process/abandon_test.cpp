@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <catch2/catch.hpp>
@@ -152,6 +153,10 @@ void abandon_with_a_thousand(Stay stay) {
   REQUIRE_FALSE(reports.empty());
   CHECK(reports.size() == n.node.statistics().abandoned);
   bool named = false;
+  std::size_t with_place = 0;
+  for (auto const& e : reports)
+    with_place += std::count(e.text.begin(), e.text.end(), '\n') > 5 ? 1 : 0;
+  CHECK(with_place == reports.size());  // each says where it is, also those that only wait
   for (auto const& e : reports)
     named = named || (e.process == all.back() && e.text.find("> stuck ") != std::string::npos);
   CHECK(named);
@@ -180,17 +185,24 @@ TEST_CASE("a killed process whose blocking job does not return is given up",
   recorded_node n;
   otter::attached_thread me(n.node);
   otter::pid const test = otter::self();
+  std::atomic<bool> inside{false};
   otter::pid const stuck = otter::spawn({.name = "stuck"}, [&] {
     int const answer = otter::blocking([&] {
+      inside = true;
       g.system_call();
       return 42;
     });
     otter::send(test, told{std::to_string(answer)});
   });
   auto const watch = otter::monitor(stuck);
+  while (!inside) std::this_thread::yield();
   otter::exit(stuck, otter::exit_reason::kill());
   CHECK(end_of(watch) == "killed");
   CHECK_FALSE(otter::whereis("stuck"));
+  auto const reports = n.events(otter::node_event::kind::process_abandoned);
+  REQUIRE(reports.size() == 1);
+  CHECK(reports.front().text.find("(blocking)") != std::string::npos);
+  CHECK(std::count(reports.front().text.begin(), reports.front().text.end(), '\n') > 5);
   check_works(test);
   g.open();  // its frames are there for the job, which ends now
 }
@@ -320,7 +332,7 @@ TEST_CASE("a node that lost too many threads stops by itself, in order",
       });
       REQUIRE(comes_here());
       otter::exit(stuck.process, otter::exit_reason::kill());
-      // With the second the node gives up, which may end this thread's process before it hears.
+      // The second ends the node, and with it this thread's part in it.
       if (i == 0) REQUIRE(end_of(stuck.ref) == "killed");
     }
   }

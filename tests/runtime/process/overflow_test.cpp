@@ -1,16 +1,23 @@
 // A stack that overflows says whose it was.
 
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <catch2/catch.hpp>
 #include <csignal>
+#include <cstdint>
 #include <otter/exit.hpp>
 #include <otter/node.hpp>
+#include <otter/receive.hpp>
 #include <otter/spawn.hpp>
 #include <string>
 
 #include "base/sanitizers.hpp"
+#include "forked.hpp"
+#include "stacks/stack.hpp"
+
+using otter::rts::stack_class;
+using otter::rts::testing::death;
+using otter::rts::testing::forked;
 
 namespace {
 
@@ -22,39 +29,73 @@ namespace {
   return n == 1'000'000 ? n : deeper(n + 1) + room[2047];  // far more than any stack holds
 }
 
+/// Far larger than a guard, and touched at its far end only.
+[[gnu::noinline]] int one_large_frame() {
+  char volatile room[40 * 1024];
+  room[0] = 1;
+  return room[0];
+}
+
+/// Goes down until less than `left` bytes of a small stack are left, and then over its end in one
+/// step. Small stacks lie at multiples of their size.
+[[gnu::noinline]] int over_the_end(std::size_t left) {
+  char volatile room[256];
+  room[0] = 1;
+  auto const here = reinterpret_cast<std::uintptr_t>(&room[0]);
+  std::size_t const above = here % otter::rts::stack_size(stack_class::small);
+  return above < left ? one_large_frame() : over_the_end(left) + room[0];
+}
+
+/// How a program ends in which `dig` runs as a process of its own.
+template <class Dig>
+death of_program(std::size_t stack_size, Dig dig) {
+  return forked([&] {
+    otter::node node({.workers = 1, .crash_report = true});
+    node.run([&] {
+      // The digger's stack is to have a neighbour below.
+      for (int i = 0; i < 8; ++i) otter::spawn([] { otter::receive([](int) {}); });
+      for (int i = 0; i < 100; ++i) otter::checkpoint();
+      otter::spawn_options options;
+      options.label = "digger";
+      options.stack_size = stack_size;
+      options.monitor = otter::alias_mode::none;
+      otter::spawn(options, [&] {
+        for (int i = 0; i < 10'000; ++i) otter::checkpoint();  // others have their stacks by now
+        dig();
+      });
+      otter::receive([](otter::down const&) {});
+    });
+  });
+}
+
 }  // namespace
 
-TEST_CASE("a stack overflow names the process", "[process][stacks]") {
 #if OTTER_ASAN || OTTER_TSAN
+TEST_CASE("a stack overflow names the process", "[process][stacks]") {
   WARN("skipped: the sanitizer's own handler takes the signal");
   SUCCEED();
-#else
-  int ends[2];
-  REQUIRE(::pipe(ends) == 0);
-  pid_t const child = ::fork();
-  REQUIRE(child >= 0);
-  if (child == 0) {
-    ::dup2(ends[1], 2);
-    for (int signal : {SIGSEGV, SIGBUS, SIGABRT, SIGTERM})
-      ::signal(signal, SIG_DFL);  // not Catch2's
-    otter::node node({.workers = 1, .crash_report = true});
-    node.run([] {
-      otter::spawn(otter::spawn_options{.label = "digger"}, [] { deeper(0); });
-      for (;;) otter::checkpoint();
-    });
-    ::_exit(0);
-  }
-  ::close(ends[1]);
-  std::string text;
-  char part[512];
-  for (ssize_t n = 0; (n = ::read(ends[0], part, sizeof part)) > 0;)
-    text.append(part, static_cast<std::size_t>(n));
-  ::close(ends[0]);
-  int status = 0;
-  REQUIRE(::waitpid(child, &status, 0) == child);
-  INFO(text);
-  CHECK(WIFSIGNALED(status));
-  CHECK(text.find("stack overflow in process <") != std::string::npos);
-  CHECK(text.find("(digger)") != std::string::npos);
-#endif
 }
+#else
+TEST_CASE("a stack overflow names process, size and place, on every class", "[process][stacks]") {
+  auto const kind = GENERATE(stack_class::small, stack_class::medium, stack_class::large);
+  std::size_t const bytes = otter::rts::stack_size(kind);
+  death const end = of_program(bytes, [] { deeper(0); });
+  INFO(end.output);
+  CHECK(end.of_signal(SIGSEGV));
+  CHECK(end.said("stack overflow in process <"));
+  CHECK(end.said("(digger): " + std::to_string(bytes / 1024) + " KiB stack (" + to_string(kind)));
+  // The frames, one a line.
+  std::size_t frames = 0;
+  for (std::size_t at = 0; (at = end.output.find("process_tests", at)) != std::string::npos; ++at)
+    ++frames;
+  CHECK(frames > 10);
+}
+
+TEST_CASE("a frame larger than the guard does not step over it", "[process][stacks]") {
+  death const end = of_program(0, [] { over_the_end(24 * 1024); });
+  INFO(end.output);
+  CHECK(end.of_signal(SIGSEGV));
+  CHECK(end.said("stack overflow in process <"));
+  CHECK(end.said("(digger): "));
+}
+#endif

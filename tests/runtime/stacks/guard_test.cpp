@@ -3,12 +3,14 @@
 #include "stacks/guard.hpp"
 
 #include <catch2/catch.hpp>
+#include <cstdio>
 #include <fstream>
 #include <string>
 #include <vector>
 
 #include "coroutine.hpp"
 #include "forked.hpp"
+#include "stacks/report.hpp"
 #include "stacks/sanitizer_hooks.hpp"
 
 using namespace otter::rts;
@@ -59,9 +61,13 @@ TEST_CASE("a guard outlives giving the memory back", "[stacks]") {
 }
 
 TEST_CASE("a damaged canary ends the program at the next switch", "[stacks]") {
-  auto const end = forked([] {
+  auto const kind = GENERATE(stack_class::small, stack_class::large);
+  auto const end = forked([kind] {
+    set_describer([](stack const&, char* buffer, std::size_t size) noexcept {
+      std::snprintf(buffer, size, "process <0.7.0> (greedy)");
+    });
     stack_source source({.guard = guard_kind::canary});
-    stack* const s = source.take(stack_class::small);
+    stack* const s = source.take(kind);
     thread_stack home;
     coroutine body(home, *s, [s](coroutine& self) {
       self.pause();
@@ -73,7 +79,9 @@ TEST_CASE("a damaged canary ends the program at the next switch", "[stacks]") {
     body.resume();
   });
   CHECK(end.said("intact so far"));
-  CHECK(end.said("canary is damaged"));
+  CHECK(end.said("stack overflow (its canary is damaged) in process <0.7.0> (greedy): " +
+                 std::to_string(stack_size(kind) / 1024) + " KiB stack (" + to_string(kind)));
+  CHECK(end.said("stacks_tests"));  // the frames, one a line
   CHECK(end.of_signal(SIGABRT));
 }
 

@@ -32,8 +32,8 @@ void describe_by_owner(stack const& s, char* buffer, std::size_t size) noexcept 
   std::snprintf(buffer, size, "process %s", static_cast<char const*>(s.owner));
 }
 
-void overflow_on(stack_class kind) {
-  static stack_source source;
+void overflow_on(stack_class kind, guard_kind guard = guard_kind::none) {
+  static stack_source source({.guard = guard});
   stack* const s = source.take(kind);
   static char name[] = "<0.7.0> (greedy)";
   s->owner = name;
@@ -54,11 +54,13 @@ struct sigaction handler_of(int signal) {
 }  // namespace
 
 TEST_CASE("an overflow is reported with name, size and backtrace, and is fatal", "[stacks]") {
-  auto const kind = GENERATE(stack_class::small, stack_class::medium);
-  auto const end = forked([kind] {
+  auto const kind = GENERATE(stack_class::small, stack_class::medium, stack_class::large);
+  // With the kernel's markers where it has them, and with what else there is where it has not.
+  auto const guard = GENERATE(guard_kind::none, guard_kind::protection);
+  auto const end = forked([kind, guard] {
     alternate_signal_stack const for_handlers;
     install_overflow_handler({.describe = describe_by_owner});
-    overflow_on(kind);
+    overflow_on(kind, guard);
   });
   INFO(end.output);
   CHECK(end.of_signal(SIGSEGV));
