@@ -82,7 +82,7 @@ outcome outcome_of(Call&& call) {
 /// An exit signal is on its way to the calling process, which has no reductions left.
 inline void exit_pending(otter::exit_reason const& reason) {
   {
-    otter::defer_exit guard;  // under which a checkpoint counts and does not yield
+    otter::no_suspend guard;  // under which a checkpoint counts and does not yield
     for (int i = 0; i < 10'000; ++i) otter::checkpoint();
   }
   otter::exit(otter::self(), reason);

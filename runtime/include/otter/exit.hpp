@@ -56,7 +56,8 @@ bool trap_exit(bool on) noexcept;
 void checkpoint();
 
 /// While a guard lives, no call throws the unwinding token; it is kept for the first safe point
-/// after the last guard is gone. For destructors that call what may exit.
+/// after the last guard is gone. For destructors that call what may exit. Others still have their
+/// turns: a call that may yield does so.
 class defer_exit {
  public:
   defer_exit() noexcept;
@@ -65,8 +66,8 @@ class defer_exit {
   defer_exit& operator=(defer_exit const&) = delete;
 };
 
-/// While a guard lives, the token is deferred and a call that would have to wait throws
-/// error(would_suspend). For callbacks that a C library calls: its frames must neither be
+/// While a guard lives, the token is deferred, no call yields, and one that would have to wait
+/// throws error(would_suspend). For callbacks that a C library calls: its frames must neither be
 /// unwound nor left waiting.
 class no_suspend {
  public:

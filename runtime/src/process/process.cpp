@@ -301,9 +301,10 @@ void process::checkpoint() {
   // Counted here, where every call that may wait comes by: a loop of checkpoints or of receives
   // that find nothing must end its turn too (PI-7).
   ++reductions_;
-  if (--w->reductions > 0 || deferring() || has(flag_dying | flag_exit_pending) ||
-      std::uncaught_exceptions() > 0)
-    return;
+  // A guard against exits, or an exception on its way, puts off the token and not the turn's end:
+  // others go on, or a loop in a destructor would starve them. Only no_suspend forbids to wait
+  // here.
+  if (--w->reductions > 0 || no_suspends_ != 0 || has(flag_dying)) return;
   // Out of budget in the middle of a frame: still runnable, so it submits itself.
   try {
     prepare_suspend(*w, *this);

@@ -13,6 +13,7 @@
 #include <otter/node.hpp>
 #include <otter/process_info.hpp>
 #include <otter/spawn_request.hpp>
+#include <otter/system_monitor.hpp>
 #include <otter/timer.hpp>
 
 #include "process_support.hpp"
@@ -43,7 +44,9 @@ class body_functions final : public otter::reactive {
   void start() override {}
   void handle(otter::event&) override {}
   using reactive::pause_messages;
+  using reactive::shrink;
   using reactive::start_timeout;
+  using reactive::stop;
   using reactive::stop_timeout;
 };
 
@@ -73,7 +76,10 @@ otter::detail::envelope_ptr ask() {
 
 using entry = otter_test::contract_entry<world>;
 
-/// Every public function that a process calls, with the mark that stands in its header.
+/// Every public function that a process calls, with the mark that stands in its header. Not here:
+/// exit(reason), which always throws what it says; sockets (io/tcp_exits_test); what belongs to
+/// plain threads (node, attached_thread, simulation); and what never asks the runtime for anything
+/// (when, after, share, to_text, descriptors).
 constexpr entry all_functions[] = {
     // spawn.hpp, reactive.hpp
     {"self", exits::never, waits::no, [](world&) { otter::self(); }},
@@ -82,6 +88,9 @@ constexpr entry all_functions[] = {
      [](world&) { otter::spawn(otter::spawn_options{.label = "x"}, [] {}); }},
     {"spawn_link", exits::may, waits::no, [](world&) { otter::spawn_link([] {}); }},
     {"spawn_monitor", exits::may, waits::no, [](world&) { otter::spawn_monitor([] {}); }},
+    {"spawn_monitor_with_tag", exits::may, waits::no,
+     [](world&) { otter::spawn_monitor_with_tag(number{1}, {}, [] {}); }},
+    {"make_reactive", exits::never, waits::no, [](world&) { otter::make_reactive<answering>(); }},
     {"spawn_reactive", exits::may, waits::no,
      [](world&) {
        otter::pid const p = otter::spawn_reactive({}, otter::make_reactive<answering>());
@@ -102,6 +111,10 @@ constexpr entry all_functions[] = {
     {"reactive::start_timeout", exits::never, waits::no,
      [](world& w) { w.body.start_timeout(1h, 1); }},
     {"reactive::stop_timeout", exits::never, waits::no, [](world& w) { w.body.stop_timeout(); }},
+    {"reactive::shrink", exits::never, waits::no, [](world& w) { w.body.shrink(); }},
+    // The signal is earlier than the end that the body asks for.
+    {"reactive::stop", exits::never, waits::no,
+     [](world& w) { w.body.stop(exit_reason::of("by itself")); }},
     // message.hpp
     {"send to a pid", exits::may, waits::no, [](world& w) { otter::send(w.partner, go{}); }},
     {"send to a name", exits::may, waits::no, [](world& w) { otter::send(w.name, go{}); }},
@@ -164,6 +177,10 @@ constexpr entry all_functions[] = {
      [](world& w) { otter::cancel_timer(otter::send_after(1h, w.name, go{})); }},
     {"send_at", exits::never, waits::no,
      [](world&) { otter::send_at(otter::node_clock::now(), otter::self(), go{}); }},
+    {"send_at to a name", exits::never, waits::no,
+     [](world& w) {
+       otter::cancel_timer(otter::send_at(otter::node_clock::now() + 1h, w.name, go{}));
+     }},
     {"start_timer", exits::never, waits::no,
      [](world&) { otter::cancel_timer(otter::start_timer(1h, otter::self(), go{})); }},
     {"start_timer_at", exits::never, waits::no,
@@ -210,6 +227,11 @@ constexpr entry all_functions[] = {
        otter::parent();
        otter::processes();
      }},
+    {"system_monitor", exits::never, waits::no,
+     [](world& w) {
+       otter::system_monitor(w.partner, {});
+       otter::system_monitor();
+     }},
     {"dictionary", exits::never, waits::no,
      [](world&) {
        otter::dictionary::put(number{1});
@@ -245,6 +267,10 @@ constexpr entry all_functions[] = {
      [](world& w) {
        otter::detail::cast(w.partner,
                            otter::detail::pack<go>(otter::detail::signal_kind::cast, go{}));
+     }},
+    {"cast to a name", exits::may, waits::no,
+     [](world& w) {
+       otter::detail::cast(w.name, otter::detail::pack<go>(otter::detail::signal_kind::cast, go{}));
      }},
     {"reply, reply_failed", exits::never, waits::no,
      [](world& w) {

@@ -1,6 +1,9 @@
 // Exit signals at the process that they reach, safe points, and unwinding.
 
+#include <atomic>
+#include <memory>
 #include <otter/link.hpp>
+#include <otter/node.hpp>
 #include <otter/process_info.hpp>
 #include <otter/timer.hpp>
 #include <stdexcept>
@@ -145,6 +148,61 @@ TEST_CASE("a long loop ends at a kill by its checkpoints", "[exit][C0-2]") {
     otter::exit(p, exit_reason::kill());
     report.equal("reason", end_of(p.ref), to_string(exit_reason::killed()));
   });
+}
+
+TEST_CASE("a loop under defer_exit or in a destructor lets others run", "[exit][C0-2][PI-7]") {
+  on_every_driver([](driver_report& report) {
+    // On one worker the other can only run if this one yields.
+    auto const until_another_ran = [] {
+      auto done = std::make_shared<std::atomic<bool>>(false);
+      otter::spawn([done] { *done = true; });
+      for (int i = 0; i < 100'000'000 && !*done; ++i) otter::checkpoint();
+      return done->load();
+    };
+    {
+      otter::defer_exit guard;
+      report.check("under the guard", until_another_ran());
+    }
+    auto ran = std::make_shared<std::atomic<int>>(0);
+    otter::spawned const p = otter::spawn_monitor([=] {
+      struct at_end {
+        std::shared_ptr<std::atomic<int>> ran;
+        decltype(until_another_ran) loop;
+        ~at_end() {
+          otter::defer_exit guard;
+          if (loop()) ++*ran;
+        }
+      } last{ran, until_another_ran};
+      {
+        otter::defer_exit guard;
+        otter::exit(otter::self(), exit_reason::of("asked"));
+        otter::checkpoint();
+        if (until_another_ran()) ++*ran;
+      }
+      otter::checkpoint();
+    });
+    report.equal("the exit is put off, not lost", end_of(p.ref),
+                 to_string(exit_reason::of("asked")));
+    report.equal("with an exit waiting, and while it unwinds", ran->load(), 2);
+  });
+}
+
+TEST_CASE("under no_suspend a process keeps its turn", "[exit][C0-2]") {
+  otter::node node({.workers = 1, .stall_limit = 60s});  // nobody takes the core from it
+  std::atomic<bool> ran{false};
+  bool ran_under_guard = true, ran_after = false;
+  node.run([&] {
+    otter::spawn([&] { ran = true; });
+    {
+      otter::no_suspend guard;
+      for (int i = 0; i < 100'000; ++i) otter::checkpoint();
+      ran_under_guard = ran;
+    }
+    for (int i = 0; i < 100'000 && !ran; ++i) otter::checkpoint();
+    ran_after = ran;
+  });
+  CHECK_FALSE(ran_under_guard);
+  CHECK(ran_after);
 }
 
 TEST_CASE("the token that unwinds a process is no std::exception and cannot be swallowed",
