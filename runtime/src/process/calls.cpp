@@ -16,9 +16,12 @@ struct call_engine {
   process& self;
   awaited_call call;
   bool done = false;
+  waits_for mark;
 
-  call_engine(process& p, std::uint64_t server, std::uint64_t id) noexcept
-      : self(p), call{id, server, nullptr, p.call_} {
+  /// Before the request is on its way. `whom` is who keeps the caller waiting; `server` likewise,
+  /// or 0 if nobody needs to hear that the wait is over.
+  call_engine(process& p, std::uint64_t whom, std::uint64_t server, std::uint64_t id) noexcept
+      : self(p), call{id, server, nullptr, p.call_}, mark(p, whom) {
     p.call_ = &call;
   }
   call_engine(call_engine const&) = delete;
@@ -32,15 +35,15 @@ struct call_engine {
                        call.id);
     self.call_ = call.outer;
   }
-  /// The answer, or null when the time is over. `whom` is who keeps the caller waiting.
-  envelope* wait(wait_limit& limit, std::uint64_t whom) {
+  /// The answer, or null when the time is over.
+  envelope* wait(wait_limit& limit) {
     if (call.answer == nullptr) {
-      waits_for mark(self, whom);
+      circle_watch circles(self, limit);
       while (call.answer == nullptr) {
-        if (!self.wait(limit) && call.answer == nullptr) {
-          report_circle(self);
-          return nullptr;
-        }
+        wait_limit& next = circles.look();
+        if (self.wait(next) || call.answer != nullptr) continue;
+        circles.time_over(next);
+        if (&next == &limit) return nullptr;
       }
     }
     done = true;
@@ -79,11 +82,11 @@ bool wait_for_room(process& sender, pid to, std::int64_t limit_ns) {
   auto* ask = make_signal<peer_signal>(signal_kind::room_wanted);
   ask->from = sender.self_pid();
   ask->id = id;
-  call_engine call(sender, 0, id);
+  call_engine call(sender, pid_access::bits(to), 0, id);
   deliver(system, pid_access::bits(to), ask);
-  wait_limit limit(limit_ns == INT64_MAX ? INT64_MAX : sender.sched().now() + limit_ns);
+  wait_limit limit(due_in(sender, duration(limit_ns)));
   waiting mark(sender, "send");
-  envelope* e = call.wait(limit, pid_access::bits(to));
+  envelope* e = call.wait(limit);
   if (e == nullptr)
     throw error(errc::mailbox_full, fmt::format("send to {}: its mailbox stayed full for {} ms", to,
                                                 limit_ns / 1'000'000));
@@ -151,7 +154,8 @@ response call(pid server, envelope_ptr request, duration limit) {
   std::uint64_t const id = self.next_id();
   auto& r = *static_cast<request_envelope*>(request.get());
   r.caller = from(self.make_own_ref(id));
-  call_engine call(self, rts::pid_access::bits(server), id);
+  std::uint64_t const to = rts::pid_access::bits(server);
+  call_engine call(self, to, to, id);
   exit_reason why;
   if (r.kind == signal_kind::request) {
     std::int64_t const room =
@@ -168,15 +172,14 @@ response call(pid server, envelope_ptr request, duration limit) {
     }
   } else {
     envelope* e = request.release();
-    if (rts::node_of(server) != at.system->node_index() ||
-        !rts::push(*at.system, rts::pid_access::bits(server), e)) {
+    if (rts::node_of(server) != at.system->node_index() || !rts::push(*at.system, to, e)) {
       delete_envelope(e);
       call.done = true;
       return {nullptr, exit_reason::noproc()};
     }
   }
   rts::waiting mark(self, "call");
-  envelope* answer = call.wait(until, rts::pid_access::bits(server));
+  envelope* answer = call.wait(until);
   if (answer == nullptr) return {nullptr, exit_reason::timeout()};
   return response_of(answer);
 }

@@ -204,6 +204,7 @@ void process::close_and_free() noexcept {
   delete std::exchange(extra_, nullptr);
   call_ = nullptr;
   waits_for_.store(0, std::memory_order_relaxed);
+  circle_told_.store(false, std::memory_order_relaxed);
   handling_ = nullptr;
   limit_.store(0, std::memory_order_relaxed);
   reason_ = exit_reason();

@@ -79,7 +79,8 @@ class attached_waker {
 
 /// Ownership: the table of the process_system owns the block for ever; an *occupant* has it from
 ///            open() to the end of its death.
-/// Threads:   `inbox_`, `bits_`, `limit_`, `counted_`, `backlog_`, `killed_`, `waits_for_` any.
+/// Threads:   `inbox_`, `bits_`, `limit_`, `counted_`, `backlog_`, `killed_`, `waits_for_`,
+///            `circle_told_` any.
 ///            Everything else: who runs the process (or, before open(), who spawns it).
 /// Invariant: bits_ names the occupant; it changes only while the inbox is closed or about to be
 ///            closed by the dying occupant, so a signal in an inbox can be compared with it.
@@ -114,6 +115,10 @@ class process final : public runnable {
   /// Bits of the process that this one waits for, in a call or for room in its mailbox; 0: none.
   /// Written by the process itself, for reports of circles (circles.cpp).
   std::atomic<std::uint64_t>& waits_for() noexcept { return waits_for_; }
+  /// Whether the circle that its present wait is part of has been reported.
+  std::atomic<bool>& circle_told() noexcept { return circle_told_; }
+  /// Whether somebody waits for an answer of this process, or for room in its mailbox.
+  bool is_waited_for() const noexcept { return !open_requests_.empty() || !room_wanted_.empty(); }
   /// Whether it has a name. Changed by the name table under its mutex, except that a dying process
   /// exchanges it for `nameless` first: then nobody can name it any more.
   enum : std::uint8_t { unnamed, named, nameless };
@@ -386,6 +391,7 @@ class process final : public runnable {
   std::uint32_t leader_node_ = 0;
   std::uint32_t index_;
   std::atomic<std::uint8_t> name_state_{nameless};
+  std::atomic<bool> circle_told_{false};
   std::uint16_t defers_ = 0;
   std::uint16_t no_suspends_ = 0;
 };

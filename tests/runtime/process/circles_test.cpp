@@ -1,9 +1,11 @@
-// Processes that wait for each other are named when the time of one of them is over.
+// Processes that wait for each other are named: soon, or when the time of one of them is over.
 
 #include <initializer_list>
 #include <otter/detail/call.hpp>
+#include <otter/message.hpp>
 #include <otter/name.hpp>
 #include <otter/process_info.hpp>
+#include <otter/reactive.hpp>
 #include <vector>
 
 #include "process_support.hpp"
@@ -59,6 +61,31 @@ bool in_the_first(driver_report const& report, std::string_view name) {
   return !all.empty() && all.front().find(name) != std::string::npos;
 }
 
+struct meet {
+  otter::pid other;
+};
+
+/// Answers who asks it and asks back: at every moment one of two seems to wait for the other.
+class player final : public otter::reactive {
+ public:
+  explicit player(otter::pid test) : test_(test) {}
+  void start() override {}
+  void handle(otter::event& e) override {
+    if (meet* const m = e.get_if<meet>()) call(m->other, otter::infinity);
+    if (e.what() != otter::event::kind::request) return;
+    otter::from const who = e.caller();
+    otter::detail::reply(who, otter::detail::pack<int>(otter::detail::signal_kind::reply, 1));
+    if (--left_ > 0)
+      call(who.caller(), otter::infinity);
+    else
+      otter::send(test_, go{});
+  }
+
+ private:
+  otter::pid test_;
+  int left_ = 500;
+};
+
 void end_all(std::initializer_list<otter::spawned> all) {
   for (otter::spawned p : all) otter::exit(p, exit_reason::kill());
   for (otter::spawned p : all) end_of(p.ref);
@@ -102,6 +129,59 @@ TEST_CASE("a circle may lead through a full mailbox", "[limits][PI-14]") {
     report.equal("reported once", circles(report).size(), 1u);
     for (char const* name : {"anna", "berta"}) report.check(name, in_the_first(report, name));
     end_all({a, b});
+  });
+}
+
+TEST_CASE("a circle in which nobody has a time limit is reported, and once", "[call][PI-14]") {
+  on_every_driver([](driver_report& report) {
+    auto const asks = [](char const* whom) {
+      return [whom] { call(otter::whereis(whom), otter::infinity); };
+    };
+    // In any order: whoever closes the circle finds it.
+    auto const a = told_by_exit("anna", {}, asks("berta"));
+    auto const b = told_by_exit("berta", {}, asks("clara"));
+    auto const c = told_by_exit("clara", {}, asks("anna"));
+    for (otter::spawned p : {a, b, c}) tell(p);
+    while (circles(report).empty()) otter::receive([](go) {}, otter::after(1ms));
+    for (char const* name : {"anna", "berta", "clara"})
+      report.check(name, in_the_first(report, name));
+    // Another look of each of them, for what comes from outside the circle, adds nothing.
+    for (otter::spawned p : {a, b, c}) {
+      otter::send(p, go{});
+      report.check("alive", otter::is_alive(p));
+    }
+    otter::receive([](go) {}, otter::after(3s));
+    report.equal("reported once", circles(report).size(), 1u);
+    end_all({a, b, c});
+  });
+}
+
+TEST_CASE("a circle through a full mailbox needs no time limit either", "[limits][PI-14]") {
+  on_every_driver(
+      [](driver_report& report) {
+        otter::mailbox_limit const full{.limit = 1, .policy = overflow::block};
+        auto const a = told_by_exit("anna", {}, [] { otter::send("berta", number{2}); });
+        auto const b =
+            told_by_exit("berta", full, [] { call(otter::whereis("anna"), otter::infinity); });
+        otter::send(b, number{1});
+        tell(a);
+        tell(b);
+        while (circles(report).empty()) otter::receive([](go) {}, otter::after(1ms));
+        for (char const* name : {"anna", "berta"}) report.check(name, in_the_first(report, name));
+        report.equal("reported once", circles(report).size(), 1u);
+        end_all({a, b});
+      },
+      {.block_limit = 1h});
+}
+
+TEST_CASE("two that ask each other in turn, each answering first, are no circle", "[call][PI-14]") {
+  on_every_driver([](driver_report& report) {
+    otter::pid const a = otter::spawn_reactive({}, otter::make_reactive<player>(otter::self()));
+    otter::pid const b = otter::spawn_reactive({}, otter::make_reactive<player>(otter::self()));
+    otter::send(a, meet{b});
+    otter::receive([](go) {});
+    report.equal("nothing is reported", circles(report).size(), 0u);
+    for (otter::pid p : {a, b}) otter::exit(p, exit_reason::kill());
   });
 }
 
