@@ -242,6 +242,7 @@ def checks(r):
     r.check("format", [here / "format", "--check"])
     r.check("headers_alone", [here / "headers_alone"])
     r.check("runtime_alone", [here / "runtime_alone"])
+    r.check("refused", [ROOT / "tests/refused/run"])
     r.check("consumer_static", [ROOT / "tests/consumer/run"])
     r.check("consumer_shared", [ROOT / "tests/consumer/run", "--shared"])
     r.check("readme_blocks", [python, here / "readme_blocks.py"])

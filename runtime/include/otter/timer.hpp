@@ -24,6 +24,7 @@
 #include <otter/ref.hpp>
 #include <otter/spawn.hpp>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 
 namespace otter {
@@ -129,6 +130,8 @@ void read_timer_async(timer_ref timer);
 /// longer than 0; what spawn() throws.
 template <class Message>
 timer_ref send_interval(duration every, pid to, Message message) {
+  static_assert(std::is_copy_constructible_v<Message>,
+                "otter: an interval sends copies, and this message cannot be copied; share() it");
   return detail::start_interval(
       every, to, [](any_message& m) { return any_message::of(Message(*m.get_if<Message>())); },
       any_message::of(std::move(message)));
@@ -142,6 +145,8 @@ timer_ref apply_after(duration delay, Function f) {
 /// k * every, whether the one before has ended or not. Ends with the caller or cancel_interval().
 template <class Function>
 timer_ref apply_interval(duration every, Function f) {
+  static_assert(std::is_copy_constructible_v<Function>,
+                "otter: an interval runs copies of its function, and this one cannot be copied");
   return detail::start_apply_interval(
       every, [f = std::move(f)] { return detail::make_function_body(Function(f)); });
 }
