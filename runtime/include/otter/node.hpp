@@ -85,7 +85,8 @@ struct node_statistics {
 
 class node {
  public:
-  /// Starts the workers. Throws: std::system_error if threads cannot be had.
+  /// Starts the workers. Throws: error(badarg) for options that cannot be obeyed;
+  /// std::system_error if threads cannot be had.
   explicit node(node_options options = {});
   /// stop(), if it was not called.
   ~node();

@@ -17,6 +17,8 @@
 #include <otter/spawn.hpp>
 #include <string>
 #include <string_view>
+#include <type_traits>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -74,12 +76,24 @@ struct info {
 /// Called from: a process or an attached thread. Blocks: until the answer. Exits: may.
 std::optional<std::vector<info>> process_info(pid process, std::vector<info_item> items);
 
+namespace detail {
+template <class T, class Variant>
+inline constexpr bool is_alternative = false;
+template <class T, class... All>
+inline constexpr bool is_alternative<T, std::variant<All...>> = (std::is_same_v<T, All> || ...);
+[[noreturn]] void throw_wrong_info_type(info_item item);
+}  // namespace detail
+
 /// One item: `process_info<std::uint64_t>(p, info_item::message_queue_len)`.
+/// Throws also: error(badarg) if the item has another type.
 template <class T>
 std::optional<T> process_info(pid process, info_item item) {
+  static_assert(detail::is_alternative<T, info_value>,
+                "otter: no item has a value of this type; see info_item for the types");
   auto all = process_info(process, std::vector<info_item>{item});
   if (!all) return std::nullopt;
-  return std::get<T>(std::move(all->front().value));
+  if (T* const value = std::get_if<T>(&all->front().value)) return std::move(*value);
+  detail::throw_wrong_info_type(item);
 }
 
 /// The group leader of the caller; of another process `set_group_leader` (PI-8).

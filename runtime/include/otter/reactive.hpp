@@ -120,7 +120,7 @@ using reactive_ptr = std::unique_ptr<reactive, detail::reactive_deleter>;
 template <class Body, class... Args>
 reactive_ptr make_reactive(Args&&... args) {
   static_assert(std::is_base_of_v<reactive, Body>, "otter: the body must derive from reactive");
-  static_assert(alignof(Body) <= 64);
+  static_assert(alignof(Body) <= 64, "otter: a body may be aligned to 64 bytes at most");
   void* block = detail::allocate_body(sizeof(Body), alignof(Body));
   try {
     return reactive_ptr(::new (block) Body(std::forward<Args>(args)...));

@@ -103,13 +103,33 @@ void describe_stack(stack const&, char* buffer, std::size_t size) noexcept {
     buffer[0] = 0;
 }
 
+/// Throws: error(badarg) for options that no node can obey.
+void check_options(node_options const& o) {
+  auto const refuse = [](bool wrong, char const* what, auto got, char const* rule) {
+    if (wrong)
+      throw error(errc::badarg, fmt::format("node_options: {} of {}: {}", what, got, rule));
+  };
+  refuse(o.workers > 1024, "workers", o.workers, "1024 are the most");
+  refuse(o.max_processes == 0 || o.max_processes > max_process_index, "max_processes",
+         o.max_processes, "it must be between 1 and 2^28-1");
+  refuse(o.blocking_threads == 0, "blocking_threads", 0, "blocking() needs one at least");
+  refuse(o.stall_limit <= duration::zero(), "stall_limit", o.stall_limit.count(),
+         "it must be longer than 0 ns");
+  refuse(o.kill_limit < duration::zero(), "kill_limit", o.kill_limit.count(),
+         "it must not be negative");
+  refuse(o.block_limit < duration::zero(), "block_limit", o.block_limit.count(),
+         "it must not be negative");
+  refuse(o.long_queue_off > o.long_queue_on, "long_queue_off", o.long_queue_off,
+         "it must not be above long_queue_on");
+}
+
 constexpr scheduler_hooks hooks{&timer_fired,   &timer_released, &describe,          &stalled,
                                 &wants_abandon, &abandon,        &too_many_abandoned};
 
 }  // namespace
 
 node_core::node_core(node_options const& options, simulated const* simulation)
-    : options_(options), id_(enter_node_directory()) {
+    : options_((check_options(options), options)), id_(enter_node_directory()) {
   try {
     process_limits limits;
     limits.max_processes = options.max_processes;

@@ -252,8 +252,9 @@ void process::note_kill(pid to, std::int64_t now_ns) noexcept {
 std::int64_t process::abandon_at() const noexcept {
   std::uint64_t const word = killed_.load(std::memory_order_relaxed);
   if (word == 0 || (word & ~kill_time_mask) != kill_generation(bits())) return INT64_MAX;
-  return static_cast<std::int64_t>(word & kill_time_mask) * 1'000'000 +
-         system_->limits().kill_limit_ns;
+  auto const killed_at = static_cast<std::int64_t>(word & kill_time_mask) * 1'000'000;
+  std::int64_t const limit = system_->limits().kill_limit_ns;
+  return limit > INT64_MAX - killed_at ? INT64_MAX : killed_at + limit;
 }
 
 /// It did not obey a kill in time: it runs user code on a thread that is locked out of the runtime,

@@ -279,4 +279,11 @@ std::vector<pid> processes() {
   return result;
 }
 
+void detail::throw_wrong_info_type(info_item item) {
+  throw error(errc::badarg,
+              fmt::format("process_info: item number {} has another type than asked for; see "
+                          "info_item for the types",
+                          static_cast<int>(item)));
+}
+
 }  // namespace otter

@@ -82,6 +82,7 @@ spawned spawn_process(process_system& system, local_state& local, slab& memory, 
   if ((options.link || with_monitor) && parent == nullptr)
     throw error(errc::not_in_process,
                 "spawn from outside a node: only a process can be linked to or watch a child");
+  if (body == nullptr) throw error(errc::badarg, "spawn: there is no body to run");
   if (!options.name.empty()) check_name(options.name);
   if (options.max_mailbox.limit >= (1u << 31))
     throw error(errc::badarg, fmt::format("max_mailbox of {} messages: at most 2^31-1",

@@ -124,7 +124,8 @@ void process_system::process_ended() noexcept {
 
 bool process_system::wait_for_ends(std::function<bool()> const& enough, std::int64_t limit_ns) {
   std::unique_lock lock(ends_mutex_);
-  std::int64_t const due = monotonic_ns() + limit_ns;
+  std::int64_t const now = monotonic_ns();
+  std::int64_t const due = limit_ns > INT64_MAX - now ? INT64_MAX : now + limit_ns;
   // The counters are written without the mutex: a look every few milliseconds covers an end whose
   // notification came before its counter was seen.
   while (!enough()) {

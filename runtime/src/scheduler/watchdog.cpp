@@ -16,6 +16,7 @@ namespace {
 
 constexpr std::int64_t quiet_before_sleep_ns = 1'000'000'000;
 constexpr std::int64_t shortest_tick_ns = 500'000;
+constexpr std::int64_t longest_tick_ns = 1'000'000'000;  // it has other things to look at as well
 
 /// Tells the room above, on a worker, that a runnable stays for ever where it is.
 struct abandonment final : runnable {
@@ -37,7 +38,8 @@ struct abandonment final : runnable {
 }  // namespace
 
 void threads_driver::watch_over() {
-  std::int64_t const tick = std::max(shortest_tick_ns, options_.stall_limit_ns / 2);
+  std::int64_t const tick =
+      std::clamp(options_.stall_limit_ns / 2, shortest_tick_ns, longest_tick_ns);
   std::int64_t quiet_since = 0;
   std::unique_lock lock(mutex_);
   while (!watchdog_ends_) {
@@ -169,9 +171,9 @@ void threads_driver::abandon_waiting(worker_thread& t, std::int64_t now) noexcep
         list.push(r);
         continue;
       }
+      task->trace.walk(*r.frames);
       if (r.priority != priority_level::normal) --t.own_rarer;
       t.waiting_frames.fetch_sub(1, std::memory_order_relaxed);
-      task->trace.walk(*r.frames);
       r.frames = nullptr;  // its stack stays where it is
       r.home = nullptr;
       submit_shared(*task);

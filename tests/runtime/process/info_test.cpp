@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <otter/blocking.hpp>
+#include <otter/error.hpp>
 #include <otter/exit.hpp>
 #include <otter/link.hpp>
 #include <otter/monitor.hpp>
@@ -51,6 +52,18 @@ TEST_CASE("info gives the items in the order asked, and nothing of the dead", "[
     otter::receive([](otter::down const&) {});
     report.check("dead", !otter::process_info(p, {info_item::label}));
     report.check("dead, one item", !process_info<std::string>(p, info_item::label));
+  });
+}
+
+TEST_CASE("asking for an item as another type is badarg", "[info][PI-1]") {
+  on_every_driver([](driver_report& report) {
+    std::string code = "none";
+    try {
+      process_info<bool>(otter::self(), info_item::label);
+    } catch (otter::error const& e) {
+      code = to_string(e.code());
+    }
+    report.equal("a label is no bool", code, std::string("badarg"));
   });
 }
 
