@@ -62,6 +62,8 @@ class caller : public from {
  public:
   constexpr caller() noexcept = default;
   constexpr explicit caller(from who) noexcept : from{who} {}
+  /// What `from` calls caller(): the class has taken that name here.
+  [[nodiscard]] constexpr pid process() const noexcept { return from::caller(); }
 };
 
 namespace detail {

@@ -271,10 +271,22 @@ class [[gnu::visibility("default")]] process_exit {
 template <>
 struct fmt::formatter<otter::exit_kind> : fmt::formatter<fmt::string_view> {
   fmt::format_context::iterator format(otter::exit_kind kind, fmt::format_context& context) const;
+  /// For fmt's other contexts, e.g. that of fmt::to_string().
+  template <class Context>
+  auto format(otter::exit_kind kind, Context& context) const -> decltype(context.out()) {
+    std::string const text(otter::to_string(kind));
+    return fmt::formatter<fmt::string_view>::format({text.data(), text.size()}, context);
+  }
 };
 
 template <>
 struct fmt::formatter<otter::exit_reason> : fmt::formatter<fmt::string_view> {
   fmt::format_context::iterator format(const otter::exit_reason& reason,
                                        fmt::format_context& context) const;
+  /// For fmt's other contexts, e.g. that of fmt::to_string().
+  template <class Context>
+  auto format(const otter::exit_reason& reason, Context& context) const -> decltype(context.out()) {
+    std::string const text(otter::to_string(reason));
+    return fmt::formatter<fmt::string_view>::format({text.data(), text.size()}, context);
+  }
 };

@@ -90,4 +90,10 @@ struct std::hash<otter::pid> {
 template <>
 struct fmt::formatter<otter::pid> : fmt::formatter<fmt::string_view> {
   fmt::format_context::iterator format(const otter::pid& p, fmt::format_context& context) const;
+  /// For fmt's other contexts, e.g. that of fmt::to_string().
+  template <class Context>
+  auto format(const otter::pid& p, Context& context) const -> decltype(context.out()) {
+    std::string const text(otter::to_string(p));
+    return fmt::formatter<fmt::string_view>::format({text.data(), text.size()}, context);
+  }
 };

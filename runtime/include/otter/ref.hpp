@@ -137,10 +137,18 @@ struct std::hash<otter::from> {
     return std::hash<otter::ref>{}(f.call());
   }
 };
+template <std::derived_from<otter::from> From>
+struct std::hash<From> : std::hash<otter::from> {};
 
 template <>
 struct fmt::formatter<otter::ref> : fmt::formatter<fmt::string_view> {
   fmt::format_context::iterator format(const otter::ref& r, fmt::format_context& context) const;
+  /// For fmt's other contexts, e.g. that of fmt::to_string().
+  template <class Context>
+  auto format(const otter::ref& r, Context& context) const -> decltype(context.out()) {
+    std::string const text(otter::to_string(r));
+    return fmt::formatter<fmt::string_view>::format({text.data(), text.size()}, context);
+  }
 };
 
 template <std::derived_from<otter::ref> Ref>
@@ -149,4 +157,12 @@ struct fmt::formatter<Ref> : fmt::formatter<otter::ref> {};
 template <>
 struct fmt::formatter<otter::from> : fmt::formatter<fmt::string_view> {
   fmt::format_context::iterator format(const otter::from& f, fmt::format_context& context) const;
+  /// For fmt's other contexts, e.g. that of fmt::to_string().
+  template <class Context>
+  auto format(const otter::from& f, Context& context) const -> decltype(context.out()) {
+    std::string const text(otter::to_string(f));
+    return fmt::formatter<fmt::string_view>::format({text.data(), text.size()}, context);
+  }
 };
+template <std::derived_from<otter::from> From>
+struct fmt::formatter<From> : fmt::formatter<otter::from> {};

@@ -2,6 +2,8 @@
 
 // otter/tcp_address.hpp - an internet address with a port number.
 
+#include <fmt/core.h>
+
 #include <array>
 #include <compare>
 #include <cstdint>
@@ -37,3 +39,16 @@ struct tcp_address {
 std::string to_string(tcp_address const& address);
 
 }  // namespace otter
+
+template <>
+struct fmt::formatter<otter::tcp_address> : fmt::formatter<fmt::string_view> {
+  fmt::format_context::iterator format(otter::tcp_address const& address,
+                                       fmt::format_context& context) const;
+  /// For fmt's other contexts, e.g. that of fmt::to_string().
+  template <class Context>
+  auto format(otter::tcp_address const& address, Context& context) const
+      -> decltype(context.out()) {
+    std::string const text(otter::to_string(address));
+    return fmt::formatter<fmt::string_view>::format({text.data(), text.size()}, context);
+  }
+};

@@ -1,5 +1,7 @@
 // io/tcp_error.cpp - the error category of sockets: OTP's names.
 
+#include <fmt/format.h>
+
 #include <cctype>
 #include <cstring>
 #include <otter/tcp_error.hpp>
@@ -47,3 +49,9 @@ std::error_category const& tcp_category() noexcept {
 }
 
 }  // namespace otter
+
+fmt::format_context::iterator fmt::formatter<otter::tcp_errc>::format(
+    otter::tcp_errc code, fmt::format_context& context) const {
+  std::string const text(otter::to_string(code));
+  return fmt::formatter<fmt::string_view>::format({text.data(), text.size()}, context);
+}

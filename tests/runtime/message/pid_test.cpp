@@ -3,8 +3,14 @@
 #include <fmt/format.h>
 
 #include <catch2/catch.hpp>
+#include <iterator>
+#include <otter/error.hpp>
+#include <otter/exit_reason.hpp>
 #include <otter/pid.hpp>
+#include <otter/print.hpp>
 #include <otter/ref.hpp>
+#include <otter/tcp_address.hpp>
+#include <otter/tcp_error.hpp>
 #include <type_traits>
 #include <unordered_set>
 
@@ -91,6 +97,32 @@ TEST_CASE("refs and from are printed and hashed by what they name") {
   std::unordered_set<otter::monitor_ref> monitors{otter::monitor_ref{r}, otter::monitor_ref{r}};
   CHECK(monitors.size() == 1);
   CHECK(std::hash<otter::from>{}(otter::from{r}) == std::hash<ref>{}(r));
+}
+
+TEST_CASE("what can be printed can be printed in every way that fmt has") {
+  const ref r = make_ref(make_pid(1, 2, 3), 4);
+  const auto every_way = [](const auto& value, const std::string& text) {
+    CHECK(otter::to_string(value) == text);
+    CHECK(fmt::to_string(value) == text);
+    CHECK(fmt::format("{}", value) == text);
+    std::string appended;
+    fmt::format_to(std::back_inserter(appended), "{}", value);
+    CHECK(appended == text);
+    CHECK(fmt::format("{:>40}", value) == std::string(40 - text.size(), ' ') + text);
+    CHECK(otter::to_text(value) == text);
+  };
+  every_way(r.owner(), "<1.2.3>");
+  every_way(r, "#<1.2.3>.4");
+  every_way(otter::monitor_ref{r}, "#<1.2.3>.4");
+  every_way(otter::alias_ref{r}, "#<1.2.3>.4");
+  every_way(otter::timer_ref{r}, "#<1.2.3>.4");
+  every_way(otter::request_id{r}, "#<1.2.3>.4");
+  every_way(otter::from{r}, "#<1.2.3>.4");
+  every_way(otter::exit_kind::killed, "killed");
+  every_way(otter::exit_reason::noproc(), "noproc");
+  every_way(otter::errc::badarg, "badarg");
+  every_way(otter::tcp_errc::eaddrinuse, "eaddrinuse");
+  every_way(otter::tcp_address::loopback(80), "127.0.0.1:80");
 }
 
 TEST_CASE("from names the caller and the call") {
