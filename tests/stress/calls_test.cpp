@@ -100,9 +100,10 @@ int number_of_calls() { return stress::sized(20'000, 1'000'000); }
 }  // namespace
 
 TEST_CASE("calls that a third process answers leave nothing at the server", "[stress][GC-9]") {
+  unsigned const workers = GENERATE(from_range(stress::worker_counts()));
   std::atomic<int> right{0};
   std::uint64_t bytes = 0;
-  stress::rounds("a million calls answered by a third", [&] {
+  stress::rounds("a million calls answered by a third", {.workers = workers}, [&] {
     bytes = many_calls(manner::third, number_of_calls(), [&](otter::pid s, int n) {
       right += answers(call(s, n, otter::infinity), n) ? 1 : 0;
     });
@@ -112,9 +113,10 @@ TEST_CASE("calls that a third process answers leave nothing at the server", "[st
 }
 
 TEST_CASE("calls that time out leave nothing on either side", "[stress][GC-6]") {
+  unsigned const workers = GENERATE(from_range(stress::worker_counts()));
   std::atomic<int> late{0}, polluted{0};
   std::uint64_t bytes = 0;
-  stress::rounds("a million calls timed out", [&] {
+  stress::rounds("a million calls timed out", {.workers = workers}, [&] {
     bytes = many_calls(manner::never, number_of_calls(), [&](otter::pid s, int n) {
       late += call(s, n, 1us).why == otter::exit_kind::timeout ? 1 : 0;
       otter::receive([&](otter::any_message&) { ++polluted; }, otter::after(0s, [] {}));
@@ -126,9 +128,10 @@ TEST_CASE("calls that time out leave nothing on either side", "[stress][GC-6]") 
 }
 
 TEST_CASE("calls that are answered twice have one answer", "[stress][GC-9]") {
+  unsigned const workers = GENERATE(from_range(stress::worker_counts()));
   std::atomic<int> right{0}, polluted{0};
   std::uint64_t bytes = 0;
-  stress::rounds("a million calls answered twice", [&] {
+  stress::rounds("a million calls answered twice", {.workers = workers}, [&] {
     bytes = many_calls(manner::twice, number_of_calls(), [&](otter::pid s, int n) {
       right += answers(call(s, n, otter::infinity), n) ? 1 : 0;
       otter::receive([&](otter::any_message&) { ++polluted; }, otter::after(0s, [] {}));
@@ -140,9 +143,10 @@ TEST_CASE("calls that are answered twice have one answer", "[stress][GC-9]") {
 }
 
 TEST_CASE("callers that are killed during a call leave nothing at the server", "[stress][GC-9]") {
+  unsigned const workers = GENERATE(from_range(stress::worker_counts()));
   std::atomic<int> killed{0};
   std::uint64_t bytes = 0;
-  stress::rounds("a million callers killed", [&] {
+  stress::rounds("a million callers killed", {.workers = workers}, [&] {
     bytes = many_calls(manner::never, number_of_calls(), [&](otter::pid s, int n) {
       otter::spawned const caller = otter::spawn_monitor([s, n] { call(s, n, otter::infinity); });
       if (n % 2 == 0) otter::checkpoint();

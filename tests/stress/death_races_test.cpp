@@ -26,13 +26,19 @@ struct note {
   int number;
 };
 
-/// Makes processes, tells the racer, and ends them while it does something to them.
+/// Makes processes, tells the racer, and ends them while it does something to them. A few of them
+/// are there at a time, the dying included: else the load would be as large as the machine is busy,
+/// and no round like another.
 void make_targets(otter::pid racer, int count) {
   for (int i = 0; i < count; ++i) {
-    if (i >= ahead) otter::receive([](one_more) {});
+    if (i >= ahead) {
+      otter::receive([](one_more) {});
+      otter::receive([](otter::down const&) {});
+    }
     otter::pid const p = otter::spawn([] {
       for (;;) otter::receive([](otter::any_message&) {});
     });
+    otter::monitor(p);
     otter::send(racer, target{p});
     for (int k = 0; k < i % 7; ++k) otter::checkpoint();
     otter::exit(p, i % 2 == 0 ? otter::exit_reason::kill() : otter::exit_reason::of("end"));
@@ -68,8 +74,9 @@ bool fits(otter::exit_reason const& why) {
 
 TEST_CASE("a link that is dissolved while its peer ends lets no exit through",
           "[stress][L-6][L-9]") {
+  unsigned const workers = GENERATE(from_range(stress::worker_counts()));
   std::atomic<int> late{0}, rounds{0};
-  stress::rounds("link/unlink races", [&] {
+  stress::rounds("link/unlink races", {.workers = workers, .rounds = stress::sized(2, 4)}, [&] {
     race(stress::sized(4'000, 100'000), [&](otter::pid p) {
       otter::link(p);
       otter::unlink(p);
@@ -82,14 +89,15 @@ TEST_CASE("a link that is dissolved while its peer ends lets no exit through",
     });
   });
   CHECK(late == 0);
-  CHECK(rounds == 2 * stress::sized(4'000, 100'000));
+  CHECK(rounds == stress::sized(2, 4) * stress::sized(4'000, 100'000));
 }
 
 TEST_CASE("sends, links, monitors and calls that race with a death are each answered",
           "[stress][L-4][MO-1][GC-7]") {
+  unsigned const workers = GENERATE(from_range(stress::worker_counts()));
   std::atomic<int> downs{0}, exits{0}, failed{0}, wrong{0};
   int const targets = stress::sized(4'000, 250'000);
-  stress::rounds("a million acts on the dying", [&] {
+  stress::rounds("a million acts on the dying", {.workers = workers}, [&] {
     race(targets, [&](otter::pid p) {
       otter::send(p, note{1});
       otter::monitor_ref const ref = otter::monitor(p);

@@ -38,7 +38,7 @@ class counter final : public otter::reactive {
 
 TEST_CASE("a million behaviour processes live at once, and each answers", "[stress]") {
   int const count = stress::sized(20'000, 1'000'000);
-  unsigned const workers = GENERATE(1u, 4u);
+  unsigned const workers = GENERATE(from_range(stress::worker_counts()));
   std::size_t before = 0, alive = 0;
   std::vector<otter::pid>
       all;  // one for all rounds: what it leaves in an allocator is no process's
@@ -67,7 +67,7 @@ TEST_CASE("a million behaviour processes live at once, and each answers", "[stre
     for (int i = 0; i < count; ++i) otter::receive([](otter::down const&) {});
   };
   // In some of the rounds it is another worker that spawns.
-  stress::rounds("a million processes", round, {.workers = workers, .rounds = stress::sized(2, 5)});
+  stress::rounds("a million processes", {.workers = workers, .rounds = stress::sized(2, 5)}, round);
   CHECK(alive > static_cast<std::size_t>(count));
   CHECK(sum == static_cast<long long>(count) * (count - 1) / 2);
 }

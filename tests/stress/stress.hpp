@@ -22,6 +22,12 @@
 namespace stress {
 
 inline bool full_sizes() { return std::getenv("OTTER_FULL_SIZES") != nullptr; }
+/// On how many workers to run: the full run tries several.
+inline std::vector<unsigned> worker_counts() {
+  if (full_sizes()) return {1, 2, 4};
+  return {4};
+}
+
 inline int sized(int every_day, int full) { return full_sizes() ? full : every_day; }
 
 /// Resident memory of this OS process, KiB.
@@ -70,7 +76,7 @@ struct manner {
 
 /// `round()` is the first process of each round; it ends when all that it started has ended.
 template <class Round>
-void rounds(std::string const& what, Round round, manner how = {}) {
+void rounds(std::string const& what, manner how, Round round) {
   std::size_t const descriptors = open_descriptors();
   {
     otter::node node({.workers = how.workers, .on_event = [](otter::node_event const&) {}});
