@@ -106,12 +106,12 @@ void rounds(std::string const& what, manner how, Round round) {
       std::fflush(stdout);
     }
     // A round that begins while the workers still tidy up after the one before takes a little more
-    // than that one, and so does one whose work is spread differently: a sixteenth, and the stocks
+    // than that one, and so does one whose work is spread differently: a thirtieth, and the stocks
     // of the workers, which at the small sizes would hide everything. Sanitizers keep freed memory
     // away from use.
     if (full_sizes() && !otter::rts::built_with_asan && !otter::rts::built_with_tsan) {
       for (std::size_t const peak : peaks)
-        CHECK(peak <= peaks.front() + peaks.front() / 16 + 4 * 1024);
+        CHECK(peak <= peaks.front() + peaks.front() / 32 + 4 * 1024);
     }
   }
   CHECK(open_descriptors() == descriptors);
