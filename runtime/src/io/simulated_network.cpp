@@ -18,7 +18,10 @@
 namespace otter::rts {
 namespace {
 constexpr std::size_t window = 16384;  // bytes that one direction holds: on the wire, and unread
-}
+
+/// A descriptor, or minus an errno, for the trace.
+constexpr std::uint64_t number(std::ptrdiff_t n) noexcept { return static_cast<std::uint64_t>(n); }
+}  // namespace
 
 struct simulated_network::endpoint final : blocking_job {
   endpoint(simulated_network& n, int number) noexcept : net(n), fd(number) {}
@@ -106,7 +109,7 @@ void simulated_network::run(endpoint& e) noexcept {
     // An event may be late: what it tells of may have been seen already.
     std::uint32_t const events = std::exchange(e.events, 0);
     int const fd = e.fd;
-    node_.trace("net event", static_cast<std::uint64_t>(fd), events);
+    node_.trace("net event", number(fd), events);
     e.source->ready(events);
     endpoint* const still = find(fd);
     if (still != nullptr) forget_if_done(*still);
@@ -130,17 +133,20 @@ void simulated_network::arrive_at_listener(endpoint& e) {
     far.connected = e.connected = true;
     far.peer = e.fd;
     e.peer = far.fd;
+    node_.trace("net connected", number(e.fd), number(far.fd));
     l->backlog.push_back(far.fd);
     e.events |= EPOLLOUT;
     schedule(*l, EPOLLIN);
     return;
   }
+  node_.trace("net refused", number(e.fd), e.remote.port);
   e.error = ECONNREFUSED;
   e.events |= EPOLLERR | EPOLLHUP;
 }
 
 void simulated_network::break_connection(endpoint& e) noexcept {
   if (e.broken) return;
+  node_.trace("net reset", number(e.fd), e.wire.size());
   e.broken = true;
   e.error = ECONNRESET;
   e.wire.clear();
@@ -162,11 +168,7 @@ void simulated_network::carry(endpoint& e) noexcept {
       return;
     }
     std::size_t const n = some_of(e.wire.size());
-    node_.trace("net carry", static_cast<std::uint64_t>(e.fd), n);
-    std::uint64_t content = 0xcbf29ce484222325;  // FNV-1a
-    for (char c : std::string_view(e.wire).substr(0, n))
-      content = (content ^ static_cast<unsigned char>(c)) * 0x100000001b3;
-    node_.trace("net bytes", static_cast<std::uint64_t>(e.fd), content);
+    node_.trace("net carry", number(e.fd), n, std::string_view(e.wire).substr(0, n));
     far->unread.append(e.wire, 0, n);
     e.wire.erase(0, n);
     schedule(*far, EPOLLIN);
@@ -206,6 +208,7 @@ int simulated_network::listen(tcp_address const& at, tcp_options const& options)
   endpoint& e = make(local, {});
   e.listening = true;
   e.backlog_limit = options.backlog;
+  node_.trace("net listen", number(e.fd), local.port);
   return e.fd;
 }
 
@@ -215,12 +218,14 @@ int simulated_network::accept(int listener) noexcept {
   if (l->backlog.empty()) return -EAGAIN;
   int const fd = l->backlog.front();
   l->backlog.pop_front();
+  node_.trace("net accept", number(listener), number(fd));
   return fd;
 }
 
 int simulated_network::connect(tcp_address const& to, tcp_options const&) noexcept {
   endpoint& e = make(tcp_address::loopback(++last_port_), to);
   e.connecting = true;
+  node_.trace("net connect", number(e.fd), to.port);
   schedule(e);
   return e.fd;
 }
@@ -240,26 +245,34 @@ std::ptrdiff_t simulated_network::receive(int fd, void* into, std::size_t size) 
     std::memcpy(into, e->unread.data(), n);
     e->unread.erase(0, n);
     room_for(e->peer);
-    node_.trace("net receive", static_cast<std::uint64_t>(fd), n);
+    node_.trace("net receive", number(fd), n, {static_cast<char const*>(into), n});
     return static_cast<std::ptrdiff_t>(n);
   }
-  if (e->error != 0) return -std::exchange(e->error, 0);
-  return e->end_arrived || e->broken ? 0 : -EAGAIN;
+  std::ptrdiff_t const nothing = e->error != 0                 ? -std::exchange(e->error, 0)
+                                 : e->end_arrived || e->broken ? 0
+                                                               : -EAGAIN;
+  node_.trace("net receives nothing", number(fd), number(nothing));
+  return nothing;
 }
 
 std::ptrdiff_t simulated_network::send(int fd, void const* data, std::size_t size) noexcept {
   endpoint* const e = find(fd);
   if (e == nullptr) return -EBADF;
-  if (e->error != 0) return -std::exchange(e->error, 0);
-  if (e->broken || e->end_sent || e->peer == 0) return -EPIPE;
+  if (e->error != 0 || e->broken || e->end_sent || e->peer == 0) {
+    int const why = e->error != 0 ? -std::exchange(e->error, 0) : -EPIPE;
+    node_.trace("net sends nothing", number(fd), number(why));
+    return why;
+  }
   endpoint const* const far = find(e->peer);
   std::size_t const held = e->wire.size() + (far != nullptr ? far->unread.size() : 0);
   if (held >= window) {
     e->starved = true;
+    node_.trace("net sends nothing", number(fd), number(-EAGAIN));
     return -EAGAIN;
   }
   std::size_t const n = some_of(std::min(size, window - held));
   e->wire.append(static_cast<char const*>(data), n);
+  node_.trace("net send", number(fd), n, {static_cast<char const*>(data), n});
   schedule(*e);
   return static_cast<std::ptrdiff_t>(n);
 }
@@ -267,6 +280,7 @@ std::ptrdiff_t simulated_network::send(int fd, void const* data, std::size_t siz
 void simulated_network::shutdown_write(int fd) noexcept {
   endpoint* const e = find(fd);
   if (e == nullptr || e->end_sent) return;
+  node_.trace("net shutdown", number(fd), e->wire.size());
   e->end_sent = true;
   schedule(*e);
 }
@@ -274,6 +288,7 @@ void simulated_network::shutdown_write(int fd) noexcept {
 void simulated_network::discard_input(int fd) noexcept {
   endpoint* const e = find(fd);
   if (e == nullptr || e->unread.empty()) return;
+  node_.trace("net discard", number(fd), e->unread.size(), e->unread);
   e->unread.clear();
   room_for(e->peer);
 }
@@ -281,6 +296,7 @@ void simulated_network::discard_input(int fd) noexcept {
 void simulated_network::close(int fd, bool reset) noexcept {
   endpoint* const e = find(fd);
   if (e == nullptr || e->closed) return;
+  node_.trace("net close", number(fd), reset ? 1 : 0, e->unread);
   e->closed = true;
   for (int waiting : std::exchange(e->backlog, {})) close(waiting, true);
   endpoint* const far = find(e->peer);

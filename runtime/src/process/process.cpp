@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "process/process_system.hpp"
+#include "process/trace.hpp"
 #include "scheduler/backtrace.hpp"
 
 namespace otter::rts {
@@ -404,6 +405,7 @@ void process::sleep(wait_limit* limit) {
     t->limit = limit;
     limit->timer = t;
     w.start_timer_at(*t, limit->due_ns);
+    trace_timer(*system_, "timer started", *t);
   }
   if (sched().interleave()) give_way();
   turn_ends();

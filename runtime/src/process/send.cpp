@@ -12,6 +12,7 @@
 #include <otter/timer.hpp>
 
 #include "process/process.hpp"
+#include "process/trace.hpp"
 
 namespace otter {
 
@@ -22,11 +23,11 @@ namespace {
 /// push() to a block that the table has given. `here`: the calling worker, if it is one.
 bool push_to(process_system& system, process& p, std::uint64_t target, envelope* e,
              worker* here) noexcept {
-  if (p.bits() != target) return false;
-  e->target = target;
   // Nothing of *e may be read after a push that succeeds.
   if (system.simulated()) [[unlikely]]
-    system.sched().trace("push", target, static_cast<std::uint64_t>(e->kind));
+    trace_signal(system, "signal", target, *e);
+  if (p.bits() != target) return false;
+  e->target = target;
   switch (p.signals().push(e)) {
     case inbox::pushed::refused:
       return false;
@@ -43,7 +44,9 @@ bool push_to(process_system& system, process& p, std::uint64_t target, envelope*
 
 bool push(process_system& system, std::uint64_t target, envelope* e) noexcept {
   process* p = system.at(static_cast<std::uint32_t>(target) & max_process_index);
-  return p != nullptr && push_to(system, *p, target, e, current_worker());
+  if (p != nullptr) return push_to(system, *p, target, e, current_worker());
+  if (system.simulated()) trace_signal(system, "signal", target, *e);
+  return false;
 }
 
 void deliver(process_system& system, std::uint64_t target, envelope* e) noexcept {
@@ -234,13 +237,17 @@ bool send_counted(here const& at, pid to, detail::envelope_ptr e, std::int64_t d
   process& sender = *at.self;
   process* p = system.find(to);
   if (p == nullptr) {
+    if (system.simulated()) trace_signal(system, "to the dead", pid_access::bits(to), *e);
     if (why != nullptr) *why = exit_reason::noproc();
     return false;
   }
   // The table of limits says who can be refused: not a system message.
   bool const bounded = p->limit_word().load(std::memory_order_relaxed) != 0;
   if (bounded && e->kind != signal_kind::system) [[unlikely]] {
-    switch (ask_for_place(system, *p, sender, true, due_ns)) {
+    admission const place = ask_for_place(system, *p, sender, true, due_ns);
+    if (place != admission::granted && system.simulated())
+      trace_signal(system, "no place", pid_access::bits(to), *e);
+    switch (place) {
       case admission::granted:
         break;
       case admission::dropped:

@@ -139,6 +139,9 @@ bool process_system::wait_for_ends(std::function<bool()> const& enough, std::int
 void process_system::report(node_event&& event) noexcept {
   try {
     if (event.text.size() > 8192) event.text.resize(8192);
+    if (scheduler_ != nullptr)
+      scheduler_->trace("event", static_cast<std::uint64_t>(event.what),
+                        pid_access::bits(event.process), event.text);
     if (on_event_) {
       on_event_(event);
       return;

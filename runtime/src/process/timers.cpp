@@ -9,6 +9,7 @@
 #include "process/process.hpp"
 #include "process/process_system.hpp"
 #include "process/send.hpp"
+#include "process/trace.hpp"
 
 namespace otter {
 namespace rts {
@@ -49,7 +50,12 @@ bool cancelled_at_home(timer_block& t) noexcept {
   timer_wheel* const mine = w != nullptr ? &w->wheel() : nullptr;
   // Asked first: after a cancel elsewhere the block is its home's.
   bool const here = t.home.load(std::memory_order_acquire) == mine;
-  return timer_wheel::cancel(t, t.generation(), mine) && here;
+  process_system& system = *t.system;
+  std::uint32_t const index = t.index;
+  std::uint64_t const generation = t.generation();
+  bool const in_time = timer_wheel::cancel(t, generation, mine);
+  trace_cancel(system, index, generation, in_time);
+  return in_time && here;
 }
 
 timer_block& acquire_timer(here const& at) {
@@ -120,6 +126,7 @@ void process::on_attach_timer(peer_signal* e) noexcept {
 void timer_fired(timer_node& node) noexcept {
   auto& t = static_cast<timer_block&>(node);
   process_system& system = *t.system;
+  trace_timer(system, "timer fires", t);
   if (t.name != nullptr) {  // looked up now (TM-5)
     std::uint64_t const bits = system.names().find(*t.name);
     envelope* e = std::exchange(t.message, nullptr);
@@ -135,6 +142,7 @@ void timer_fired(timer_node& node) noexcept {
 
 void timer_released(timer_node& node) noexcept {
   auto& t = static_cast<timer_block&>(node);
+  trace_timer(*t.system, "timer released", t);
   if (t.name != nullptr)
     give_back_timer(t);
   else
@@ -159,6 +167,7 @@ void process::set_timeout(std::int64_t delay_ns, std::uint64_t token) {
   timeout_ = t;
   list_timer(*t);
   at.on->start_timer_at(*t, at.system->sched().now() + delay_ns);
+  trace_timer(*at.system, "timer started", *t);
 }
 
 void process::clear_timeout() noexcept {
@@ -223,6 +232,7 @@ void arm(here const& at, timer_block& t, std::int64_t due, envelope* message) no
   t.message = message;
   if (t.target != 0 && t.target == at.self->bits()) at.self->list_timer(t);
   at.on->start_timer_at(t, due);
+  trace_timer(*at.system, "timer started", t);
 }
 
 /// Tells a receiver that is not the caller; a dead one ends the timer at once (TM-4).
@@ -299,7 +309,11 @@ std::optional<duration> cancel_timer(timer_ref timer) noexcept {
   bool const for_a_name = t->target == 0;
   std::uint64_t const target = t->target;
   std::int64_t due = 0;
-  if (!rts::timer_wheel::cancel(*t, generation, mine, &due)) return std::nullopt;
+  rts::process_system& system = *at.system;
+  std::uint32_t const index = t->index;
+  bool const in_time = rts::timer_wheel::cancel(*t, generation, mine, &due);
+  rts::trace_cancel(system, index, generation, in_time);
+  if (!in_time) return std::nullopt;
   if (home_is_here) {
     if (!for_a_name && at.self != nullptr && at.self->bits() == target) {
       rts::unlist(*t);

@@ -236,8 +236,9 @@ scheduler::statistics scheduler::stats() const noexcept {
 
 bool scheduler::interleave() noexcept { return impl_->simulated && impl_->simulated->interleave(); }
 
-void scheduler::trace(char const* what, std::uint64_t a, std::uint64_t b) noexcept {
-  if (impl_->simulated) impl_->simulated->trace(what, a, b);
+void scheduler::trace(char const* what, std::uint64_t a, std::uint64_t b,
+                      std::string_view bytes) noexcept {
+  if (impl_->simulated) impl_->simulated->trace(what, a, b, bytes);
 }
 
 std::uint64_t scheduler::trace_digest() const noexcept {

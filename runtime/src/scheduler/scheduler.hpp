@@ -13,6 +13,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "base/slab.hpp"
 #include "scheduler/claim.hpp"
@@ -276,11 +277,12 @@ class scheduler {
   /// In the threads driver, where cores do that by themselves: nothing, false.
   bool interleave() noexcept;
 
-  /// Simulation: adds one line to the trace (what, and two numbers that do not depend on
-  /// addresses), which also enters the digest. Nothing in the threads driver.
-  void trace(char const* what, std::uint64_t a, std::uint64_t b) noexcept;
+  /// Simulation: adds one line to the trace (what, two numbers, and bytes, none of which depends
+  /// on an address), which also enters the digest. Nothing in the threads driver.
+  void trace(char const* what, std::uint64_t a, std::uint64_t b,
+             std::string_view bytes = {}) noexcept;
   std::uint64_t trace_digest() const noexcept;
-  /// Simulation: keep the text of the trace too and write it to `path` at the end.
+  /// Simulation: append the text of the trace to `path` too.
   void keep_trace(std::string const& path);
 
   struct implementation;

@@ -15,6 +15,7 @@ constexpr std::uint64_t longest_turn_ns = 2'000;     // how much time a turn tak
 constexpr std::uint64_t longest_job_ns = 5'000'000;  // likewise a blocking job
 constexpr std::uint64_t timer_jitter_ns = 1'000;
 constexpr std::int64_t clock_reading_ns = 50;
+constexpr std::size_t most_bytes_shown = 400;         // of what is in the digest as a whole
 constexpr std::int64_t first_moment = 1'000'000'000;  // not 0: "never set" is to be noticed
 
 }  // namespace
@@ -41,6 +42,7 @@ simulation::simulation(scheduler& owner, scheduler_options const& options,
 }
 
 simulation::~simulation() {
+  if (trace_file_ != nullptr) std::fclose(trace_file_);
   for (auto& w : workers_) slabs_.give_back(*worker_access::memory(*w));
 }
 
@@ -57,7 +59,6 @@ simulation_end simulation::run(std::function<bool()> const& stop) {
   }
   stop_ = nullptr;
   trace("end", static_cast<std::uint64_t>(end_), turns_);
-  write_trace();
   return end_;
 }
 
@@ -197,7 +198,9 @@ runnable* simulation::choose_turn() noexcept {
   worker_access::current(*w) = r;
   // Small budgets now and then, so that yields come in places where they usually do not.
   w->reductions = choose(4) == 0 ? static_cast<int>(1 + choose(20)) : usual_budget;
-  trace("turn", from << 32 | w->number(), static_cast<std::uint64_t>(now_));
+  char name[128] = "";
+  if (hooks_.describe != nullptr) hooks_.describe(*r, name, sizeof name);
+  trace("turn", from << 32 | w->number(), static_cast<std::uint64_t>(now_), name);
   return r;
 }
 
@@ -273,26 +276,40 @@ void simulation::start_timer_at(virtual_worker& w, timer_node& t, std::int64_t d
   trace("timer", w.number(), static_cast<std::uint64_t>(due));
 }
 
-void simulation::trace(char const* what, std::uint64_t a, std::uint64_t b) noexcept {
-  auto const add = [&](std::uint64_t byte) { digest_ = (digest_ ^ (byte & 0xff)) * 0x100000001b3; };
-  for (char const* c = what; *c != '\0'; ++c) add(static_cast<unsigned char>(*c));
-  for (unsigned shift = 0; shift < 64; shift += 8) add(a >> shift);
-  for (unsigned shift = 0; shift < 64; shift += 8) add(b >> shift);
-  if (trace_path_.empty()) return;
-  char line[160];
-  int const n =
-      std::snprintf(line, sizeof line, "%s %llu %llu\n", what, static_cast<unsigned long long>(a),
-                    static_cast<unsigned long long>(b));
-  trace_text_.append(line, std::min(sizeof line - 1, static_cast<std::size_t>(n)));
+void simulation::keep_trace(std::string const& path) noexcept {
+  if (trace_file_ == nullptr) trace_file_ = std::fopen(path.c_str(), "a");
 }
 
-void simulation::write_trace() noexcept {
-  if (trace_path_.empty()) return;
-  std::FILE* const file = std::fopen(trace_path_.c_str(), "a");
-  if (file == nullptr) return;
-  std::fwrite(trace_text_.data(), 1, trace_text_.size(), file);
-  std::fclose(file);
-  trace_text_.clear();
+void simulation::trace(char const* what, std::uint64_t a, std::uint64_t b,
+                       std::string_view bytes) noexcept {
+  auto const add = [](std::uint64_t& hash, std::uint64_t byte) {
+    hash = (hash ^ (byte & 0xff)) * 0x100000001b3;
+  };
+  auto const number = [&](std::uint64_t n) {
+    for (unsigned shift = 0; shift < 64; shift += 8) add(digest_, n >> shift);
+  };
+  for (char const* c = what; *c != '\0'; ++c) add(digest_, static_cast<unsigned char>(*c));
+  number(a);
+  number(b);
+  std::uint64_t content = fnv_start;
+  for (char c : bytes) add(content, static_cast<unsigned char>(c));
+  if (!bytes.empty()) number(content);
+  if (trace_file_ == nullptr) return;
+  std::fprintf(trace_file_, "%s %llu %llu", what, static_cast<unsigned long long>(a),
+               static_cast<unsigned long long>(b));
+  if (!bytes.empty()) {
+    std::fputc(' ', trace_file_);
+    for (char c : bytes.substr(0, most_bytes_shown)) {
+      if (c >= ' ' && c <= '~' && c != '\\')
+        std::fputc(c, trace_file_);
+      else
+        std::fprintf(trace_file_, "\\x%02x", static_cast<unsigned>(static_cast<unsigned char>(c)));
+    }
+    if (bytes.size() > most_bytes_shown)
+      std::fprintf(trace_file_, "... (%zu bytes, digest %016llx)", bytes.size(),
+                   static_cast<unsigned long long>(content));
+  }
+  std::fputc('\n', trace_file_);
 }
 
 scheduler::statistics simulation::stats() const {

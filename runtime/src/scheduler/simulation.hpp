@@ -5,10 +5,12 @@
 
 #include <array>
 #include <cstdint>
+#include <cstdio>
 #include <deque>
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/random.hpp"
@@ -49,9 +51,10 @@ class simulation {
   bool interleave() noexcept;
   void start_timer_at(virtual_worker& w, timer_node& t, std::int64_t due) noexcept;
 
-  void trace(char const* what, std::uint64_t a, std::uint64_t b) noexcept;
+  void trace(char const* what, std::uint64_t a, std::uint64_t b,
+             std::string_view bytes = {}) noexcept;
   std::uint64_t digest() const noexcept { return digest_; }
-  void keep_trace(std::string const& path) { trace_path_ = path; }
+  void keep_trace(std::string const& path) noexcept;
 
   scheduler::statistics stats() const;
 
@@ -71,7 +74,6 @@ class simulation {
   void fire_some(virtual_worker& w) noexcept;
   bool jump() noexcept;
   bool has_ready(virtual_worker const& w) const noexcept;
-  void write_trace() noexcept;
 
   scheduler& owner_;
   scheduler_options const options_;
@@ -87,11 +89,11 @@ class simulation {
   std::int64_t now_ = 0;
   std::uint64_t turns_ = 0;
   bool in_turn_ = false;
+  static constexpr std::uint64_t fnv_start = 0xcbf29ce484222325;  // of FNV-1a
   std::function<bool()> const* stop_ = nullptr;
   simulation_end end_ = simulation_end::quiescent;
-  std::uint64_t digest_ = 0xcbf29ce484222325;  // FNV-1a's start
-  std::string trace_path_;
-  std::string trace_text_;
+  std::uint64_t digest_ = fnv_start;
+  std::FILE* trace_file_ = nullptr;  // null: only the digest is wanted
 };
 
 }  // namespace otter::rts
