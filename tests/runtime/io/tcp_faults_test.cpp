@@ -97,8 +97,9 @@ TEST_CASE("a connection that is reset under way ends once, after a prefix of wha
           "[io][TCP-9][TCP-13][TCP-14]") {
   int whole = 0;
   int broken = 0;
-  for (std::uint64_t seed = 1; seed <= some_seeds(60); ++seed) {
-    INFO("simulation seed " << seed);
+  otter_test::seed_range const range = otter_test::seeds(some_seeds(60));
+  for (std::uint64_t seed = range.first; seed <= range.last; ++seed) {
+    INFO(otter_test::again(seed));
     simulation sim(seed);
     network_of(sim).reset_now_and_then(20'000);
     storm s;
@@ -111,14 +112,16 @@ TEST_CASE("a connection that is reset under way ends once, after a prefix of wha
     broken += s.broken;
   }
   // Both happen, or the test shows nothing.
+  if (range.one_alone) return;
   CHECK(whole > 0);
   CHECK(broken > 0);
 }
 
 TEST_CASE("owners that are killed leave their peers an orderly end", "[io][TCP-9][TCP-16]") {
   int broken = 0;
-  for (std::uint64_t seed = 1; seed <= some_seeds(60); ++seed) {
-    INFO("simulation seed " << seed);
+  otter_test::seed_range const range = otter_test::seeds(some_seeds(60));
+  for (std::uint64_t seed = range.first; seed <= range.last; ++seed) {
+    INFO(otter_test::again(seed));
     simulation sim(seed);
     storm s;
     auto const result = sim.run([&] { s.run(true); });
@@ -127,7 +130,7 @@ TEST_CASE("owners that are killed leave their peers an orderly end", "[io][TCP-9
     CHECK(ports_left(sim) == 0);
     broken += s.broken;
   }
-  CHECK(broken > 0);
+  CHECK((broken > 0 || range.one_alone));
 }
 
 TEST_CASE("one seed gives one trace of a network, another seed another", "[io][TCP-27]") {

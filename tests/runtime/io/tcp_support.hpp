@@ -23,6 +23,7 @@
 
 #include "base/sanitizers.hpp"
 #include "node/node_core.hpp"
+#include "seeds.hpp"
 
 namespace tcp_test {
 
@@ -88,11 +89,14 @@ void on_threads(lines const& expected, Story story) {
   }
 }
 
-/// Runs it in simulation, with the simulated network, from several seeds.
+/// Runs it in simulation, with the simulated network, from several seeds. False if one of them saw
+/// something else.
 template <class Story>
-void in_simulation(lines const& expected, Story story) {
-  for (std::uint64_t seed = 1; seed <= some_seeds(20); ++seed) {
-    INFO("simulation seed " << seed);
+bool in_simulation(lines const& expected, Story story) {
+  bool as_expected = true;
+  otter_test::seed_range const range = otter_test::seeds(some_seeds(20));
+  for (std::uint64_t seed = range.first; seed <= range.last; ++seed) {
+    INFO(otter_test::again(seed));
     notes seen;
     otter::simulation sim(seed);
     auto const result = sim.run([&] { story(seen); });
@@ -100,13 +104,17 @@ void in_simulation(lines const& expected, Story story) {
     CHECK(to_string(result.main) == "normal");
     CHECK(seen.lines() == expected);
     CHECK(ports_left(sim) == 0);
+    as_expected = as_expected && result.finished && seen.lines() == expected;
   }
+  return as_expected;
 }
 
 template <class Story>
 void everywhere(lines const& expected, Story story) {
-  on_threads(expected, story);
-  in_simulation(expected, story);
+  // The simulation first: where a story goes wrong, virtual time makes the waiting for what never
+  // comes short, and on threads it would be long.
+  if (in_simulation(expected, story) && !otter_test::seeds(1).one_alone)
+    on_threads(expected, story);
 }
 
 /// Throws what ends the story if a step failed that the test is not about.

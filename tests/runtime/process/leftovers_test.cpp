@@ -14,6 +14,8 @@
 #include <otter/spawn.hpp>
 #include <otter/timer.hpp>
 
+#include "seeds.hpp"
+
 using namespace std::chrono_literals;
 
 namespace {
@@ -65,12 +67,13 @@ TEST_CASE("a node that has stopped holds no signal, timer, name or stack", "[nod
 }
 
 TEST_CASE("a simulation that has ended holds no signal, timer, name or stack", "[simulation]") {
-  for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+  otter_test::seed_range const range = otter_test::seeds(20);
+  for (std::uint64_t seed = range.first; seed <= range.last; ++seed) {
     otter::simulation_options options;
     options.node.on_event = [](otter::node_event const&) {};
     otter::simulation sim(seed, options);
     auto const result = sim.run(storm);
-    INFO("seed " << seed << ": " << result.to_string());
+    INFO(otter_test::again(seed) << ": " << result.to_string());
     CHECK(result.finished);
     check_nothing_left(sim.statistics());
   }
