@@ -3,9 +3,13 @@
 //     otter_simulate --seeds 200 --first 1       many seeds; the last line counts them
 //     otter_simulate --seed 17                   one, with what went wrong
 //     otter_simulate --seed 17 --trace FILE      ... and every choice, signal, timer and byte
+//
+// A seed that crashes, or hangs until somebody ends the program, is named too.
 
+#include <signal.h>
 #include <unistd.h>
 
+#include <array>
 #include <charconv>
 #include <chrono>
 #include <cstdio>
@@ -23,7 +27,7 @@ using simulate::scenarios;
 using simulate::trial;
 
 constexpr char usage[] =
-    "usage: otter_simulate [--seeds N] [--first S] [--only SCENARIO] [--keep-going]\n"
+    "usage: otter_simulate [--seeds N] [--first S] [--only SCENARIO] [--failures N]\n"
     "       otter_simulate --seed S [--only SCENARIO] [--digest FILE] [--trace FILE]\n"
     "\n"
     "Runs the scenario set in the simulation: one OS thread, virtual time, every choice taken "
@@ -32,17 +36,16 @@ constexpr char usage[] =
     "\n"
     "  --seeds N        how many seeds (default 100)\n"
     "  --first S        the first of them (default 1)\n"
-    "  --keep-going     do not stop at the tenth seed that fails\n"
+    "  --failures N     stops at the N-th seed that fails (default 10; 0: never)\n"
     "  --seed S         this one alone\n"
     "  --digest FILE    writes the digest of its trace\n"
     "  --trace FILE     writes the trace: every choice, signal, timer and byte, a line each\n"
     "  --only SCENARIO  this scenario alone:\n";
 
 struct options {
-  std::uint64_t seeds = 100, first = 1;
+  std::uint64_t seeds = 100, first = 1, failures = 10;
   std::optional<std::uint64_t> seed;
   std::string digest, trace, only;
-  bool keep_going = false;
 };
 
 void print_usage(std::FILE* to) {
@@ -73,16 +76,14 @@ options parse(int argc, char** argv) {
       print_usage(stdout);
       std::exit(0);
     }
-    if (option == "--keep-going") {
-      o.keep_going = true;
-      continue;
-    }
     if (i + 1 == argc) refuse(std::string(option) + " is unknown, or wants a value");
     char const* const value = argv[++i];
     if (option == "--seeds")
       o.seeds = number("--seeds", value);
     else if (option == "--first")
       o.first = number("--first", value);
+    else if (option == "--failures")
+      o.failures = number("--failures", value);
     else if (option == "--seed")
       o.seed = number("--seed", value);
     else if (option == "--digest")
@@ -96,6 +97,59 @@ options parse(int argc, char** argv) {
   }
   if (!o.seed && !(o.digest.empty() && o.trace.empty())) refuse("--digest and --trace want --seed");
   return o;
+}
+
+// --- a seed that ends the program, or does not end: its name is said all the same ---
+
+struct named_signal {
+  int number;
+  char const* what;
+};
+constexpr std::array<named_signal, 7> ends = {{{SIGSEGV, "crashes"},
+                                               {SIGBUS, "crashes"},
+                                               {SIGILL, "crashes"},
+                                               {SIGFPE, "crashes"},
+                                               {SIGABRT, "aborts"},
+                                               {SIGTERM, "was stopped"},
+                                               {SIGINT, "was stopped"}}};
+std::array<struct sigaction, ends.size()> ends_before;
+char running[256];  // "seed 17, bonds"; where to go on; written before each scenario
+
+/// Writes what ran; then whoever handled the signal before us has it (a sanitizer, or the default).
+/// Only what a signal handler may call; on a stack of its own, since a process's may be used up.
+void on_end(int number) {
+  auto const say = [](char const* text) {
+    if (::write(STDOUT_FILENO, text, std::strlen(text)) < 0) return;
+  };
+  for (std::size_t i = 0; i < ends.size(); ++i) {
+    if (ends[i].number != number) continue;
+    say("\nthis ");
+    say(ends[i].what);
+    say(": ");
+    say(running);
+    ::sigaction(number, &ends_before[i], nullptr);
+  }
+  if (number == SIGTERM || number == SIGINT) ::raise(number);  // else it happens again by itself
+}
+
+void watch_ends() {
+  static std::array<char, 65536> memory;
+  stack_t stack{};
+  stack.ss_sp = memory.data();
+  stack.ss_size = memory.size();
+  ::sigaltstack(&stack, nullptr);
+  for (std::size_t i = 0; i < ends.size(); ++i) {
+    struct sigaction ours {};
+    ours.sa_handler = on_end;
+    ours.sa_flags = SA_ONSTACK;
+    ::sigaction(ends[i].number, &ours, &ends_before[i]);
+  }
+}
+
+/// How to see one seed of one scenario again.
+std::string again(std::uint64_t seed, scenario const& s) {
+  return fmt::format("otter_simulate --seed {} --only {}, or ./dev simulate --seed {}", seed,
+                     s.name, seed);
 }
 
 struct verdict {
@@ -116,6 +170,8 @@ verdict run_seed(std::uint64_t seed, options const& o) {
       std::fprintf(file, "scenario %s\n", s.name);
       std::fclose(file);
     }
+    std::snprintf(running, sizeof running, "seed %llu, %s\n  again: %s\n",
+                  static_cast<unsigned long long>(seed), s.name, again(seed, s).c_str());
     trial t(seed, o.trace);
     s.run(t);
     v.digest = (v.digest ^ t.digest()) * 0x100000001b3;
@@ -123,9 +179,7 @@ verdict run_seed(std::uint64_t seed, options const& o) {
     v.good = false;
     std::printf("seed %llu, %s:\n", static_cast<unsigned long long>(seed), s.name);
     for (std::string const& c : t.complaints()) std::printf("  %s\n", c.c_str());
-    std::printf("  again: otter_simulate --seed %llu --only %s, or ./dev simulate --seed %llu\n",
-                static_cast<unsigned long long>(seed), s.name,
-                static_cast<unsigned long long>(seed));
+    std::printf("  again: %s\n", again(seed, s).c_str());
     std::fflush(stdout);
   }
   if (!any) refuse("no scenario is called '" + o.only + "'");
@@ -147,7 +201,6 @@ int run_one(options const& o) {
 }
 
 int run_many(options const& o) {
-  constexpr std::uint64_t enough_failures = 10;
   bool const terminal = ::isatty(STDERR_FILENO) == 1;
   std::uint64_t passed = 0, failed = 0;
   for (std::uint64_t i = 0; i < o.seeds; ++i) {
@@ -157,8 +210,10 @@ int run_many(options const& o) {
                    static_cast<unsigned long long>(failed));
     }
     ++(run_seed(o.first + i, o).good ? passed : failed);
-    if (failed == enough_failures && !o.keep_going) {
-      std::printf("stopped: %llu seeds failed\n", static_cast<unsigned long long>(failed));
+    if (failed == o.failures && failed > 0) {
+      std::printf("stopped at seed %llu: %llu failed\n",
+                  static_cast<unsigned long long>(o.first + i),
+                  static_cast<unsigned long long>(failed));
       break;
     }
   }
@@ -172,5 +227,6 @@ int run_many(options const& o) {
 
 int main(int argc, char** argv) {
   options const o = parse(argc, argv);
+  watch_ends();
   return o.seed ? run_one(o) : run_many(o);
 }

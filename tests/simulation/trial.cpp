@@ -2,6 +2,8 @@
 
 #include "trial.hpp"
 
+#include "node/node_core.hpp"
+
 namespace simulate {
 namespace {
 
@@ -38,6 +40,8 @@ void trial::run(std::function<void()> main, otter::simulation_options options) {
   digest_ = (digest_ ^ end.digest) * 0x100000001b3;
   if (!end.finished || end.main != otter::exit_reason::normal())
     complain("the run {}", end.to_string());
+  // A socket that was closed with bytes in its queue is a port until they are sent or refused.
+  sim.core().sched().run_simulation([&] { return sim.statistics().ports == 0; });
   otter::node_statistics const left = sim.statistics();
   auto const none = [this](std::size_t count, char const* what) {
     if (count != 0) complain("{} {} left after the end", count, what);
