@@ -9,9 +9,10 @@ A mutation is a file tests/mutations/NAME.patch. Above the diff it says what it 
     seeds: 1000                     only for otter_simulate: within so many seeds a scenario must fail
     runs: 5                         optional: for a race, the tests must fail in one of so many runs
 
-The sources are copied to build/mutations/tree and changed there, one mutation at a time. First every
-command is run without a mutation: it must pass, and must run at least one test. Then, mutated, it must fail;
-a crash or a hang (60 s) counts, a build that breaks does not.
+The sources are copied to build/mutations/tree and changed there, one mutation at a time. Every command is
+also run without a mutation: it must pass, and must run at least one test; of the simulation, all seeds up to
+the one that noticed. Mutated, it must fail by itself, at the first thing that it finds wrong; a crash counts. A build that breaks does not, and neither
+does a hang: a test that waits for ever must find that out in virtual time, not by our patience (60 s).
 """
 import argparse
 import filecmp
@@ -44,10 +45,11 @@ class mutation:
             return "its head names no rule or no program"
         return None
 
-    def arguments(self):
+    def arguments(self, seeds=None):
         if self.program == "otter_simulate":
-            return ["--seeds", self.fields.get("seeds", "1000")]
-        return [self.fields.get("tests", f"[{self.rule}]"), "--order", "rand", "--rng-seed", "time", "-w", "NoTests"]
+            return ["--seeds", seeds or self.fields.get("seeds", "1000"), "--failures", "1"]
+        return [self.fields.get("tests", f"[{self.rule}]"), "--order", "rand", "--rng-seed", "time", "-w", "NoTests",
+                "--abort"]
 
 
 def synchronise():
@@ -90,18 +92,54 @@ def configure():
     return run(["cmake", "--preset", "release", *launcher], cwd=TREE)
 
 
-def passes(m):
-    """(passed, how it ended)"""
-    found = [p for p in (TREE / "build/release").rglob(m.program) if p.is_file() and os.access(p, os.X_OK)]
-    if not found:
-        return False, "was not built"
-    try:
-        done = run([str(found[0]), *m.arguments()], timeout=LIMIT * (5 if m.program == "otter_simulate" else 1))
-    except subprocess.TimeoutExpired:
-        return False, "hung"
-    if done.returncode == 0 and "No test" in done.stdout:
-        return False, "ran no test"
-    return done.returncode == 0, f"ended with {done.returncode}"
+def find(program):
+    found = [p for p in (TREE / "build/release").rglob(program) if p.is_file() and os.access(p, os.X_OK)]
+    return found[0] if found else None
+
+
+class outcome:
+    """One run of a mutation's command: passed, or how it ended, and at which seed."""
+
+    def __init__(self, program, arguments):
+        self.passed, self.seed = False, None
+        if program is None:
+            self.how = "was not built"
+            return
+        simulates = program.name == "otter_simulate"
+        try:
+            done = run([str(program), *arguments], timeout=LIMIT * (5 if simulates else 1))
+        except subprocess.TimeoutExpired:
+            self.how = "hung"
+            return
+        if done.returncode == 0 and "No test" in done.stdout:
+            self.how = "ran no test"
+            return
+        seed = re.search(r"(?:stopped at|this [a-z]+:) seed (\d+)", done.stdout)
+        self.passed, self.how = done.returncode == 0, f"ended with {done.returncode}"
+        if seed:
+            self.seed = seed.group(1)
+            self.how += f" at seed {self.seed}"
+
+
+class healthy_programs:
+    """The programs without a mutation, and what is known of them."""
+
+    def __init__(self, programs):
+        self.results = {}
+        self.home = HOME / "healthy"
+        shutil.rmtree(self.home, ignore_errors=True)
+        self.home.mkdir(parents=True)
+        for name in programs:
+            if (built := find(name)) is not None:
+                shutil.copy(built, self.home / name)
+
+    def complaint(self, m, seeds=None):
+        key = (m.program, tuple(m.arguments(seeds)))
+        if key not in self.results:
+            program = self.home / m.program
+            self.results[key] = outcome(program if program.is_file() else None, m.arguments(seeds))
+        result = self.results[key]
+        return None if result.passed else f"{m.program} {' '.join(key[1][:2])} {result.how} without the mutation"
 
 
 def apply(patch, *options):
@@ -109,14 +147,28 @@ def apply(patch, *options):
                env=dict(os.environ, GIT_CEILING_DIRECTORIES=str(HOME)))
 
 
+def judged(m, result, healthy):
+    """Why the outcome of the mutated program shows nothing, or None."""
+    if result.passed:
+        return f"NOT NOTICED by {m.program} {' '.join(m.arguments()[:2])}"
+    if result.how in ("was not built", "ran no test"):
+        return result.how
+    if result.how == "hung":
+        return f"{m.program} {m.arguments()[0]} hung for {LIMIT} s: the tests must find that out themselves"
+    if m.program == "otter_simulate":
+        return healthy.complaint(m, result.seed) if result.seed else f"otter_simulate {result.how}, at no seed"
+    return None
+
+
 def main():
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("--turn", help="K/N: every N-th mutation, beginning with the K-th")
-    arguments.add_argument("pattern", nargs="?", default="")
+    arguments.add_argument("pattern", nargs="?", default="", help="a part of the names, or a whole program")
     options = arguments.parse_args()
-    mutations = [mutation(p) for p in sorted((ROOT / "tests/mutations").glob("*.patch")) if options.pattern in p.name]
+    mutations = [mutation(p) for p in sorted((ROOT / "tests/mutations").glob("*.patch"))]
+    mutations = [m for m in mutations if options.pattern in m.path.name or options.pattern == m.program]
     if not mutations:
-        print("mutate: absent: no patch in tests/mutations" + (f" has {options.pattern} in its name" if options.pattern else ""))
+        print("mutate: absent: no patch in tests/mutations" + (f" has {options.pattern} in its name or is for that program" if options.pattern else ""))
         return 3
     total = len(mutations)
     if options.turn:
@@ -124,6 +176,7 @@ def main():
         mutations = [m for i, m in enumerate(mutations) if i % parts == turn % parts]
         print(f"mutate: {len(mutations)} of {total} mutations in this turn")
 
+    begin = time.monotonic()
     synchronise()
     done = configure()
     if done.returncode != 0:
@@ -134,44 +187,41 @@ def main():
         print("the copy does not build without a mutation:\n" + done.stdout[-4000:])
         return 2
 
+    healthy = healthy_programs({m.program for m in mutations if not m.problem()})
+    print(f"mutate: the unchanged copy is built ({time.monotonic() - begin:.0f} s)", flush=True)
+
     passed = failed = 0
-    healthy = {}
     for m in mutations:
-        begin, verdict = time.monotonic(), None
-        key = (m.program, tuple(m.arguments()))
+        begin, built = time.monotonic(), None
+        result = None
         problem = m.problem()
-        if not problem:
-            if key not in healthy:
-                healthy[key] = passes(m)
-            if not healthy[key][0]:
-                problem = f"{m.program} {m.arguments()[0]} {healthy[key][1]} without the mutation"
+        if not problem and m.program != "otter_simulate":
+            problem = healthy.complaint(m)
         if not problem and apply(m.path).returncode != 0:
             problem = "does not apply to the sources"
         elif not problem:
             try:
                 done = build([m.program])
+                built = time.monotonic()
                 if done.returncode != 0:
                     problem = "does not compile: " + "\n".join(l for l in done.stdout.splitlines() if "error" in l)[:600]
                 else:
                     for _ in range(m.runs):
-                        ok, how = passes(m)
-                        if not ok:
-                            verdict = how
+                        result = outcome(find(m.program), m.arguments())
+                        if not result.passed:
                             break
-                    if verdict is None:
-                        problem = f"NOT NOTICED by {m.program} {m.arguments()[0]}"
-                    elif verdict == "was not built" or verdict == "ran no test":
-                        problem = verdict
+                    problem = judged(m, result, healthy)
             finally:
                 if apply(m.path, "--reverse").returncode != 0:
                     synchronise()
-        seconds = time.monotonic() - begin
+        end = time.monotonic()
         if problem:
             failed += 1
             print(f"{m.path.name} ({m.rule}): {problem}", flush=True)
         else:
             passed += 1
-            print(f"{m.path.name} ({m.rule}): noticed, {m.program} {verdict} ({seconds:.0f} s)", flush=True)
+            print(f"{m.path.name} ({m.rule}): noticed, {m.program} {result.how} "
+                  f"({built - begin:.0f} s to build, {end - built:.0f} s to notice)", flush=True)
     print(f"{passed} passed, {failed} failed")
     return 1 if failed else 0
 

@@ -18,7 +18,9 @@ class mutate(in_a_tree):
     def setUp(self):
         super().setUp()
         (self.tree / ".ci").mkdir()
-        shutil.copy(ROOT / ".ci/mutate.py", self.tree / ".ci")
+        text = (ROOT / ".ci/mutate.py").read_text()
+        self.assertIn("\nLIMIT = 60\n", text)
+        (self.tree / ".ci/mutate.py").write_text(text.replace("\nLIMIT = 60\n", "\nLIMIT = 3\n"))
         shutil.copy(ROOT / "CMakePresets.json", self.tree)
         self.write({
             "CMakeLists.txt": "cmake_minimum_required(VERSION 3.25)\nproject(small LANGUAGES CXX)\n"
@@ -44,15 +46,16 @@ class mutate(in_a_tree):
             c_broken=patch(head, "  return 42;", "  return 42"),
             d_elsewhere=patch(head, "  return 42;", "  return 43;").replace(" int answer", " int question"),
             e_headless=patch("", "  return 42;", "  return 43;"),
+            h_hangs=patch(head, "  return 42;", "  for (;;) { }"),
             f_no_test=patch(head + "tests: [B-2]\n", "  return 42;", "  return 43;"),
             g_noticed=patch(head, "  return 42;", "  return 0;"))
         self.assertEqual(done.returncode, 1, done.stdout + done.stderr)
         for expected in ("a_noticed.patch (A-1): noticed", "b_unnoticed.patch (A-1): NOT NOTICED",
-                         "c_broken.patch (A-1): does not compile", "d_elsewhere.patch (A-1): does not apply",
+                         "c_broken.patch (A-1): does not compile", "h_hangs.patch (A-1): answer_tests [A-1] hung for 3 s", "d_elsewhere.patch (A-1): does not apply",
                          "e_headless.patch (): its head names no rule", "ran no test without the mutation",
                          "g_noticed.patch (A-1): noticed"):
             self.assertIn(expected, done.stdout)
-        self.assertEqual(done.stdout.splitlines()[-1], "2 passed, 5 failed")
+        self.assertEqual(done.stdout.splitlines()[-1], "2 passed, 6 failed")
         self.assertEqual((self.tree / "runtime/answer.cpp").read_text(), RIGHT)
 
     def test_a_turn_takes_its_part_and_a_pattern_its_names(self):
