@@ -114,7 +114,7 @@ inline void assert_facts(driver_report const& report, std::string const& driver)
 }
 
 inline constexpr std::uint64_t seeds_of_a_test = 5;
-inline constexpr std::uint64_t most_turns_of_a_test = 2'000'000;  // more: it goes round in circles
+inline constexpr std::uint64_t most_turns_of_a_test = 1'000'000;  // more: it goes round in circles
 
 /// Runs `scenario(driver_report&)` on every driver. It must end normally and report something. Of
 /// `base` everything but workers and on_event counts.
