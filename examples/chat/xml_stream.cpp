@@ -77,6 +77,7 @@ struct xml_stream::state {
   std::uint64_t consumed = 0;         // where the last complete thing ended
   std::size_t depth = 0;              // 0: before the header; 1: between stanzas
   std::size_t nodes = 0;
+  unsigned char first_byte = 0;
   bool over = false;  // a fault or the end has been reported
   bool priming = false;
 
@@ -342,13 +343,13 @@ xml_stream& xml_stream::operator=(xml_stream&&) noexcept = default;
 
 std::vector<xml_event> xml_stream::feed(std::string_view bytes) {
   auto& s = *state_;
-  // Two bytes tell UTF-16 and UTF-32 from UTF-8, with or without a byte order mark; told that the
-  // text is UTF-8, expat would only call it not well-formed.
-  if (s.fed == 0 && bytes.size() >= 2) {
-    auto const a = static_cast<unsigned char>(bytes[0]);
-    auto const b = static_cast<unsigned char>(bytes[1]);
-    if ((a == 0xFE && b == 0xFF) || (a == 0xFF && b == 0xFE) || (a == 0 && (b == '<' || b == 0)) ||
-        (a == '<' && b == 0))
+  // The first two bytes tell UTF-16 and UTF-32 from UTF-8, with or without a byte order mark; told
+  // that the text is UTF-8, expat would only call it not well-formed. They may come one by one.
+  if (s.fed < 2 && !bytes.empty()) {
+    if (s.fed == 0) s.first_byte = static_cast<unsigned char>(bytes[0]);
+    auto const first = s.first_byte;
+    auto const rest = bytes.substr(1 - s.fed);
+    if (first == 0xFE || first == 0xFF || first == 0 || (first == '<' && rest.starts_with('\0')))
       s.fail(stream_condition::unsupported_encoding, "only UTF-8");
   }
   s.parse(bytes);

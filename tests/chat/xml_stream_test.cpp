@@ -161,6 +161,20 @@ TEST_CASE("bad XML ends the stream with the condition of its kind", "[chat][xml_
   }
 }
 
+TEST_CASE("another encoding is recognised however its bytes arrive", "[chat][xml_stream]") {
+  for (auto const& bytes : {"<\0s\0t\0"s, "\0<\0s"s, "\xff\xfe<\0"s, "\xfe\xff\0<"s}) {
+    INFO(bytes);
+    xml_stream in;
+    std::vector<chat::xml_event> events;
+    for (char const c : bytes) append(events, in.feed(std::string(1, c)));
+    CHECK(describe(events) == "fault unsupported-encoding\n");
+  }
+  xml_stream in;
+  std::vector<chat::xml_event> events;
+  for (char const c : {'a', '\0'}) append(events, in.feed(std::string(1, c)));
+  CHECK(describe(events) == "fault not-well-formed\n");
+}
+
 TEST_CASE("nothing is reported behind a fault or the end", "[chat][xml_stream]") {
   xml_stream in;
   CHECK(describe(in.feed(header + "<!-- x --><presence/>")).ends_with("fault restricted-xml\n"));
