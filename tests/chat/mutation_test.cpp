@@ -105,6 +105,83 @@ TEST_CASE("no mutation of a stream confuses the parser", "[chat][fuzz]") {
       20000, chat_fuzz::xml);
 }
 
+TEST_CASE("no mutation of an address comes out as one that is none", "[chat][fuzz]") {
+  run_mutations({"alice@otter.test/pond/a@b", "\xef\xbc\xa1lice@[::1]/x", "a@192.168.0.1",
+                 "\xd7\x90\xd7\x91@xn--bcher-kva.test",
+                 "stra\xc3\x9f"
+                 "e@b\xc3\xbc"
+                 "cher.test./ \xc2\xa0x",
+                 "l\xc2\xb7l@a.b-c", "a\xcc\x81@\xe3\x83\xbb\xe3\x82\xa2", ""},
+                {"@",
+                 "/",
+                 ".",
+                 "..",
+                 "xn--",
+                 "xn--a",
+                 "-",
+                 "[",
+                 "]",
+                 "::",
+                 "\xe2\x80\x8d",
+                 "\xe2\x80\x8c",
+                 "\xcc\x88",
+                 "\xef\xbc\xa0",
+                 "\xe3\x80\x82",
+                 "\xc2\xad",
+                 "\xf0\x9f\xa6\xa6",
+                 "\0"s,
+                 "\xff",
+                 std::string(600, 'a'),
+                 "\xe0\xa5\x8d",
+                 "\xd9\xa1",
+                 "\xdb\xb1",
+                 "'",
+                 " "},
+                20000, chat_fuzz::jid);
+}
+
+TEST_CASE("no mutation of base64 has two spellings", "[chat][fuzz]") {
+  run_mutations({"", "Zg==", "Zm8=", "Zm9v", "AGFsaWNlAHB3", std::string(40, '/')},
+                {"=", "==", "A", "+", "/", "-", "_", "\n", "\0"s, "\xff", "Zh==", "Zm9="}, 20000,
+                chat_fuzz::base64);
+}
+
+TEST_CASE("no mutation of a configuration is taken against the rules", "[chat][fuzz]") {
+  run_mutations(
+      {"domain = \"otter.test\"\nlisten = \"127.0.0.1:5222\"\nworkers = 2\n"
+       "insecure_plaintext = false\n[limits]\nstanza_bytes = 65536\nlogin_attempts = 5\n",
+       "listen = \"[::1]:0\" # x\nlog_level = 'debug'\nlimits = { depth = 32, elements = 4096 }\n",
+       "scram_iterations = 10_000\nlimits.idle_seconds = 0x10\ndata_dir = \"\"\"\nx\"\"\"\n", ""},
+      {"=",
+       "\"",
+       "'",
+       "[",
+       "]",
+       "[[",
+       "{",
+       "}",
+       "\n",
+       "#",
+       ".",
+       "-",
+       "1e9",
+       "inf",
+       "true",
+       "0.0.0.0",
+       "99999999999999999999",
+       "1979-05-27",
+       "\\u0041",
+       "\\",
+       "\xff",
+       "\0"s,
+       "limits",
+       "[limits]\n",
+       "stanza_bytes = 5\n",
+       "unknown = 1\n",
+       "listen = \"0.0.0.0:1\"\n"},
+      20000, chat_fuzz::config);
+}
+
 TEST_CASE("no mutation of a login gets in", "[chat][fuzz]") {
   run_mutations(
       {"\0user\0pencil"s, "user@otter.test\0user\0x"s,

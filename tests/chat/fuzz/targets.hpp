@@ -2,8 +2,10 @@
 
 // targets.hpp - what the fuzzers do with an input: libFuzzer (run), and the bounded mutation test.
 //
-// A target aborts, by REQUIRE of the caller or by returning false, when something that must hold
-// for every input does not.
+//   xml, sasl, jid, base64, config   one target each
+//
+// A target returns false when something that must hold for every input does not, and lets an
+// exception out that should not have been thrown.
 
 #include <cstddef>
 #include <string>
@@ -11,6 +13,10 @@
 #include <variant>
 #include <vector>
 
+#include "base64.hpp"
+#include "config.hpp"
+#include "jid.hpp"
+#include "precis.hpp"
 #include "sasl.hpp"
 #include "xml_stream.hpp"
 
@@ -98,6 +104,52 @@ inline bool sasl(std::string_view input) {
     if (std::holds_alternative<chat::sasl_success>(step)) return false;
   }
   return true;
+}
+
+/// An address is refused with a reason, or its prepared form is an address again: the same one.
+inline bool jid(std::string_view input) {
+  auto const parsed = chat::jid::parse(input);
+  if (!parsed) return !parsed.error().empty();
+  auto const again = chat::jid::parse(parsed->full());
+  if (!again || *again != *parsed || again->local() != parsed->local() ||
+      again->domain() != parsed->domain() || again->resource() != parsed->resource())
+    return false;
+  for (auto const part : {parsed->local(), parsed->domain(), parsed->resource()})
+    if (part.size() > chat::jid::max_part) return false;
+  auto const bare = chat::jid::parse(parsed->bare());
+  return bare && *bare == parsed->to_bare() && !parsed->domain().empty() &&
+         chat::is_utf8(parsed->full());
+}
+
+/// All bytes survive being written and read; a text is refused, or is the one spelling of its
+/// value.
+inline bool base64(std::string_view input) {
+  if (chat::base64_decode(chat::base64_encode(input)) != input) return false;
+  auto const value = chat::base64_decode(input);
+  return !value || chat::base64_encode(*value) == input;
+}
+
+/// A file is taken or refused by name and line; what was taken keeps to the limits.
+inline bool config(std::string_view input) {
+  chat::chat_config config;
+  try {
+    chat::read_config_text(config, input, "chat.toml");
+  } catch (chat::config_error const& e) {
+    std::string_view const why = e.what();
+    constexpr std::string_view file = "chat.toml:";
+    return why.starts_with(file) && why.size() > file.size() && why[file.size()] >= '1' &&
+           why[file.size()] <= '9';
+  }
+  if (config.domain.empty() || config.limits.xml.element_bytes < 10000 ||
+      config.limits.login_attempts < 3 || config.scram_iterations < 4096)
+    return false;
+  try {
+    chat::check_config(config);
+  } catch (chat::config_error const& e) {
+    return e.what()[0] != '\0';
+  }
+  return config.insecure_plaintext || config.listen.host.starts_with("127.") ||
+         config.listen.host.find(':') != std::string::npos;
 }
 
 }  // namespace chat_fuzz

@@ -1,0 +1,11 @@
+// libFuzzer program for the configuration file; see run.
+
+#include <cstdint>
+#include <cstdlib>
+
+#include "targets.hpp"
+
+extern "C" int LLVMFuzzerTestOneInput(std::uint8_t const* data, std::size_t size) {
+  if (!chat_fuzz::config({reinterpret_cast<char const*>(data), size})) std::abort();
+  return 0;
+}

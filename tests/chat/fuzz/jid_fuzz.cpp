@@ -1,0 +1,11 @@
+// libFuzzer program for addresses; see run.
+
+#include <cstdint>
+#include <cstdlib>
+
+#include "targets.hpp"
+
+extern "C" int LLVMFuzzerTestOneInput(std::uint8_t const* data, std::size_t size) {
+  if (!chat_fuzz::jid({reinterpret_cast<char const*>(data), size})) std::abort();
+  return 0;
+}
