@@ -6,8 +6,10 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
 #include <cstddef>
+#include <cstring>
 #include <fstream>
 #include <functional>
 #include <iterator>
@@ -187,6 +189,7 @@ class table_reader {
       blame(node, option.key,
             fmt::format("{} is not within {} and {}", *value, option.least, option.most));
     option.put(config_, *value);
+    remember(node, option.key);
   }
 
   void text(toml::node const& node, text_option const& option) const {
@@ -197,6 +200,7 @@ class table_reader {
     } catch (config_error const& e) {
       throw config_error(fmt::format("{}:{}: {}", file_, node.source().begin.line, e.what()));
     }
+    remember(node, option.key);
   }
 
   [[noreturn]] void blame(toml::node const& node, std::string_view key,
@@ -218,6 +222,11 @@ class table_reader {
   chat_config& config() const { return config_; }
 
  private:
+  void remember(toml::node const& node, std::string_view key) const {
+    config_.set_at[prefix_ + std::string{key}] =
+        fmt::format("{}:{}", file_, node.source().begin.line);
+  }
+
   chat_config& config_;
   std::string_view file_;
   std::string prefix_;
@@ -237,10 +246,10 @@ void read_top(chat_config& config, toml::table const& table, std::string_view fi
                                     [&](auto const& o) { return o.key == name; });
     if (text != std::end(top_texts)) {
       in.text(node, *text);
-    } else if (name == "insecure_plaintext") {
+    } else if (name == "insecure_plaintext" || name == "demo_accounts") {
       auto const value = node.value_exact<bool>();
       if (!value) in.blame(node, name, "must be true or false");
-      config.insecure_plaintext = *value;
+      (name == "demo_accounts" ? config.demo_accounts : config.insecure_plaintext) = *value;
     } else if (name == "limits") {
       if (!node.is_table()) in.blame(node, name, "must be a table: [limits]");
       read_limits({config, file, "limits."}, *node.as_table());
@@ -278,26 +287,34 @@ void read_config_text(chat_config& config, std::string_view text, std::string_vi
 
 void read_config_file(chat_config& config, std::string const& file) {
   std::ifstream in{file, std::ios::binary};
-  std::ostringstream text;
-  if (!in || !(text << in.rdbuf()))
-    throw config_error(fmt::format("{}: cannot be read, or is empty", file));
-  read_config_text(config, text.str(), file);
+  std::string text;
+  for (char piece[4096]; in.read(piece, sizeof piece), in.gcount() > 0;)
+    text.append(piece, static_cast<std::size_t>(in.gcount()));
+  if (!in.is_open() || in.bad())
+    throw config_error(fmt::format("{}: cannot be read: {}", file, std::strerror(errno)));
+  read_config_text(config, text, file);
 }
 
 void check_config(chat_config const& config) {
+  auto const blame = [&](std::string_view key, std::string const& why) {
+    auto const place = config.set_at.find(key);
+    auto const where = place == config.set_at.end() ? std::string{} : place->second + ": ";
+    refuse(where + std::string{key}, why);
+  };
+  auto const& limits = config.limits;
   if (!config.insecure_plaintext && !is_loopback(config.listen))
-    throw config_error(fmt::format(
-        "listen: {} is not a loopback address; passwords and messages would travel unencrypted. "
-        "Listen on 127.0.0.1, or say --insecure-plaintext if the network is yours",
-        config.listen.host));
-  if (config.limits.element_bytes_before_login > config.limits.xml.element_bytes)
-    throw config_error(
-        fmt::format("limits.stanza_bytes_before_login: {} is more than limits.stanza_bytes ({})",
-                    config.limits.element_bytes_before_login, config.limits.xml.element_bytes));
-  if (config.limits.login_time < config.limits.header_time)
-    throw config_error(
-        fmt::format("limits.login_seconds: {} is less than limits.header_seconds ({})",
-                    config.limits.login_time.count(), config.limits.header_time.count()));
+    blame("listen", fmt::format("{} is not a loopback address; passwords and messages would travel "
+                                "unencrypted. Listen on 127.0.0.1, or say --insecure-plaintext if "
+                                "the network is yours",
+                                config.listen.host));
+  if (limits.element_bytes_before_login > limits.xml.element_bytes)
+    blame("limits.stanza_bytes_before_login",
+          fmt::format("{} is more than limits.stanza_bytes ({})", limits.element_bytes_before_login,
+                      limits.xml.element_bytes));
+  if (limits.login_time < limits.header_time)
+    blame("limits.login_seconds",
+          fmt::format("{} is less than limits.header_seconds ({})", limits.login_time.count(),
+                      limits.header_time.count()));
 }
 
 command_line read_command_line(std::vector<std::string> arguments) {
@@ -358,14 +375,17 @@ command_line read_command_line(std::vector<std::string> arguments) {
       }
     };
     if (app.count("--domain") > 0) from_command_line("domain", [&] { put_domain(config, domain); });
-    if (app.count("--listen") > 0) from_command_line("listen", [&] { put_listen(config, listen); });
+    if (app.count("--listen") > 0) {
+      from_command_line("listen", [&] { put_listen(config, listen); });
+      config.set_at.erase("listen");
+    }
     if (app.count("--data-dir") > 0)
       from_command_line("data-dir", [&] { put_data_dir(config, data_dir); });
     if (app.count("--log-level") > 0)
       from_command_line("log-level", [&] { put_log_level(config, log); });
     if (workers_option->count() > 0) config.workers = workers;
     if (plaintext) config.insecure_plaintext = true;
-    config.demo_accounts = demo_accounts;
+    if (demo_accounts) config.demo_accounts = true;
     config.fault_injection = fault_injection;
     check_config(config);
     out.config = std::move(config);

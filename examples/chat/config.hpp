@@ -9,6 +9,8 @@
 // Limits and their defaults: limits.hpp.
 
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -39,9 +41,11 @@ struct chat_config {
   std::uint32_t scram_iterations = 10000;
   std::uint32_t blocking_threads = 4;  // for PBKDF2 and the disk
   chat_limits limits;
+  /// Where the file sets what: `file:line` by key, as `limits.depth`. For messages.
+  std::map<std::string, std::string, std::less<>> set_at;
 };
 
-/// `file:line: key: why`, or without line for what no single line is to blame for.
+/// `file:line: key: why`, or without file and line for what the file does not set.
 class config_error : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;

@@ -43,6 +43,7 @@ domain = "OTTER.test"
 listen = "[::1]:5299"
 data_dir = "/tmp/x"
 log_level = "debug"
+demo_accounts = true
 workers = 3
 scram_iterations = 20000
 [limits]
@@ -57,6 +58,7 @@ offline_messages = 5
   CHECK(c.data_dir == "/tmp/x");
   CHECK(c.log == chat::log_level::debug);
   CHECK(c.workers == 3);
+  CHECK(c.demo_accounts);
   CHECK(c.scram_iterations == 20000);
   CHECK(c.limits.xml.element_bytes == 20000);
   CHECK(c.limits.idle_time.count() == 7);
@@ -96,9 +98,11 @@ TEST_CASE("a bad value is refused with file, line and reason", "[chat][config]")
            {"[limits]\ndepth = true", "chat.toml:2: limits.depth: must be a whole number"},
            {"limits = 3", "chat.toml:1: limits: must be a table: [limits]"},
            {"[limits]\nstanza_bytes = 10000\nstanza_bytes_before_login = 10001",
-            "limits.stanza_bytes_before_login: 10001 is more than limits.stanza_bytes (10000)"},
+            "chat.toml:3: limits.stanza_bytes_before_login: 10001 is more than limits.stanza_bytes "
+            "(10000)"},
+           {"demo_accounts = \"yes\"", "chat.toml:1: demo_accounts: must be true or false"},
            {"[limits]\nlogin_seconds = 3",
-            "limits.login_seconds: 3 is less than limits.header_seconds (10)"},
+            "chat.toml:2: limits.login_seconds: 3 is less than limits.header_seconds (10)"},
        }) {
     INFO(text);
     CHECK(refusal(text) == message);
@@ -108,13 +112,15 @@ TEST_CASE("a bad value is refused with file, line and reason", "[chat][config]")
 
 TEST_CASE("an address that is not loopback needs consent", "[chat][config]") {
   CHECK_THAT(refusal("listen = \"0.0.0.0:5222\""), Catch::Contains("not a loopback address"));
-  CHECK_THAT(refusal("listen = \"[::]:5222\""), Catch::Contains("not a loopback address"));
+  CHECK_THAT(refusal("\nlisten = \"[::]:5222\""),
+             Catch::StartsWith("chat.toml:2: listen: :: is not a loopback address"));
   CHECK(refusal("listen = \"127.3.2.1:5222\"") == "taken");
   CHECK(refusal("listen = \"localhost:5222\"") == "taken");
   CHECK(refusal("listen = \"0.0.0.0:5222\"\ninsecure_plaintext = true") == "taken");
   auto const line = chat::read_command_line({"--listen", "192.168.1.1:5222"});
   CHECK_FALSE(line.config);
   CHECK(line.exit_status == 2);
+  CHECK_THAT(line.output, Catch::StartsWith("otter_chat: listen: 192.168.1.1 is not"));
   CHECK_THAT(line.output, Catch::Contains("--insecure-plaintext"));
   CHECK(chat::read_command_line({"--listen", "192.168.1.1:5222", "--insecure-plaintext"}).config);
 }
@@ -129,6 +135,10 @@ TEST_CASE("the command line wins over the file it names", "[chat][config]") {
   CHECK(line.config->workers == 2);
 }
 
+TEST_CASE("an empty file changes nothing", "[chat][config]") {
+  CHECK(chat::read_command_line({"-c", "/dev/null"}).config);
+}
+
 TEST_CASE("the command line refuses what it does not know", "[chat][config]") {
   struct row {
     std::vector<std::string> arguments;
@@ -140,7 +150,9 @@ TEST_CASE("the command line refuses what it does not know", "[chat][config]") {
            {{"--workers", "x"}, "--workers"},
            {{"--workers", "5000"}, "--workers"},
            {{"--domain", "a b"}, "--domain: domain: \"a b\" is not a domain name"},
-           {{"--config", "/nowhere/chat.toml"}, "/nowhere/chat.toml: cannot be read"},
+           {{"--config", "/nowhere/chat.toml"},
+            "/nowhere/chat.toml: cannot be read: No such file or directory"},
+           {{"--config", "/"}, "/: cannot be read: Is a directory"},
        }) {
     auto const line = chat::read_command_line(arguments);
     INFO(line.output);
