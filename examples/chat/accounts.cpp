@@ -23,17 +23,18 @@ accounts::accounts(std::string directory, rate_limit failed_logins)
       brake_{failed_logins} {}
 
 otter::call_outcome<accounts::find::reply> accounts::handle_call(find m, otter::caller<find> who) {
-  auto const wait = brake_.wait_of(m.address.bytes, now());
+  auto const wait = brake_.wait_of(m.username, m.address.bytes, now());
   if (wait.count() == 0) return reply(look_up(m.username));
-  spdlog::warn("a login from {} waits {} ms: too many have failed", to_string(m.address),
-               wait.count());
+  spdlog::warn("a login of \"{}\" from {} waits {} ms: too many have failed", m.username,
+               to_string(m.address), wait.count());
   otter::send_after(wait, otter::self(), waited{who, std::move(m.username)});
   return noreply();
 }
 
 void accounts::handle_info(waited m) { otter::reply(m.who, look_up(m.username)); }
 
-void accounts::handle_cast(login_failed m) { brake_.failed(m.address.bytes, now()); }
+void accounts::handle_cast(login_failed m) { brake_.failed(m.username, m.address.bytes, now()); }
+void accounts::handle_cast(logged_in m) { brake_.succeeded(m.username, m.address.bytes); }
 
 accounts::find::reply accounts::look_up(std::string const& username) {
   try {

@@ -28,14 +28,19 @@ struct lookup_failed {
 class accounts : public otter::gen_server<accounts> {
  public:
   /// The keys of `username`, or nothing if nobody has the name. The answer waits while too many
-  /// logins from `address` have failed: it is the same wait whether the account exists or not.
+  /// logins have failed (login_brake.hpp): it is the same wait whether the account exists or not.
   struct find {
     using reply = tl::expected<std::optional<credentials>, lookup_failed>;
     std::string username;
     otter::tcp_address address;
   };
-  /// A login from `address` has failed.
+  /// A login from `address` has failed, or was completed.
   struct login_failed {
+    std::string username;
+    otter::tcp_address address;
+  };
+  struct logged_in {
+    std::string username;
     otter::tcp_address address;
   };
   /// Its own: a find() whose wait is over.
@@ -43,13 +48,14 @@ class accounts : public otter::gen_server<accounts> {
     otter::caller<find> who;
     std::string username;
   };
-  using accepts = otter::accepts<find, login_failed, waited>;
+  using accepts = otter::accepts<find, login_failed, logged_in, waited>;
 
   /// Throws: store_error.
   accounts(std::string directory, rate_limit failed_logins);
 
   otter::call_outcome<find::reply> handle_call(find m, otter::caller<find> who);
   void handle_cast(login_failed m);
+  void handle_cast(logged_in m);
   void handle_info(waited m);
 
  private:

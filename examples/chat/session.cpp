@@ -217,7 +217,7 @@ void session::on_answer(otter::event& what) {
     case question::binding: {
       auto const got = otter::check_response(what, otter::sent_request<bind_outcome>{asked_});
       core_.on_bound(got && *got ? **got : bind_outcome::failed, now(), out);
-      if (core_.bound()) spdlog::info("{} is here", core_.who().full());
+      if (core_.bound()) arrived();
       break;
     }
     case question::offline: {
@@ -238,6 +238,12 @@ void session::act(session_actions& actions) {
     if (auto* more = std::get_if<action::write>(&one)) {
       if (text.empty())
         text = std::move(more->bytes);
+void session::arrived() {
+  spdlog::info("{} is here", core_.who().full());
+  if (auto const from = socket_.peer_address())
+    otter::cast(context_->accounts, accounts::logged_in{std::string{core_.who().local()}, *from});
+}
+
       else
         text += more->bytes;
       continue;
@@ -277,11 +283,11 @@ void session::carry_out(action::derive_key& a) {
   asked_ = otter::offload([job = std::move(a.job)] { return run(job); });
 }
 
-void session::carry_out(action::login_failed&) {
+void session::carry_out(action::login_failed& a) {
   auto const from = socket_.peer_address();
   if (!from) return;
   spdlog::info("a login from {} has failed", to_string(*from));
-  otter::cast(context_->accounts, accounts::login_failed{*from});
+  otter::cast(context_->accounts, accounts::login_failed{std::move(a.username), *from});
 }
 
 void session::carry_out(action::restart_stream&) {

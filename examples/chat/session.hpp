@@ -76,6 +76,7 @@ class session final : public otter::reactive {
   void carry_out(action::derive_key& a);
   void carry_out(action::login_failed& a);
   void carry_out(action::restart_stream& a);
+  void arrived();
   void carry_out(action::bind& a);
   void carry_out(action::unbind& a);
   void carry_out(action::set_presence& a);

@@ -51,6 +51,7 @@ std::optional<std::int8_t> priority_of(xml_element const& presence) {
 
 struct session_core::login_state {
   std::optional<sasl_exchange> exchange;
+  std::string username;  // whose keys the exchange has asked for
   std::uint32_t failures = 0;
   std::string bind_id;  // of the iq that waits for its answer
 };
@@ -336,6 +337,7 @@ void session_core::login_step(sasl_step step, milliseconds now, session_actions&
                    out.emplace_back(action::find_credentials{std::move(need.username)});
                  },
                  [&](need_derivation& need) {
+                   login_->username = need.username;
                    phase_ = phase::login_wait;
                    out.emplace_back(action::derive_key{std::move(need.job)});
                  },
@@ -368,7 +370,10 @@ void session_core::login_failure(sasl_condition condition, session_actions& out)
   xml_element e{"failure", ns::sasl};
   e.add(xml_element{to_string(condition), ns::sasl});
   out.emplace_back(action::write{to_xml(e)});
-  if (condition == sasl_condition::not_authorized) out.emplace_back(action::login_failed{});
+  // A name that nobody can have asks for no keys, and is no guess.
+  auto const username = std::exchange(login_->username, {});
+  if (condition == sasl_condition::not_authorized && !username.empty())
+    out.emplace_back(action::login_failed{username});
   if (++login_->failures >= settings_->limits.login_attempts)
     end_with(stream_condition::policy_violation, "too many failed logins", out);
 }

@@ -56,7 +56,9 @@ struct derive_key {
   pbkdf2_job job;
 };
 /// Somebody did not know the password: for whoever counts that.
-struct login_failed {};
+struct login_failed {
+  std::string username;
+};
 /// Reset the parser and give it these limits. If an event of the old stream is left (white space
 /// apart), or bytes of one (the parser was not idle), call on_leftover(): nothing that was sent
 /// before the login was complete may be acted on afterwards.
