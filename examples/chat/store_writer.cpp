@@ -41,7 +41,10 @@ store_writer::store_writer(std::string directory, offline_limits limits)
 void store_writer::handle_cast(keep m) { gather(std::move(m)); }
 void store_writer::handle_cast(forget m) { gather(std::move(m)); }
 void store_writer::handle_cast(write_now) { write_gathered(); }
-void store_writer::terminate(otter::exit_reason const&) { write_gathered(); }
+void store_writer::terminate(otter::exit_reason const&) {
+  write_gathered();
+  otter::blocking([&] { store_.reset(); });  // SQLite tidies its log up
+}
 
 void store_writer::gather(change c) {
   if (gathered_.empty()) otter::cast(otter::server_ref<store_writer>{otter::self()}, write_now{});
@@ -57,14 +60,14 @@ void store_writer::write_gathered() {
   auto const now = seconds_since_1970();
   auto carry_out = [&](change const& c) {
     if (auto const* k = std::get_if<keep>(&c))
-      return store_.keep_offline(k->what.to.local(), k->what.xml, now, limits_);
+      return store_->keep_offline(k->what.to.local(), k->what.xml, now, limits_);
     auto const& f = std::get<forget>(c);
-    store_.delete_offline(f.account, f.ids);
+    store_->delete_offline(f.account, f.ids);
     return true;
   };
   try {
     otter::blocking([&] {
-      store_.together([&] {
+      store_->together([&] {
         for (std::size_t i = 0; i < changes.size(); ++i) done[i] = carry_out(changes[i]);
       });
     });
@@ -87,7 +90,7 @@ void store_writer::handle_cast(fetch m) {
   offline_batch batch;
   try {
     batch =
-        otter::blocking([&] { return store_.offline_for(m.account, 0, batch_size, batch_bytes); });
+        otter::blocking([&] { return store_->offline_for(m.account, 0, batch_size, batch_bytes); });
   } catch (store_error const& e) {
     spdlog::error("{}", e.what());
   }
@@ -95,7 +98,7 @@ void store_writer::handle_cast(fetch m) {
 }
 
 store_writer::statistics store_writer::handle_call(count) const {
-  return {changes_, store_.transactions()};
+  return {changes_, store_->transactions()};
 }
 
 }  // namespace chat

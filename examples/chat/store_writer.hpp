@@ -11,6 +11,7 @@
 // gather. A reader makes the gathered ones be written before it reads.
 
 #include <cstdint>
+#include <optional>
 #include <otter/exit_reason.hpp>
 #include <otter/gen_server.hpp>
 #include <otter/pid.hpp>
@@ -73,7 +74,7 @@ class store_writer : public otter::gen_server<store_writer> {
   void gather(change c);
   void write_gathered();
 
-  store store_;
+  std::optional<store> store_;  // empty when this is over
   offline_limits limits_;
   std::vector<change> gathered_;
   std::uint64_t changes_ = 0;
