@@ -1,7 +1,7 @@
 #include "parser_pool.hpp"
 
 #include <array>
-#include <cstddef>
+#include <atomic>
 #include <utility>
 
 namespace chat {
@@ -17,17 +17,25 @@ pool& pool_of_this_thread() {
   return here;
 }
 
+std::atomic<std::size_t> lent{0};  // relaxed: a number to look at
+
 }  // namespace
 
-std::unique_ptr<xml_stream> borrow_parser() {
+lent_parser borrow_parser() {
   auto& here = pool_of_this_thread();
-  if (here.count > 0) return std::move(here.spare[--here.count]);
-  return std::make_unique<xml_stream>();
+  auto parser =
+      here.count > 0 ? std::move(here.spare[--here.count]) : std::make_unique<xml_stream>();
+  lent.fetch_add(1, std::memory_order_relaxed);
+  return lent_parser{parser.release()};
 }
 
-void return_parser(std::unique_ptr<xml_stream> parser) noexcept {
+void return_parser::operator()(xml_stream* parser) const noexcept {
+  lent.fetch_sub(1, std::memory_order_relaxed);
+  std::unique_ptr<xml_stream> back{parser};
   auto& here = pool_of_this_thread();
-  if (here.count < here.spare.size()) here.spare[here.count++] = std::move(parser);
+  if (here.count < here.spare.size()) here.spare[here.count++] = std::move(back);
 }
+
+std::size_t parsers_lent() noexcept { return lent.load(std::memory_order_relaxed); }
 
 }  // namespace chat

@@ -15,7 +15,6 @@
 #include <variant>
 
 #include "accounts.hpp"
-#include "parser_pool.hpp"
 #include "router.hpp"
 
 namespace chat {
@@ -159,7 +158,7 @@ void session::put_parser_away() {
   if (!parser_->idle()) return;
   if (!stream_open_) header_ = parser_->header();
   stream_open_ = true;
-  return_parser(std::move(parser_));
+  parser_.reset();
 }
 
 /// Gives the core what was read, as far as it takes it.
@@ -360,5 +359,6 @@ std::string session::describe() const {
   if (core_.who().empty()) return "a session that is not logged in";
   return fmt::format("the session of {}", core_.who().full());
 }
+  parser_.reset();  // what the client still says is not parsed
 
 }  // namespace chat

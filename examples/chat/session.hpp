@@ -19,6 +19,7 @@
 #include <string>
 #include <vector>
 
+#include "parser_pool.hpp"
 #include "session_core.hpp"
 #include "xml_stream.hpp"
 
@@ -96,7 +97,7 @@ class session final : public otter::reactive {
   std::shared_ptr<session_context const> context_;
   otter::tcp_socket socket_;
   session_core core_;
-  std::unique_ptr<xml_stream> parser_;               // only within an element, or before the header
+  lent_parser parser_;                               // only within an element or the header
   std::string header_;                               // of the open stream; empty for the usual one
   std::unique_ptr<std::vector<xml_event>> pending_;  // behind an answer that is due
   otter::request_id asked_;

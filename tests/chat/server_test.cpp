@@ -10,6 +10,7 @@
 
 #include "listener.hpp"
 #include "on_every_driver.hpp"
+#include "parser_pool.hpp"
 #include "server_support.hpp"
 
 using namespace chat_test;
@@ -35,6 +36,16 @@ std::string join(otter::monitor_ref which) {
   return otter::receive(otter::when([&](otter::down const& d) { return d.ref == which; },
                                     [](otter::down d) { return to_string(d.reason); }),
                         otter::after(patience, [] { return std::string{"no end"}; }));
+}
+
+void wait_for_parsers(std::size_t wanted) {
+  auto const end = otter::node_clock::now() + patience;
+  while (chat::parsers_lent() != wanted) {
+    if (otter::node_clock::now() > end)
+      throw std::runtime_error(
+          fmt::format("{} parsers are lent, not {}", chat::parsers_lent(), wanted));
+    otter::receive(otter::after(1ms, [] {}));
+  }
 }
 
 /// Where the server listens now: after a crash, once there is a listener again.
@@ -237,7 +248,8 @@ TEST_CASE("connections in every state are ended politely when the server stops",
   });
 }
 
-TEST_CASE("a silent connection holds no stack", "[chat][server]") {
+TEST_CASE("a silent connection holds no stack and no parser, nor does one that is closing",
+          "[chat][server]") {
   constexpr int count = 200;
   otter::node_options options;
   options.workers = 2;
@@ -264,3 +276,15 @@ TEST_CASE("a silent connection holds no stack", "[chat][server]") {
   CHECK(node.statistics().processes == 0);
   CHECK(node.statistics().ports == 0);
 }
+  std::size_t parsers = 0;
+    parsers = chat::parsers_lent();
+    clients[0].send("<message><bo");
+    clients[1].send("<presence/>");
+    clients[1].until("<presence ");
+    wait_for_parsers(1);
+    clients[0].send("dy/></message>");
+    wait_for_parsers(0);
+    clients[2].send("</stream:stream>");
+    clients[2].until("</stream:stream>");  // and our side stays open
+    wait_for_parsers(0);
+  CHECK(parsers == 0);
