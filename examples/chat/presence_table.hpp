@@ -129,6 +129,12 @@ class presence_table {
     auto const* resources = find_account(who);
     return resources != nullptr && find_in(*resources, who.resource()) != nullptr;
   }
+  /// Who holds this full address.
+  [[nodiscard]] std::optional<Session> session_of(jid const& who) const {
+    auto const* resources = find_account(who);
+    auto const* found = resources == nullptr ? nullptr : find_in(*resources, who.resource());
+    return found == nullptr ? std::nullopt : std::optional<Session>{found->session};
+  }
   [[nodiscard]] std::size_t accounts() const noexcept { return accounts_.size(); }
 
  private:

@@ -31,14 +31,38 @@ bind_outcome router::handle_call(bind m, otter::from who) {
   return bind_outcome::bound;
 }
 
-void router::handle_cast(unbind m) {
-  auto const found = sessions_.find(m.session);
-  if (found == sessions_.end()) return;  // replaced
-  otter::demonitor(found->second.watch);
-  forget_session(m.session);
+void router::handle_call(unbind, otter::from who) {
+  auto const session = who.caller();
+  auto const found = sessions_.find(session);
+  if (found == sessions_.end()) return;  // replaced: nothing has come for it since
+  std::string account{found->second.who.bare()};
+  ++departures_[account].leavers;
+  leavers_.emplace(session, leaver{std::move(account), found->second.watch});
+  forget_session(session);
 }
 
-void router::handle_info(otter::down m) { forget_session(m.process); }
+void router::handle_cast(left m) {
+  auto const found = leavers_.find(m.session);
+  if (found == leavers_.end()) return;
+  otter::demonitor(found->second.watch);
+  forget_leaver(m.session);
+}
+
+void router::handle_info(otter::down m) {
+  forget_session(m.process);
+  forget_leaver(m.process);
+}
+
+void router::forget_leaver(otter::pid session) {
+  auto const found = leavers_.find(session);
+  if (found == leavers_.end()) return;
+  auto const all = departures_.find(found->second.account);
+  leavers_.erase(found);
+  if (--all->second.leavers > 0) return;
+  auto const behind = std::move(all->second.behind);
+  departures_.erase(all);
+  for (auto const& m : behind) send_on(m);
+}
 
 void router::forget_session(otter::pid session) {
   auto const found = sessions_.find(session);
@@ -67,17 +91,34 @@ void router::refuse(route const& m, stanza_condition condition) {
 }
 
 void router::handle_cast(route m) {
+  if (!departures_.empty()) {
+    auto const leaving = departures_.find(std::string{m.what.to.bare()});
+    if (leaving != departures_.end()) return leaving->second.behind.push_back(std::move(m));
+  }
+  send_on(std::move(m));
+}
+
+void router::handle_cast(give_back m) {
+  auto const sender = table_.session_of(m.what.from);
+  send_on({sender.value_or(otter::pid{}), std::move(m.what)});
+}
+
+void router::send_on(route m) {
   // Whether an account exists is the store's to know. It is asked where that makes a difference,
   // when a message is to be kept; all other answers are the same for strangers (routing.cpp).
   std::vector<otter::pid> to;
   auto const decision =
       table_.route(target_of(m.what.to, domain_, true), m.what.cls, m.what.to, to);
   switch (decision.action) {
-    case route_action::deliver:
-      for (std::size_t i = 0; i + 1 < to.size(); ++i)
-        otter::send(to[i], session::delivery{m.what.xml});
-      if (!to.empty()) otter::send(to.back(), session::delivery{std::move(m.what.xml)});
+    case route_action::deliver: {
+      // Only where nobody else has got it: given back, it would come twice.
+      bool const precious =
+          m.what.cls == stanza_class::message_normal || m.what.cls == stanza_class::iq_request;
+      if (to.size() == 1 && precious)
+        return otter::send(to.front(), session::entrusted{std::move(m.what)});
+      for (auto const one : to) otter::send(one, session::delivery{m.what.xml});
       return;
+    }
     case route_action::store_offline:
       if (!m.what.keep_offline) return refuse(m, stanza_condition::service_unavailable);
       otter::cast(writer_, store_writer::keep{m.session, std::move(m.what)});

@@ -57,7 +57,7 @@ void session::handle(otter::event& what) {
       on_answer(what);
       break;
     case otter::event::kind::timeout: {
-      if (what.token() == linger_timer) return stop(otter::exit_reason::normal());
+      if (what.token() == linger_timer) return end();
       session_actions out;
       core_.on_timer(now(), out);
       act(out);
@@ -73,6 +73,8 @@ void session::on_message(otter::event& what) {
   session_actions out;
   if (auto* delivered = what.get_if<delivery>()) {
     core_.on_delivery(std::move(delivered->xml), out);
+  } else if (auto* stanza = what.get_if<entrusted>()) {
+    core_.on_entrusted(std::move(stanza->what), out);
   } else if (what.get_if<begin>() != nullptr) {
     owns_socket_ = true;
   } else if (what.get_if<go_on_reading>() != nullptr) {
@@ -93,7 +95,7 @@ void session::after_event() {
     session_actions out;
     core_.on_connection_lost(out);
     act(out);
-    return stop(otter::exit_reason::normal());
+    return end();
   }
   bool const wanted = owns_socket_ && (draining_ || (!core_.waiting() && !paused_));
   if (wanted == reading_) return;
@@ -135,8 +137,7 @@ void session::on_ready() {
 
 /// Our side is closed; what the client still says is of no interest, its end is.
 void session::drain() {
-  if (!socket_.read([](std::span<std::byte const> view) { return view.size(); }))
-    stop(otter::exit_reason::normal());
+  if (!socket_.read([](std::span<std::byte const> view) { return view.size(); })) lost_ = true;
 }
 
 std::vector<xml_event> session::parse(std::string_view bytes) {
@@ -224,8 +225,29 @@ void session::on_answer(otter::event& what) {
       core_.on_offline(got && *got ? **std::move(got) : offline_batch{}, now(), out);
       break;
     }
+    case question::leaving: {
+      if (!otter::check_response(what, otter::sent_request<void>{asked_})) {
+        question_ = question::leaving;  // that was the answer to an earlier one
+        return;
+      }
+      otter::cast(context_->router, router::left{otter::self()});
+      if (over_) stop(otter::exit_reason::normal());
+      break;
+    }
   }
   act(out);
+}
+
+void session::arrived() {
+  spdlog::info("{} is here", core_.who().full());
+  if (auto const from = socket_.peer_address())
+    otter::cast(context_->accounts, accounts::logged_in{std::string{core_.who().local()}, *from});
+}
+
+/// The connection is over; the process, when nothing can be entrusted to it any more.
+void session::end() {
+  over_ = true;
+  if (question_ != question::leaving) stop(otter::exit_reason::normal());
 }
 
 // --- what the core asks for ---
@@ -237,12 +259,6 @@ void session::act(session_actions& actions) {
     if (auto* more = std::get_if<action::write>(&one)) {
       if (text.empty())
         text = std::move(more->bytes);
-void session::arrived() {
-  spdlog::info("{} is here", core_.who().full());
-  if (auto const from = socket_.peer_address())
-    otter::cast(context_->accounts, accounts::logged_in{std::string{core_.who().local()}, *from});
-}
-
       else
         text += more->bytes;
       continue;
@@ -305,7 +321,12 @@ void session::carry_out(action::bind& a) {
 
 void session::carry_out(action::unbind& a) {
   spdlog::info("{} has left", a.who.full());
-  otter::cast(context_->router, router::unbind{otter::self()});
+  question_ = question::leaving;
+  asked_ = otter::send_request(context_->router, router::unbind{});
+}
+
+void session::carry_out(action::give_back& a) {
+  otter::cast(context_->router, router::give_back{std::move(a.what)});
 }
 
 void session::carry_out(action::set_presence& a) {
@@ -338,6 +359,7 @@ void session::carry_out(action::pause_reading& a) {
 }
 
 void session::carry_out(action::close& a) {
+  parser_.reset();  // what the client still says is not parsed
   if (lost_) return;
   draining_ = true;
   static_cast<void>(socket_.shutdown_write());
@@ -359,6 +381,5 @@ std::string session::describe() const {
   if (core_.who().empty()) return "a session that is not logged in";
   return fmt::format("the session of {}", core_.who().full());
 }
-  parser_.reset();  // what the client still says is not parsed
 
 }  // namespace chat

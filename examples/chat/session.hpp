@@ -39,6 +39,9 @@ struct session_context {
 /// Ownership: of the socket, once it has been told `begin`.
 /// Threads:   its own process.
 /// Invariant: while an answer is due the socket is passive and what came before waits in pending_.
+/// A
+///            session that was bound ends after the router has answered unbind: behind that answer
+///            nothing more is entrusted to it.
 class session final : public otter::reactive {
  public:
   // --- messages ---
@@ -48,6 +51,10 @@ class session final : public otter::reactive {
   /// A stanza for the client, as it is to be written.
   struct delivery {
     std::string xml;
+  };
+  /// A stanza that must not be lost: if the client has left meanwhile, the router gets it back.
+  struct entrusted {
+    stanza what;
   };
   /// Another connection has taken the resource.
   struct replaced {};
@@ -64,11 +71,12 @@ class session final : public otter::reactive {
   /// Its own messages.
   struct go_on_reading {};
   /// What was asked and is not answered yet: one thing at a time.
-  enum class question : std::uint8_t { none, credentials, derivation, binding, offline };
+  enum class question : std::uint8_t { none, credentials, derivation, binding, offline, leaving };
 
   void on_message(otter::event& what);
   void on_answer(otter::event& what);
   void on_ready();
+  void arrived();
   void work_off();
   void after_event();
 
@@ -77,9 +85,9 @@ class session final : public otter::reactive {
   void carry_out(action::derive_key& a);
   void carry_out(action::login_failed& a);
   void carry_out(action::restart_stream& a);
-  void arrived();
   void carry_out(action::bind& a);
   void carry_out(action::unbind& a);
+  void carry_out(action::give_back& a);
   void carry_out(action::set_presence& a);
   void carry_out(action::route& a);
   void carry_out(action::fetch_offline& a);
@@ -88,6 +96,7 @@ class session final : public otter::reactive {
   void carry_out(action::pause_reading& a);
   void carry_out(action::close& a);
 
+  void end();
   void send_now(std::string const& bytes);
   std::vector<xml_event> parse(std::string_view bytes);
   void put_parser_away();
@@ -111,6 +120,7 @@ class session final : public otter::reactive {
   bool paused_ = false;       // the client has sent more than it may
   bool draining_ = false;     // our side is closed, and the client's not yet
   bool lost_ = false;         // nothing can be written any more
+  bool over_ = false;         // nothing is left to do but to hear from the router
 };
 
 }  // namespace chat

@@ -58,7 +58,11 @@ struct session_core::login_state {
 
 /// While waiting messages are handed out.
 struct session_core::held_deliveries {
-  std::vector<std::string> texts;  // arrived behind them
+  struct one {
+    stanza what;  // if it was not entrusted, nothing but the text
+    bool entrusted = false;
+  };
+  std::vector<one> behind;  // what arrived behind them
   std::size_t bytes = 0;
   std::vector<std::int64_t> shown;  // written, and still in the store
   std::string ping;                 // was sent behind those
@@ -147,6 +151,9 @@ void session_core::finish(session_actions& out) {
   if (phase_ == phase::bound || phase_ == phase::bind_wait) out.emplace_back(action::unbind{who_});
   phase_ = phase::closed;
   login_.reset();
+  if (!held_) return;
+  for (auto& one : held_->behind)
+    if (one.entrusted) out.emplace_back(action::give_back{std::move(one.what)});
   held_.reset();
 }
 
@@ -334,10 +341,10 @@ void session_core::login_step(sasl_step step, milliseconds now, session_actions&
   std::visit(overloaded{
                  [&](need_credentials& need) {
                    phase_ = phase::login_wait;
+                   login_->username = need.username;
                    out.emplace_back(action::find_credentials{std::move(need.username)});
                  },
                  [&](need_derivation& need) {
-                   login_->username = need.username;
                    phase_ = phase::login_wait;
                    out.emplace_back(action::derive_key{std::move(need.job)});
                  },
@@ -561,7 +568,7 @@ void session_core::on_offline(std::vector<offline_message> batch, milliseconds n
   if (batch.empty()) {
     // What arrived behind the waiting messages follows them, in its order.
     if (!held_) return;
-    for (auto& xml : held_->texts) out.emplace_back(action::write{std::move(xml)});
+    for (auto& one : held_->behind) out.emplace_back(action::write{std::move(one.what.xml)});
     held_.reset();
     return;
   }
@@ -586,13 +593,26 @@ void session_core::on_asked(std::string_view id, session_actions& out) {
 }
 
 void session_core::on_delivery(std::string xml, session_actions& out) {
-  if (phase_ != phase::bound) return;
-  if (!held_) {
-    out.emplace_back(action::write{std::move(xml)});
+  stanza what;
+  what.xml = std::move(xml);
+  deliver(std::move(what), false, out);
+}
+
+void session_core::on_entrusted(stanza what, session_actions& out) {
+  deliver(std::move(what), true, out);
+}
+
+void session_core::deliver(stanza what, bool entrusted, session_actions& out) {
+  if (phase_ != phase::bound) {
+    if (entrusted) out.emplace_back(action::give_back{std::move(what)});
     return;
   }
-  held_->bytes += xml.size();
-  held_->texts.push_back(std::move(xml));
+  if (!held_) {
+    out.emplace_back(action::write{std::move(what.xml)});
+    return;
+  }
+  held_->bytes += what.xml.size();
+  held_->behind.push_back({std::move(what), entrusted});
   if (held_->bytes > settings_->limits.send_queue_bytes)
     end_with(stream_condition::policy_violation, "waiting messages are not read", out);
 }

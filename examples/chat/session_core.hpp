@@ -73,6 +73,10 @@ struct bind {
 struct unbind {
   jid who;
 };
+/// This was entrusted to the session, which has ended and could not write it: it goes elsewhere.
+struct give_back {
+  stanza what;
+};
 /// The session's own presence, stamped and without a `to`.
 struct set_presence {
   bool available = false;
@@ -104,16 +108,18 @@ struct close {
 
 using session_action =
     std::variant<action::write, action::find_credentials, action::derive_key, action::login_failed,
-                 action::restart_stream, action::bind, action::unbind, action::set_presence,
-                 action::route, action::fetch_offline, action::delete_offline, action::arm_timer,
-                 action::pause_reading, action::close>;
+                 action::restart_stream, action::bind, action::unbind, action::give_back,
+                 action::set_presence, action::route, action::fetch_offline, action::delete_offline,
+                 action::arm_timer, action::pause_reading, action::close>;
 using session_actions = std::vector<session_action>;
 
 enum class bind_outcome : std::uint8_t { bound, too_many_resources, failed };
 
 /// Ownership: `settings` must outlive it. What only a login needs goes when the login is over.
 /// Threads:   one at a time.
-/// Invariant: after a close action nothing but on_connection_lost() has an effect.
+/// Invariant: after a close action nothing but on_connection_lost() has an effect, and
+/// on_entrusted()
+///            gives back what it is given.
 class session_core {
  public:
   explicit session_core(session_settings const& settings) noexcept;
@@ -144,6 +150,8 @@ class session_core {
   // --- from the router and the operator ---
   /// A stanza for this client, as it is to be written.
   void on_delivery(std::string xml, session_actions& out);
+  /// The same for what must not be lost: if the stream ends before it is written, it is given back.
+  void on_entrusted(stanza what, session_actions& out);
   /// Another connection has taken the resource.
   void on_replaced(session_actions& out);
   void on_shutdown(session_actions& out);
@@ -182,6 +190,7 @@ class session_core {
               session_actions& out);
   void end_with(stream_condition condition, std::string_view text, session_actions& out);
   void finish(session_actions& out);
+  void deliver(stanza what, bool entrusted, session_actions& out);
   std::string ask(session_actions& out);
   void on_asked(std::string_view id, session_actions& out);
   void arm(std::int64_t at, milliseconds now, session_actions& out);

@@ -95,7 +95,8 @@ class wire {
   wire(wire&& other) noexcept
       : answers_pings{other.answers_pings},
         socket_{std::exchange(other.socket_, {})},
-        got_{std::move(other.got_)} {}
+        got_{std::move(other.got_)},
+        read_{std::move(other.read_)} {}
   wire& operator=(wire&&) = delete;
 
   void send(std::string_view text) { static_cast<void>(socket_.send(text)); }
@@ -114,10 +115,16 @@ class wire {
         throw std::runtime_error("nothing came for long, after: " + got_);
       if (!more) return std::exchange(got_, {}) + " [ended]";
       got_ += *more;
+      read_ += *more;
       if (answers_pings) answer_pings();
     }
   }
   std::string rest() { return until("\x01"); }
+  /// Everything that has come on this connection, once it has ended.
+  std::string all_that_was_read() {
+    rest();
+    return read_;
+  }
   bool answers_pings = true;
 
   void open() {
@@ -180,7 +187,8 @@ class wire {
   }
 
   otter::tcp_socket socket_;
-  std::string got_;
+  std::string got_;   // and not given yet
+  std::string read_;  // all of it
 };
 
 }  // namespace chat_test

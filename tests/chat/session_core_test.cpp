@@ -492,6 +492,36 @@ TEST_CASE("waiting messages are forgotten once the client has answered behind th
   }
 }
 
+TEST_CASE("what was entrusted to a stream that has ended is given back", "[chat][session]") {
+  world w;
+  client bob{w, 2};
+  bob.log_in("bob", "raft");
+  chat::stanza message;
+  message.xml = "<message><body>precious</body></message>";
+  SECTION("it came too late") {
+    bob.send("</stream:stream>");
+    bob.entrust(message);
+    bob.deliver("<presence/>");
+    CHECK(bob.given_back == std::vector<std::string>{message.xml});
+  }
+  SECTION("it was held behind waiting messages") {
+    bob.answering = false;
+    bob.send("<presence/>");
+    bob.deliver("<presence from='x'/>");
+    bob.entrust(message);
+    bob.entrust(message);
+    CHECK(bob.given_back.empty());
+    bob.with([](auto& s, auto& out) { s.on_connection_lost(out); });
+    CHECK(bob.given_back == std::vector<std::string>{message.xml, message.xml});
+  }
+  SECTION("not if it was written") {
+    bob.entrust(message);
+    CHECK(bob.take() == message.xml);
+    bob.with([](auto& s, auto& out) { s.on_connection_lost(out); });
+    CHECK(bob.given_back.empty());
+  }
+}
+
 TEST_CASE("a closing tag is answered and the resource is free again", "[chat][session]") {
   world w;
   client c{w, 1};

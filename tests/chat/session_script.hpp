@@ -142,6 +142,11 @@ class client {
     core_.on_delivery(std::move(xml), out);
     act(std::move(out));
   }
+  void entrust(chat::stanza what) {
+    chat::session_actions out;
+    core_.on_entrusted(std::move(what), out);
+    act(std::move(out));
+  }
   /// When false, store and pool do not answer: the session stays waiting.
   bool answering = true;
 
@@ -205,6 +210,7 @@ class client {
     act(std::move(out));
   }
   void carry_out(chat::action::unbind& a) { tell(world_.table.unbind(a.who, number_)); }
+  void carry_out(chat::action::give_back& a) { given_back.push_back(std::move(a.what.xml)); }
   void carry_out(chat::action::set_presence& a) {
     tell(world_.table.set_presence(core_.who(), number_, a.available, a.priority, a.xml));
   }
@@ -218,7 +224,7 @@ class client {
     };
     switch (decision.action) {
       case chat::route_action::deliver:
-        for (int const n : to) world_.clients.at(n)->deliver(a.what.xml);
+        for (int const n : to) world_.clients.at(n)->entrust(a.what);
         break;
       case chat::route_action::store_offline:
         if (a.what.keep_offline)
@@ -278,6 +284,7 @@ class client {
  public:
   int headers = 0;
   int failed_logins = 0;
+  std::vector<std::string> given_back;
   std::string last_header;
 };
 
