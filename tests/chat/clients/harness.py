@@ -3,6 +3,7 @@ import contextlib
 import os
 import pathlib
 import re
+import resource
 import shutil
 import signal
 import subprocess
@@ -34,7 +35,7 @@ def wait_until(condition, what):
 class Server:
     """One run of the server. Its data directory may be given to the next one."""
 
-    def __init__(self, directory, options=(), config=""):
+    def __init__(self, directory, options=(), config="", descriptors=None):
         self.directory = pathlib.Path(directory)
         self.data = self.directory / "data"
         run = len(list(self.directory.glob("*.err")))
@@ -47,7 +48,8 @@ class Server:
             path.write_text(config)
             arguments += ["--config", str(path)]
         with open(self.out, "wb") as out, open(self.err, "wb") as err:
-            self.process = subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=out, stderr=err)
+            few = descriptors and (lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors, descriptors)))
+            self.process = subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=out, stderr=err, preexec_fn=few)
         try:
             wait_until(lambda: self.process.poll() is not None or "to stop:" in self.printed(), "the server starts")
             if self.process.poll() is not None:
@@ -63,6 +65,11 @@ class Server:
 
     def log(self):
         return self.err.read_text(errors="replace")
+
+    def most_memory(self):
+        """The most that the server has ever had in memory, in bytes."""
+        status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(re.search(r"VmHWM:\s+(\d+) kB", status).group(1)) * 1024
 
     def terminate(self):
         self.process.send_signal(signal.SIGTERM)
@@ -88,10 +95,10 @@ def directory():
 
 
 @contextlib.contextmanager
-def server(*options, config=""):
+def server(*options, config="", descriptors=None):
     """A server that must end in order when the test is over."""
     with directory() as path:
-        one = Server(path, options, config)
+        one = Server(path, options, config, descriptors)
         try:
             yield one
             one.terminate()

@@ -75,6 +75,22 @@ def test_who_guesses_passwords_has_to_wait():
         session(story)
 
 
+def test_guesses_at_one_account_from_many_addresses_have_to_wait():
+    """Guesses at one account are braked wherever they come from, but not its owner where he was before."""
+    limits = "[limits]\nfailed_logins_burst = 3\nfailed_logins_per_second = 1\n"
+    with server(config=limits) as one:
+        with Wire(one) as home:
+            home.log_in("alice", "home")
+        for i in range(5):
+            with Wire(one, f"127.0.1.{i + 1}") as wire:
+                wire.open().authenticate("alice", "guess").until("<not-authorized/></failure>")
+        with Wire(one, "127.0.2.1") as stranger, Wire(one) as owner:
+            stranger.open().authenticate("alice", "guess").until("<not-authorized/></failure>")
+            owner.log_in("alice", "home")
+        assert 'a login of "alice" from 127.0.2.1' in one.log()
+        assert 'a login of "alice" from 127.0.0.1' not in one.log()
+
+
 def test_a_message_over_the_limit_ends_the_stream():
     """An element larger than allowed gets policy-violation before it is complete."""
     with server() as one:
@@ -83,6 +99,65 @@ def test_a_message_over_the_limit_ends_the_stream():
             wire.until("</stream:features>")
             wire.send("<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>" + "A" * 9000)
             assert "policy-violation" in wire.rest()
+
+
+def test_elements_without_end_cost_no_memory_and_nobody_waits():
+    """Huge text, attributes, depth: each stream ends with policy-violation, memory stays, others are served."""
+    with server(config="[limits]\nclose_seconds = 1\nbytes_per_second = 0\n") as one:
+        async def story():
+            alice = await Client(one, "alice").log_in()
+            before = one.most_memory()
+            size = 40_000_000
+            for start, more in (("<message><body>", "x"), ("<message to='", "x"), ("<message>", "<a>"),
+                                ("<message>", "<a/>"), ("<", "x"), ("<message><!--", "x")):
+                def attack():
+                    with Wire(one) as wire:
+                        wire.log_in("bob", "big").pour(start, more, size)
+                        return wire.rest()
+                last = asyncio.get_running_loop().run_in_executor(None, attack)
+                while not last.done():
+                    await alice.ask()
+                text = await last
+                assert text.endswith("</stream:error></stream:stream>") and "<policy-violation " in text, (start, text)
+            assert one.most_memory() - before < 8_000_000, one.most_memory() - before
+            await alice.leave()
+        session(story)
+
+
+def test_connections_that_never_speak_are_closed_and_others_get_in():
+    """A thousand silent connections are closed at the deadline, with the reason; meanwhile others log in."""
+    limits = "[limits]\nconnections_per_address = 2000\nheader_seconds = 2\nlogin_seconds = 4\nclose_seconds = 1\n"
+    with server(config=limits) as one:
+        silent = [Wire(one) for _ in range(1000)]
+        with Wire(one) as slow:
+            slow.open().send("<au")  # and never more
+            with Wire(one) as other:
+                other.log_in("alice", "here")
+            for wire in silent:
+                assert "<connection-timeout " in wire.rest()
+                wire.socket.close()
+            assert "<connection-timeout " in slow.rest()
+
+
+def test_running_out_of_descriptors_is_said_once_and_hurts_nobody():
+    """Without descriptors accepting pauses, one line says so, clients are served, and those who wait get in later."""
+    with server(descriptors=64, config="[limits]\nconnections_per_address = 1000\n") as one:
+        with Wire(one) as alice:
+            alice.log_in("alice", "here")
+            wires = []
+            while "cannot accept a connection" not in one.log():
+                assert len(wires) < 64
+                wires.append(Wire(one))
+                wires[-1].send(Wire.HEADER)
+                harness.wait_until(lambda: wires[-1].came("</stream:features>") or
+                                   "cannot accept a connection" in one.log(), "an answer, or the line in the log")
+            alice.send("<iq type='get' id='p'><ping xmlns='urn:xmpp:ping'/></iq>")
+            alice.until("id='p'")
+            for wire in wires[:-1]:
+                wire.socket.close()
+            wires[-1].until("</stream:features>")
+            wires[-1].socket.close()
+        assert one.log().count("cannot accept a connection") == 1
 
 
 def test_what_is_sent_before_the_login_is_complete_is_never_acted_upon():

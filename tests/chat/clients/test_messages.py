@@ -1,9 +1,10 @@
 """What is sent arrives: once, in order, and later if need be."""
 import asyncio
+import re
 
 import harness
 from harness import server
-from xmpp import Client, session
+from xmpp import Client, Wire, session
 
 COUNT = 1000
 
@@ -51,6 +52,26 @@ def test_a_message_to_a_user_who_is_away_is_delivered_at_the_next_login():
             await again.leave()
             await alice.leave()
         session(story)
+
+
+def test_a_client_that_comes_and_goes_hears_everything_once_and_in_order():
+    """Messages that meet a client at its goodbye come at its next login: none is lost, none twice, in order."""
+    rounds, each = 120, 10
+    with server(config="[limits]\nstanzas_per_second = 0\n") as one, Wire(one) as alice:
+        alice.log_in("alice", "here")
+        heard = []
+        for i in range(rounds):
+            with Wire(one) as bob:
+                came = bob.arrive("bob", "there")
+                alice.send("".join(f"<message to='bob@localhost' type='chat'><body>{i * each + j}</body></message>"
+                                   for j in range(each)))
+                bob.send("</stream:stream>")
+                heard += re.findall(r"<body>(\d+)</body>", came + bob.rest())
+        alice.send("<message to='nobody@localhost'><body>?</body></message>")
+        alice.until("</message>")  # behind this error, all that was sent before is on disk or delivered
+        with Wire(one) as bob:
+            heard += re.findall(r"<body>(\d+)</body>", bob.arrive("bob", "there"))
+        assert heard == [str(i) for i in range(rounds * each)], heard
 
 
 def test_waiting_messages_survive_the_server():

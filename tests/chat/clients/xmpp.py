@@ -1,6 +1,8 @@
 """XMPP clients for the tests: slixmpp with an inbox to wait for, and a bare socket for what no client does."""
 import asyncio
+import base64
 import logging
+import re
 import socket
 
 import slixmpp
@@ -96,8 +98,10 @@ class Wire:
     HEADER = ("<?xml version='1.0'?><stream:stream to='localhost' version='1.0' xmlns='jabber:client' "
               "xmlns:stream='http://etherx.jabber.org/streams'>")
 
-    def __init__(self, server):
-        self.socket = socket.create_connection(("127.0.0.1", server.port), timeout=LIMIT)
+    def __init__(self, server, come_from="127.0.0.1"):
+        self.socket = socket.create_connection(("127.0.0.1", server.port), timeout=LIMIT,
+                                               source_address=(come_from, 0))
+        self.tested = server
         self.got = ""
 
     def __enter__(self):
@@ -109,6 +113,43 @@ class Wire:
     def send(self, text):
         self.socket.sendall(text.encode())
 
+    def open(self):
+        self.send(self.HEADER)
+        self.until("</stream:features>")
+        return self
+
+    def authenticate(self, name, password):
+        token = base64.b64encode(f"\0{name}\0{password}".encode()).decode()
+        self.send(f"<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>{token}</auth>")
+        return self
+
+    def log_in(self, name, resource):
+        self.open().authenticate(name, self.tested.passwords[name]).until("<success")
+        self.open().send("<iq type='set' id='b'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'>"
+                         f"<resource>{resource}</resource></bind></iq>")
+        self.until("</iq>")
+        return self
+
+    def arrive(self, name, resource):
+        """Logs in and becomes available, as far as the echo; gives what came before it: waiting messages."""
+        self.log_in(name, resource).send("<presence/>")
+        came = ""
+        while "<presence " not in came:
+            came += self.until(">")
+            if ping := re.search(r"<iq type='get' id='(otter-\w+)'[^>]*>$", came):
+                self.send(f"<iq type='result' to='localhost' id='{ping[1]}'/>")
+        return came
+
+    def pour(self, start, more, size):
+        """Writes `start` and then `more` again and again, `size` bytes or as many as are taken."""
+        try:
+            self.send(start)
+            piece = (more * (65536 // len(more) + 1)).encode()
+            for _ in range(size // len(piece)):
+                self.socket.sendall(piece)
+        except (BrokenPipeError, ConnectionResetError):
+            pass
+
     def until(self, text):
         """Reads until `text` has come, and returns everything up to it."""
         while text not in self.got:
@@ -118,6 +159,18 @@ class Wire:
         at = self.got.index(text) + len(text)
         before, self.got = self.got[:at], self.got[at:]
         return before
+
+    def came(self, text):
+        """Has `text` come by now? It is left where it is."""
+        self.socket.setblocking(False)
+        try:
+            while data := self.socket.recv(65536):
+                self.got += data.decode()
+        except BlockingIOError:
+            pass
+        finally:
+            self.socket.settimeout(LIMIT)
+        return text in self.got
 
     def rest(self):
         """Everything until the end of the connection."""
