@@ -5,11 +5,13 @@
 // few microseconds, spin=none is the same pair alone.
 
 #include <atomic>
+#include <otter/attached_thread.hpp>
 #include <otter/exit.hpp>
 #include <otter/gen_server.hpp>
 #include <otter/message.hpp>
 #include <otter/receive.hpp>
 #include <otter/spawn.hpp>
+#include <thread>
 
 #include "rows.hpp"
 
@@ -81,41 +83,40 @@ void fairness(job const& j) {
   std::string const spin = j.text("spin", "plain");
   std::uint64_t const seconds = j.number("seconds", 3);
   std::int64_t const end = now_ns() + static_cast<std::int64_t>(seconds) * 1'000'000'000;
-  in_node(j, [&] {
-    std::atomic<unsigned> spinning{0};
-    unsigned const spinners = spin == "none" ? 0 : j.workers();
-    bool const plain = spin == "plain";
-    for (unsigned i = 0; i < spinners; ++i) {
-      otter::spawn([&spinning, plain, end] {
-        ++spinning;
-        // A little longer than the pair, so that its last trip is no easier than the others.
-        while (now_ns() < end + 100'000'000) {
-          compute_for_a_while();
-          if (!plain) otter::checkpoint();
-        }
-        --spinning;
-      });
-    }
-    while (spinning < spinners) otter::sleep_for(std::chrono::milliseconds(1));
-    report out{end, otter::self()};
-    out.trips.reserve(30'000'000);
-    otter::pid const against = is_free(j) ? otter::spawn([] {
+  otter::node node(node_for(j));
+  std::atomic<unsigned> spinning{0};
+  unsigned const spinners = spin == "none" ? 0 : j.workers();
+  bool const plain = spin == "plain";
+  for (unsigned i = 0; i < spinners; ++i) {
+    node.spawn([&spinning, plain, end] {
+      ++spinning;
+      // A little longer than the pair, so that its last trip is no easier than the others.
+      while (now_ns() < end + 100'000'000) {
+        compute_for_a_while();
+        if (!plain) otter::checkpoint();
+      }
+    });
+  }
+  while (spinning < spinners) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  otter::attached_thread here(node);  // no process of ours may wait on a thread that spins
+  report out{end, otter::self()};
+  out.trips.reserve(30'000'000);
+  if (is_free(j)) {
+    otter::pid const against = otter::spawn([] {
       while (true) otter::receive([](ping p) { otter::send(p.from, pong{}); });
-    })
-                                          : ponger::start().value().process();
-    if (is_free(j))
-      otter::spawn(ping_function, against, &out);
-    else
-      otter::cast(pinger::start(against, &out).value(), pinger::begin{});
-    otter::receive([](over) {});
-    while (spinning > 0) otter::sleep_for(std::chrono::milliseconds(1));
-    std::sort(out.trips.begin(), out.trips.end());
-    print_result("fairness_p50", double(percentile(out.trips, 0.50)) / 1e3, "us");
-    print_result("fairness_p99", double(percentile(out.trips, 0.99)) / 1e3, "us");
-    print_result("fairness_max", double(out.trips.back()) / 1e3, "us");
-    std::fflush(stdout);
-    std::_Exit(0);
-  });
+    });
+    otter::spawn(ping_function, against, &out);
+  } else {
+    otter::pid const against = ponger::start().value();
+    otter::cast(pinger::start(against, &out).value(), pinger::begin{});
+  }
+  otter::receive([](over) {});
+  std::sort(out.trips.begin(), out.trips.end());
+  print_result("fairness_p50", double(percentile(out.trips, 0.50)) / 1e3, "us");
+  print_result("fairness_p99", double(percentile(out.trips, 0.99)) / 1e3, "us");
+  print_result("fairness_max", double(out.trips.back()) / 1e3, "us");
+  std::fflush(stdout);
+  std::_Exit(0);
 }
 
 }  // namespace bench
