@@ -48,7 +48,8 @@ class job {
 
   std::string text(std::string_view name, std::string_view otherwise) const {
     for (std::string_view word : words_) {
-      if (word.size() > name.size() && word.starts_with(name) && word[name.size()] == '=')
+      if (word.size() > name.size() && word.substr(0, name.size()) == name &&
+          word[name.size()] == '=')
         return std::string(word.substr(name.size() + 1));
     }
     return std::string(otherwise);

@@ -63,16 +63,16 @@ pub async fn spawn_idle(job: Job) {
 pub async fn ping_pong(job: Job) {
     let n = job.number("n", 1_000_000);
     let run = |n: usize| async move {
-        let (ping, mut pinged) = mpsc::channel::<u32>(16);
-        let (pong, mut ponged) = mpsc::channel::<u32>(16);
+        let (ping, mut pinged) = mpsc::unbounded_channel::<u32>();
+        let (pong, mut ponged) = mpsc::unbounded_channel::<u32>();
         tokio::spawn(async move {
             while let Some(p) = pinged.recv().await {
-                pong.send(p).await.unwrap();
+                pong.send(p).unwrap();
             }
         });
         let player = tokio::spawn(async move {
             for i in 0..n {
-                ping.send(i as u32).await.unwrap();
+                ping.send(i as u32).unwrap();
                 ponged.recv().await.unwrap();
             }
         });
@@ -84,17 +84,17 @@ pub async fn ping_pong(job: Job) {
 pub async fn ring(job: Job) {
     let (n, tokens, size) =
         (job.number("n", 1_000_000), job.number("tokens", 1), job.number("size", 503));
-    let (finished, mut all) = mpsc::channel::<()>(tokens);
+    let (finished, mut all) = mpsc::unbounded_channel::<()>();
     let (senders, receivers): (Vec<_>, Vec<_>) =
-        (0..size).map(|_| mpsc::channel::<usize>(tokens.max(16))).unzip();
+        (0..size).map(|_| mpsc::unbounded_channel::<usize>()).unzip();
     for (i, mut receiver) in receivers.into_iter().enumerate() {
         let (next, finished) = (senders[(i + 1) % size].clone(), finished.clone());
         tokio::spawn(async move {
             while let Some(hops) = receiver.recv().await {
                 if hops == 0 {
-                    finished.send(()).await.unwrap();
+                    finished.send(()).unwrap();
                 } else {
-                    next.send(hops - 1).await.unwrap();
+                    next.send(hops - 1).unwrap();
                 }
             }
         });
@@ -102,7 +102,7 @@ pub async fn ring(job: Job) {
     for (hops, last) in [(n / 10, false), (n, true)] {
         let watch = Stopwatch::start();
         for t in 0..tokens {
-            senders[t * size / tokens].send(hops / tokens).await.unwrap();
+            senders[t * size / tokens].send(hops / tokens).unwrap();
         }
         for _ in 0..tokens {
             all.recv().await.unwrap();
@@ -113,57 +113,84 @@ pub async fn ring(job: Job) {
     }
 }
 
-/// A mailbox of 1000, as the other bounded ones here.
+/// What a flood of messages goes through. bounded: a mailbox of 1000, whose senders wait. yield: an
+/// unbounded one, whose senders let others run by hand.
+#[derive(Clone)]
+enum Mailbox {
+    Bounded(mpsc::Sender<usize>),
+    Unbounded(mpsc::UnboundedSender<usize>),
+}
+
+impl Mailbox {
+    /// With a task that takes in what is sent; its result is the sum.
+    fn with_sink(job: &Job) -> (Self, tokio::task::JoinHandle<usize>) {
+        if job.text("mailbox", "bounded") == "bounded" {
+            let (sender, mut receiver) = mpsc::channel(1000);
+            let sink = tokio::spawn(async move {
+                let mut sum = 0;
+                while let Some(i) = receiver.recv().await {
+                    sum += i;
+                }
+                sum
+            });
+            (Mailbox::Bounded(sender), sink)
+        } else {
+            let (sender, mut receiver) = mpsc::unbounded_channel();
+            let sink = tokio::spawn(async move {
+                let mut sum = 0;
+                while let Some(i) = receiver.recv().await {
+                    sum += i;
+                }
+                sum
+            });
+            (Mailbox::Unbounded(sender), sink)
+        }
+    }
+}
+
+/// `each` messages into each of `to`, in turn.
+async fn flood(to: &[Mailbox], each: usize) {
+    for i in 0..each {
+        for mailbox in to {
+            match mailbox {
+                Mailbox::Bounded(sender) => sender.send(i).await.unwrap(),
+                Mailbox::Unbounded(sender) => sender.send(i).unwrap(),
+            }
+        }
+        if i % 100 == 99 && matches!(to[0], Mailbox::Unbounded(_)) {
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
 pub async fn many_to_one(job: Job) {
     let (senders, each) = (job.number("senders", 20), job.number("n", 200_000));
-    let run = |each: usize| async move {
-        let (sender, mut receiver) = mpsc::channel::<usize>(1000);
-        for _ in 0..senders {
-            let sender = sender.clone();
-            tokio::spawn(async move {
-                for i in 0..each {
-                    sender.send(i).await.unwrap();
-                }
-            });
-        }
-        drop(sender);
-        let sink = tokio::spawn(async move {
-            let mut sum = 0;
-            while let Some(i) = receiver.recv().await {
-                sum += i;
+    let run = |each: usize| {
+        let job = job.clone();
+        async move {
+            let (mailbox, sink) = Mailbox::with_sink(&job);
+            for _ in 0..senders {
+                let mailbox = mailbox.clone();
+                tokio::spawn(async move { flood(&[mailbox], each).await });
             }
-            sum
-        });
-        SINK.store(sink.await.unwrap(), Ordering::Relaxed);
+            drop(mailbox);
+            SINK.store(sink.await.unwrap(), Ordering::Relaxed);
+        }
     };
     warmed(each, run).await.print_throughput("many_to_one", senders * each);
 }
 
 pub async fn one_to_many(job: Job) {
     let (receivers, each) = (job.number("receivers", 60), job.number("n", 200_000));
-    let run = |each: usize| async move {
-        let mut mailboxes = Vec::new();
-        let mut sinks = Vec::new();
-        for _ in 0..receivers {
-            let (sender, mut receiver) = mpsc::channel::<usize>(1000);
-            mailboxes.push(sender);
-            sinks.push(tokio::spawn(async move {
-                let mut sum = 0;
-                while let Some(i) = receiver.recv().await {
-                    sum += i;
-                }
-                sum
-            }));
-        }
-        tokio::spawn(async move {
-            for i in 0..each {
-                for mailbox in &mailboxes {
-                    mailbox.send(i).await.unwrap();
-                }
+    let run = |each: usize| {
+        let job = job.clone();
+        async move {
+            let (mailboxes, sinks): (Vec<_>, Vec<_>) =
+                (0..receivers).map(|_| Mailbox::with_sink(&job)).unzip();
+            tokio::spawn(async move { flood(&mailboxes, each).await });
+            for sink in sinks {
+                SINK.store(sink.await.unwrap(), Ordering::Relaxed);
             }
-        });
-        for sink in sinks {
-            SINK.store(sink.await.unwrap(), Ordering::Relaxed);
         }
     };
     warmed(each, run).await.print_throughput("one_to_many", receivers * each);
@@ -177,11 +204,10 @@ enum Mail {
 pub async fn all_to_all(job: Job) {
     let (size, each) = (job.number("size", 120), job.number("n", 10_000));
     let run = |each: usize| async move {
-        // Room for a ping of everybody else and a pong, so that nobody waits to send.
         let (senders, receivers): (Vec<_>, Vec<_>) =
-            (0..size).map(|_| mpsc::channel::<Mail>(size)).unzip();
+            (0..size).map(|_| mpsc::unbounded_channel::<Mail>()).unzip();
         let senders = Arc::new(senders);
-        let (played, mut all) = mpsc::channel::<()>(size);
+        let (played, mut all) = mpsc::unbounded_channel::<()>();
         for (own, mut mailbox) in receivers.into_iter().enumerate() {
             let (senders, played) = (senders.clone(), played.clone());
             tokio::spawn(async move {
@@ -191,11 +217,11 @@ pub async fn all_to_all(job: Job) {
                     if next == own {
                         next = (next + 1) % size;
                     }
-                    let _ = senders[next].send(Mail::Ping(own)).await;
+                    let _ = senders[next].send(Mail::Ping(own));
                     loop {
                         match mailbox.recv().await {
                             Some(Mail::Ping(from)) => {
-                                let _ = senders[from].send(Mail::Pong).await;
+                                let _ = senders[from].send(Mail::Pong);
                             }
                             Some(Mail::Pong) => break,
                             None => return,
@@ -206,10 +232,10 @@ pub async fn all_to_all(job: Job) {
                         break;
                     }
                 }
-                played.send(()).await.unwrap();
+                played.send(()).unwrap();
                 while let Some(mail) = mailbox.recv().await {
                     if let Mail::Ping(from) = mail {
-                        let _ = senders[from].send(Mail::Pong).await;
+                        let _ = senders[from].send(Mail::Pong);
                     }
                 }
             });
@@ -251,7 +277,7 @@ pub async fn skynet(job: Job) {
 
 pub async fn call(job: Job) {
     let n = job.number("n", 1_000_000);
-    let (requests, mut requested) = mpsc::channel::<(u32, oneshot::Sender<u32>)>(16);
+    let (requests, mut requested) = mpsc::unbounded_channel::<(u32, oneshot::Sender<u32>)>();
     tokio::spawn(async move {
         let mut value = 0u32;
         while let Some((by, answer)) = requested.recv().await {
@@ -264,7 +290,7 @@ pub async fn call(job: Job) {
         async move {
             for _ in 0..n {
                 let (answer, answered) = oneshot::channel();
-                requests.send((1, answer)).await.unwrap();
+                requests.send((1, answer)).unwrap();
                 SINK.store(answered.await.unwrap() as usize, Ordering::Relaxed);
             }
         }
@@ -343,11 +369,11 @@ pub fn fairness(runtime: &tokio::runtime::Runtime, job: &Job) {
     while spinning.load(Ordering::Relaxed) < workers {
         std::thread::sleep(Duration::from_millis(1));
     }
-    let (ping, mut pinged) = mpsc::channel::<u32>(16);
-    let (pong, mut ponged) = mpsc::channel::<u32>(16);
+    let (ping, mut pinged) = mpsc::unbounded_channel::<u32>();
+    let (pong, mut ponged) = mpsc::unbounded_channel::<u32>();
     runtime.spawn(async move {
         while let Some(p) = pinged.recv().await {
-            pong.send(p).await.unwrap();
+            pong.send(p).unwrap();
         }
     });
     let asked = Instant::now();
@@ -355,7 +381,7 @@ pub fn fairness(runtime: &tokio::runtime::Runtime, job: &Job) {
         let mut trips = Vec::with_capacity(30_000_000);
         let mut served = asked;
         loop {
-            ping.send(1).await.unwrap();
+            ping.send(1).unwrap();
             ponged.recv().await.unwrap();
             let now = Instant::now();
             trips.push((now - served).as_nanos() as f64 / 1e3);
