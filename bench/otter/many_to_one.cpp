@@ -1,6 +1,6 @@
 // many_to_one.cpp - how many messages does one process take in that twenty others send to?
 //
-// mailbox=unbounded: nothing but the runtime holds the senders back. mailbox=block: the receiver's
+// mailbox=unbounded: nothing but the runtime holds the senders back. mailbox=bounded: the receiver's
 // mailbox has a limit of 1000, and senders wait. The peak of memory is part of the answer.
 
 #include <otter/gen_server.hpp>
@@ -67,7 +67,7 @@ void many_to_one(job const& j) {
   std::uint64_t const senders = j.number("senders", 20);
   std::uint64_t const each = j.number("n", 200'000);
   otter::spawn_options receiver;
-  if (j.text("mailbox", "unbounded") == "block")
+  if (j.text("mailbox", "unbounded") == "bounded")
     receiver.max_mailbox = {1000, otter::overflow::block};
   in_node(j, [&] {
     std::vector<otter::pid> sources;

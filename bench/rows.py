@@ -1,0 +1,62 @@
+"""What bench/run measures: the rows with their sizes, their peers, and the goals that issue readers know."""
+
+# Order of the table. A row is one program call that yields one or more figures ("gives").
+# n: size for a whole run, and for --quick. cores: worker counts. limit: seconds for one run.
+# peers: who can do it; otter's forms are separate lines. lower: less is better.
+
+
+class row:
+    def __init__(self, name, program, gives, n, quick, variants, lower=True, limit=60, cores=(1, 2), words=(), runs=5):
+        self.name, self.program, self.gives = name, program, gives
+        self.n, self.quick, self.variants = n, quick, variants  # variants: {peer: [words of a variant, ...]}
+        self.lower, self.limit, self.cores, self.words, self.runs = lower, limit, cores, list(words), runs
+
+
+FORMS = ["form=behaviour", "form=free"]
+ALL = {"otter": FORMS, "caf": [""], "erlang": [""], "go": [""], "boost_fiber": [""], "tokio": [""]}
+
+
+def but(*absent, **changed):
+    return {peer: changed.get(peer, words) for peer, words in ALL.items() if peer not in absent}
+
+
+ROWS = [
+    row("spawn_exit", "spawn_exit", ["spawn_exit"], 1_000_000, 100_000, ALL),
+    row("spawn_idle", "spawn_idle", ["spawn_idle", "idle_bytes"], 1_000_000, 50_000,
+        but(erlang=["form=gen_server", "form=hibernate", "form=process"]), limit=120, runs=3),
+    row("ping_pong", "ping_pong", ["ping_pong"], 1_000_000, 100_000, ALL),
+    row("ring_1", "ring", ["ring_1"], 1_000_000, 100_000, ALL, words=["tokens=1"]),
+    row("ring_100", "ring", ["ring_100"], 1_000_000, 100_000, ALL, words=["tokens=100"]),
+    row("many_to_one", "many_to_one", ["many_to_one"], 200_000, 20_000,
+        {"otter": [f"{form} mailbox={mailbox}" for form in FORMS for mailbox in ("unbounded", "bounded")],
+         "caf": ["mailbox=unbounded"], "erlang": ["mailbox=unbounded"], "go": ["mailbox=bounded"],
+         "boost_fiber": ["mailbox=bounded"], "tokio": ["mailbox=bounded", "mailbox=yield"]}, lower=False),
+    row("one_to_many", "one_to_many", ["one_to_many"], 200_000, 10_000,
+        but(tokio=["mailbox=bounded", "mailbox=yield"]), lower=False),
+    row("all_to_all", "all_to_all", ["all_to_all"], 10_000, 1_000, ALL),
+    row("skynet", "skynet", ["skynet"], 1_000_000, 100_000, ALL, limit=90),
+    row("call", "call", ["call"], 1_000_000, 100_000, ALL),
+    row("call_long_mailbox", "call_long_mailbox", ["call_long_mailbox"], 200_000, 20_000,
+        {"otter": ["what=call", "what=receive"], "caf": ["what=call"], "erlang": ["what=call"]}),
+    row("timer_set_cancel", "timer_set_cancel", ["timer_set_cancel"], 1_000_000, 100_000, but("boost_fiber")),
+    row("timer_lateness", "timer_lateness", ["timer_lateness_p50", "timer_lateness_p99"], 100_000, 100_000, ALL),
+    row("fairness", "fairness", ["fairness_p50", "fairness_p99", "fairness_max"], None, None,
+        but(otter=[f"{form} spin={spin}" for spin in ("plain", "checkpoint", "none") for form in FORMS],
+            **{peer: ["spin=plain", "spin=none"] for peer in ("caf", "erlang", "go", "boost_fiber", "tokio")}),
+        limit=30),
+    row("idle", "idle", ["idle_cpu", "idle_wakeups"], 100_000, 20_000, ALL, limit=60, runs=3),
+]
+
+PEERS = ["otter", "caf", "erlang", "go", "boost_fiber", "tokio"]
+
+# Goals, as a ratio to the best peer in the same run; for otter's behaviours (function: 1.6 times as much).
+GOALS = {"spawn_exit": 0.5, "spawn_idle": 0.6, "ping_pong": 0.5, "ring_1": 0.6, "ring_100": 0.9, "all_to_all": 0.8,
+         "skynet": 0.8, "call": 0.7, "timer_set_cancel": 0.2, "timer_lateness_p50": 1.5, "timer_lateness_p99": 1.1,
+         "one_to_many": 0.7}
+# many_to_one has one for each kind of mailbox; larger is better there.
+GOALS_MAILBOX = {"unbounded": 4.0, "bounded": 0.8}
+
+# What the machine itself asks for; bench/physical_limits measures them, these are those of the plots'
+# rows in nanoseconds: a direct call of a handler from the loop, a switch of stacks and so on.
+PHYSICAL = {"spawn_exit": 20, "ping_pong": 40, "ring_1": 20, "ring_100": 20, "all_to_all": 40, "call": 40,
+            "timer_set_cancel": 10, "spawn_idle": 5, "skynet": 20}

@@ -1,0 +1,91 @@
+"""The results as a table for people, and what has changed since earlier ones."""
+import json
+
+from rows import GOALS, GOALS_MAILBOX, PEERS, ROWS
+
+LARGER_IS_BETTER = {name for row in ROWS if not row.lower for name in row.gives}
+ORDER = [name for row in ROWS for name in row.gives]
+
+
+def word(params, name):
+    return next((w.split("=", 1)[1] for w in params.split() if w.startswith(name + "=")), "")
+
+
+def compared_with(line):
+    """Lines with the same key answer the same question."""
+    mailbox = word(line["params"], "mailbox") if line["bench"] == "many_to_one" else ""
+    kind = "" if mailbox == "" else "unbounded" if mailbox == "unbounded" else "bounded"
+    spin = "none" if word(line["params"], "spin") == "none" else "busy" if word(line["params"], "spin") else ""
+    return line["bench"], line["cores"], kind, spin
+
+
+def best_peer(lines, line):
+    rivals = [l for l in lines if l["peer"] != "otter" and compared_with(l) == compared_with(line)]
+    pick = max if line["bench"] in LARGER_IS_BETTER else min
+    return pick(rivals, key=lambda l: l["value"], default=None)
+
+
+def number(value):
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def verdict(line, best):
+    if best is None or best["value"] == 0:
+        return "", ""
+    ratio = line["value"] / best["value"]
+    goal = GOALS.get(line["bench"])
+    if line["bench"] == "many_to_one":
+        goal = GOALS_MAILBOX[compared_with(line)[2]]
+    if goal is None:
+        return f"{ratio:.2f}", ""
+    larger = line["bench"] in LARGER_IS_BETTER
+    if word(line["params"], "form") == "free":
+        goal = goal / 1.6 if larger else goal * 1.6
+    reached = ratio >= goal if larger else ratio <= goal
+    return f"{ratio:.2f}", f"{'>=' if larger else '<='} {goal:.2g} {'yes' if reached else 'NO'}"
+
+
+def markdown(lines, about):
+    out = [f"otter {about.get('otter')} and its peers, measured {about.get('time')}.", "",
+           f"Machine: {about.get('cpu')}, {about.get('cores')} cores, {about.get('memory_gb')} GB, Linux {about.get('kernel')}; "
+           f"load average at the start {about.get('load'):.1f}. {about.get('compiler')}. " +
+           ", ".join(f"{p} {about[p]}" for p in PEERS[1:] if about.get(p)) + ".", "",
+           "Medians, with least and most. Ratio: otter to the best peer that answers the same question; goal: for that ratio.",
+           "", "| row | cores | who | median | least to most | runs | memory | best peer | ratio | goal |",
+           "|---|---|---|---|---|---|---|---|---|---|"]
+    known = {name: i for i, name in enumerate(ORDER)}
+    for line in sorted(lines, key=lambda l: (known.get(l["bench"], 99), l["cores"], PEERS.index(l["peer"]))):
+        best = best_peer(lines, line) if line["peer"] == "otter" else None
+        ratio, goal = verdict(line, best) if best else ("", "")
+        variant = " ".join(w for w in line["params"].split() if not w.startswith(("n=", "tokens=", "seconds=")))
+        out.append(f"| {line['bench']} | {line['cores']} | {line['peer']} {variant} | {number(line['value'])} {line['unit']} | "
+                   f"{number(line['min'])} to {number(line['max'])} | {line['runs']} | "
+                   f"{str(round(line['peak_mb'])) + ' MB' if 'peak_mb' in line else ''} | {best['peer'] if best else ''} | {ratio} | {goal} |")
+    for peer, why in (about.get("absent") or {}).items():
+        out.append(f"\nAbsent: {peer}: {why}")
+    for p in about.get("problems") or []:
+        out.append(f"\nCut: {p['row']} {p['peer']} {p['params']} on {p['cores']}: {p['problem']}")
+    return "\n".join(out) + "\n"
+
+
+def compare(old_file, lines):
+    """Ratios new to old. Slower by more than noise: the ranges do not overlap and the ratio is beyond 3 %."""
+    old = {}
+    for text in old_file.read_text().splitlines():
+        if text.strip():
+            line = json.loads(text)
+            old[line["bench"], line["peer"], line["params"], line["cores"]] = line
+    out = [f"against {old_file}: new / old, with the range that least and most allow"]
+    for line in lines:
+        before = old.get((line["bench"], line["peer"], line["params"], line["cores"]))
+        if before is None or before["value"] == 0:
+            continue
+        ratio = line["value"] / before["value"]
+        low = line["min"] / before["max"] if before["max"] else float("inf")
+        high = line["max"] / before["min"] if before["min"] else float("inf")
+        larger = line["bench"] in LARGER_IS_BETTER
+        apart = low > 1 or high < 1
+        worse, better = (ratio < 0.97, ratio > 1.03) if larger else (ratio > 1.03, ratio < 0.97)
+        mark = "SLOWER" if apart and worse else "better" if apart and better else ""
+        out.append(f"{line['bench']:20} {line['cores']} {line['peer']:11} {ratio:6.2f}  ({low:.2f} to {high:.2f})  {mark:7}{line['params']}")
+    return "\n".join(out)
