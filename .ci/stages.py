@@ -247,6 +247,8 @@ def checks(r):
     r.check("consumer_shared", [ROOT / "tests/consumer/run", "--shared"])
     r.check("readme_blocks", [python, here / "readme_blocks.py"])
     r.check("house", [python, ROOT / "tests/house/run.py"])
+    if r.build("bench", "otter_bench"):  # the release build's objects, out of the cache
+        r.check("instructions", [ROOT / "bench/instructions_check"])
 
 
 def mutations(r):
@@ -287,7 +289,7 @@ STAGES = [  # name, budget in seconds, what it does
     (asan, 540, "AddressSanitizer and UndefinedBehaviorSanitizer: build and tests"),
     (tsan, 420, "ThreadSanitizer: build and tests"),
     (simulation, 120, "200 seeds of the scenario set; 20 of them twice in two OS processes, digests compared"),
-    (checks, 300, "include direction, clocks, format, headers alone, runtime alone, consumer, pages, the checks' own tests"),
+    (checks, 300, "include direction, clocks, format, headers alone, runtime alone, consumer, pages, instruction counts, the checks' own tests"),
     (mutations, 150, "a tenth of the mutations, another one at each commit: each must be noticed"),
     (clang, 210, "everything compiles with clang 16"),
     (chat, 120, "the chat server with real clients"),
