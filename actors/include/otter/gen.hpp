@@ -31,10 +31,24 @@
 
 namespace otter {
 
-/// How long call() waits if it is not told.
+/// How long call() waits if it is not told. A gen_statem that is addressed by its server_ref is
+/// waited for without limit (SM-26).
 inline constexpr duration default_call_limit = std::chrono::seconds(5);
 
+/// The type name of the `error` with which a call fails that the server does not know.
+inline constexpr std::string_view unknown_request = "otter::unknown_request";
+
 namespace detail {
+
+/// How long a call waits that is not told: what the server's class says, if it is known.
+template <class Address>
+constexpr duration call_limit_of() noexcept {
+  using server = typename server_class_of<Address>::type;
+  if constexpr (requires { server::call_limit; })
+    return server::call_limit;
+  else
+    return default_call_limit;
+}
 
 /// Calls and checks that the answer is of `reply_type`. Without one, `reply` is null.
 response call_target(target const& to, envelope_ptr request, duration limit,
@@ -68,7 +82,7 @@ constexpr void check_request() noexcept {
 /// timeout, busy, or why the server ended during the call (GC-7); error(timeout_value).
 template <server_address Address, class Request>
 reply_t<Request> call(Address const& server, Request&& request,
-                      duration limit = default_call_limit) {
+                      duration limit = detail::call_limit_of<Address>()) {
   using message = std::decay_t<Request>;
   detail::check_request<Address, message>();
   const detail::target to = detail::locate(server);
@@ -83,8 +97,8 @@ reply_t<Request> call(Address const& server, Request&& request,
 ///
 /// Called from: a process, or an attached thread. Blocks: until the answer. Exits: may.
 template <server_address Address, class Request>
-tl::expected<reply_t<Request>, exit_reason> try_call(Address const& server, Request&& request,
-                                                     duration limit = default_call_limit) {
+tl::expected<reply_t<Request>, exit_reason> try_call(
+    Address const& server, Request&& request, duration limit = detail::call_limit_of<Address>()) {
   using message = std::decay_t<Request>;
   detail::check_request<Address, message>();
   detail::response got = detail::call_target(

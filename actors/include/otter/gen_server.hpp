@@ -49,6 +49,7 @@
 #include <memory>
 #include <otter/accepts.hpp>
 #include <otter/detail/server_core.hpp>
+#include <otter/detail/startable.hpp>
 #include <otter/exit.hpp>
 #include <otter/gen.hpp>
 #include <otter/monitor.hpp>
@@ -68,60 +69,13 @@ namespace detail {
 template <class Server, class... Args>
 class server_body;
 
-/// The arguments of a start without options.
-template <class... Args>
-inline constexpr bool begins_with_options = false;
-template <class First, class... Rest>
-inline constexpr bool begins_with_options<First, Rest...> =
-    std::is_same_v<std::remove_cvref_t<First>, start_options>;
-
 }  // namespace detail
 
-/// The base class of a server. It holds nothing; its members are what callbacks return, and starts.
+/// The base class of a server. It holds nothing; its members are what callbacks return, and
+/// start(), start_link() and start_monitor(), which hand their arguments to the server's
+/// constructor: see otter/start.hpp for how a start may fail.
 template <class Server>
-class gen_server {
- public:
-  /// Starts a server; its constructor gets `args`. Returns when it is ready to serve, or has
-  /// failed.
-  ///
-  /// Called from: a process, or an attached thread. Blocks: until then. Exits: may.
-  /// Throws: error(badarg) for a name that is not allowed; error(system_limit); std::bad_alloc.
-  template <class... Args>
-  requires(!detail::begins_with_options<Args...>) static start_result<Server> start(
-      Args&&... args) {
-    return start(start_options{}, std::forward<Args>(args)...);
-  }
-  template <class... Args>
-  static start_result<Server> start(start_options const& options, Args&&... args) {
-    detail::starter s(options, detail::start_mode::alone);
-    return run(s, std::forward<Args>(args)...);
-  }
-
-  /// The same, linked to the caller, whose exit ends it.
-  template <class... Args>
-  requires(!detail::begins_with_options<Args...>) static start_result<Server> start_link(
-      Args&&... args) {
-    return start_link(start_options{}, std::forward<Args>(args)...);
-  }
-  template <class... Args>
-  static start_result<Server> start_link(start_options const& options, Args&&... args) {
-    detail::starter s(options, detail::start_mode::link);
-    return run(s, std::forward<Args>(args)...);
-  }
-
-  /// The same, not linked but monitored by the caller.
-  template <class... Args>
-  requires(!detail::begins_with_options<Args...>) static monitored_start<Server> start_monitor(
-      Args&&... args) {
-    return start_monitor(start_options{}, std::forward<Args>(args)...);
-  }
-  template <class... Args>
-  static monitored_start<Server> start_monitor(start_options const& options, Args&&... args) {
-    detail::starter s(options, detail::start_mode::monitor);
-    auto server = run(s, std::forward<Args>(args)...);
-    return {std::move(server), s.monitor()};
-  }
-
+class gen_server : public detail::startable<Server, detail::server_body> {
  protected:
   gen_server() = default;
   ~gen_server() = default;
@@ -146,14 +100,7 @@ class gen_server {
   }
   static detail::ignoring ignore() { return {}; }
   static detail::refusing fail(exit_reason reason) { return {std::move(reason)}; }
-
- private:
-  template <class... Args>
-  static start_result<Server> run(detail::starter& s, Args&&... args);
 };
-
-/// The type name of the `error` with which a call of an unknown request fails.
-inline constexpr std::string_view unknown_request = "otter::unknown_request";
 
 // --- what the compiler makes of a server class ---
 
@@ -420,16 +367,10 @@ struct server_class_for {
 
   static constexpr server_class make() {
     using t = thunks<Server>;
-    server_class c{.name = type_name<Server>(),
-                   .calls = calls,
-                   .casts = casts,
-                   .infos = infos,
-                   .any_info = nullptr,
-                   .response = nullptr,
-                   .idle = nullptr,
-                   .terminate = nullptr,
-                   .hibernate = nullptr,
-                   .status = nullptr};
+    server_class c{{.kind = "gen_server", .name = type_name<Server>()}};
+    c.calls = calls;
+    c.casts = casts;
+    c.infos = infos;
     if constexpr (informs_any<Server>) c.any_info = &t::any_info;
     if constexpr (informs_response<Server>) c.response = &t::response;
     if constexpr (informs<Server, idle_timeout> || informs_any<Server>) c.idle = &t::idle;
@@ -443,53 +384,30 @@ struct server_class_for {
   static constexpr server_class value = make();
 };
 
-/// The process body: until start() what the constructor needs, then the server itself, in the same
-/// memory.
+/// The process body: until start() what the constructor needs, then the server itself.
 template <class Server, class... Args>
 class server_body final : public server_core {
  public:
   template <class... A>
   server_body(pid parent, alias_ref starter, A&&... args)
-      : server_core(server_class_for<Server>::value, parent) {
-    ::new (static_cast<void*>(memory_)) beginning{starter, {std::forward<A>(args)...}};
-  }
-  ~server_body() override {
-    if (stage_ == stage::beginning) std::destroy_at(before());
-    if (stage_ == stage::running) std::destroy_at(object());
-  }
+      : server_core(server_class_for<Server>::value, parent),
+        server_(starter, std::forward<A>(args)...) {}
 
   void start() override {
-    beginning b(std::move(*before()));
-    std::destroy_at(before());
-    stage_ = stage::nothing;
     step init;
-    run_callback<init_outcome>(init, "init", [&] {
-      std::apply([this](auto&&... args) { ::new (memory_) Server(std::move(args)...); }, b.args);
-      stage_ = stage::running;
-      if constexpr (requires(Server & s) { s.init(); }) return object()->init();
+    const alias_ref starter = server_.begin([&](auto construct) {
+      run_callback<init_outcome>(init, "init", [&] {
+        construct();
+        if constexpr (requires(Server & s) { s.init(); }) return server_.get()->init();
+      });
     });
-    begin(b.starter, std::move(init));
+    begin(starter, std::move(init));
   }
 
  private:
-  struct beginning {
-    alias_ref starter;
-    std::tuple<Args...> args;
-  };
-  enum class stage : unsigned char { beginning, nothing, running };
+  void* object() const noexcept override { return server_.get(); }
 
-  beginning* before() noexcept { return std::launder(reinterpret_cast<beginning*>(memory_)); }
-  Server* object() noexcept { return std::launder(reinterpret_cast<Server*>(memory_)); }
-  void* server() noexcept override { return stage_ == stage::running ? object() : nullptr; }
-  void const* server() const noexcept override {
-    return stage_ == stage::running ? static_cast<void const*>(memory_) : nullptr;
-  }
-
-  static constexpr std::size_t larger(std::size_t a, std::size_t b) { return a < b ? b : a; }
-
-  stage stage_ = stage::beginning;
-  alignas(larger(alignof(Server),
-                 alignof(beginning))) std::byte memory_[larger(sizeof(Server), sizeof(beginning))];
+  late_object<Server, Args...> server_;
 };
 
 template <class Server, class Reply>
@@ -504,19 +422,5 @@ going_on<Server, Reply> going_on<Server, Reply>::continue_with(Argument argument
 }
 
 }  // namespace detail
-
-template <class Server>
-template <class... Args>
-start_result<Server> gen_server<Server>::run(detail::starter& s, Args&&... args) {
-  static_assert(std::is_base_of_v<gen_server, Server>,
-                "otter: derive as `class counter : public otter::gen_server<counter>`");
-  static_assert(std::is_constructible_v<Server, std::decay_t<Args>...>,
-                "otter: the server has no public constructor for these arguments");
-  if (!s.name_is_free()) return tl::unexpected<start_error>(s.taken());
-  auto started = s.run(make_reactive<detail::server_body<Server, std::decay_t<Args>...>>(
-      s.parent(), s.answer_to(), std::forward<Args>(args)...));
-  if (!started) return tl::unexpected<start_error>(std::move(started.error()));
-  return server_ref<Server>(*started);
-}
 
 }  // namespace otter

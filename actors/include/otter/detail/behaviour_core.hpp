@@ -1,0 +1,102 @@
+#pragma once
+
+// otter/detail/behaviour_core.hpp - what every behaviour's process does, whatever its kind.
+//
+//   otter::detail::behaviour_class   what the compiler made of one class: its hooks
+//   otter::detail::behaviour_core    start, system messages, the parent's exit, the end
+//
+// gen_server, gen_statem and gen_event each add what they do with an event. The hooks are compiled
+// where the class is. They catch whatever the class throws and turn it into a step, so that no
+// exception of a module crosses its border.
+
+#include <otter/outcome.hpp>
+#include <otter/reactive.hpp>
+#include <otter/start.hpp>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace otter::detail {
+
+/// Constant, one per class and module. A hook is null where the class has no such member.
+struct behaviour_class {
+  std::string_view kind;  // "gen_server"
+  std::string_view name;  // of the class
+  void (*terminate)(void* object, exit_reason const& reason, step& out) = nullptr;
+  void (*hibernate)(void* object, step& out) = nullptr;
+  void (*status)(void const* object, std::string& out) = nullptr;
+};
+
+/// Turns the exception that is being handled into a step; the unwinding token is thrown on.
+/// Called from: a catch block.
+void step_from_exception(step& out, std::string_view place);
+/// Makes `out` an end because a callback gave what its behaviour does not know.
+void step_from_bad_return(step& out, std::string_view what) noexcept;
+
+/// The entry for a type, or null.
+template <class Entry>
+Entry const* find_entry(std::span<Entry const> table, type_descriptor const& type) noexcept {
+  for (Entry const& h : table)
+    if (h.type == &type) return &h;
+  for (Entry const& h : table)  // one type, described in two modules
+    if (same_type(*h.type, type)) return &h;
+  return nullptr;
+}
+
+/// What a behaviour was doing, for its report.
+struct last_event {
+  char const* kind = "message";
+  type_descriptor const* type = nullptr;
+  void const* payload = nullptr;  // null if it was taken
+  from caller{};
+  /// The event as far as it can still be shown: what a handler may have moved from is only named.
+  [[nodiscard]] std::string text() const;
+};
+last_event describe_event(event& e) noexcept;
+
+/// The body of a behaviour.
+///
+/// Threads: its own process, except construction.
+/// Invariant: on_event() is called only between started() and finish(), and not while suspended.
+class behaviour_core : public reactive {
+ public:
+  void handle(event& e) final;
+  std::string describe() const final;
+
+ protected:
+  explicit behaviour_core(pid parent) noexcept : parent_(parent) {}
+
+  /// Tells the starter how the start went. True if the process goes on; else it is to end.
+  bool started(alias_ref starter, step& init);
+  /// Runs terminate(), answers who still waits, reports if the end is abnormal, and ends.
+  void finish(step& end, last_event const& last);
+  /// Nothing will come for long: lets the object shrink, then the runtime. False: hibernate()
+  /// failed, and `out` says how.
+  bool hibernate_now(step& out);
+
+  /// An event that nobody handles: a call fails at its caller, anything else is reported.
+  void refuse_call(from caller, std::string_view request);
+  void report_unknown(last_event const& e) const;
+
+  /// What the hooks get: the object, or null while there is none.
+  virtual void* object() const noexcept = 0;
+
+  [[nodiscard]] pid parent() const noexcept { return parent_; }
+  [[nodiscard]] bool suspended() const noexcept { return suspended_; }
+
+ private:
+  virtual behaviour_class const& type() const noexcept = 0;
+  virtual void on_event(event& e) = 0;
+  virtual void on_suspend() noexcept {}
+  /// A system message was served, and the process is not suspended.
+  virtual void after_system_message() {}
+  /// More lines for reports and status, each beginning with a line feed; or nothing.
+  virtual std::string more_status() const { return {}; }
+
+  void on_system(event& e);
+
+  pid parent_;  // its exit ends this process (GS-27); none if not linked to a starter
+  bool suspended_ = false;
+};
+
+}  // namespace otter::detail

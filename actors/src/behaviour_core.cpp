@@ -1,0 +1,214 @@
+// What all behaviours share: how they start, are looked at, and end.
+
+#include <fmt/format.h>
+
+#include <otter/detail/behaviour_core.hpp>
+#include <otter/detail/system_message.hpp>
+#include <otter/detail/unwinding.hpp>
+#include <otter/exit.hpp>
+#include <otter/gen.hpp>
+#include <otter/message.hpp>
+#include <otter/print.hpp>
+#include <utility>
+
+#include "report.hpp"
+
+namespace otter::detail {
+
+void step_from_exception(step& out, std::string_view place) {
+  try {
+    throw;
+  } catch (unwinding const&) {
+    throw;
+  } catch (process_exit const& e) {
+    out = step{};
+    out.what = step::kind::stop;
+    out.reason = e.reason();
+  } catch (...) {
+    out = step{};
+    out.what = step::kind::stop;
+    out.crashed = true;
+    out.reason = exit_reason::from_current_exception(place);
+  }
+}
+
+void step_from_bad_return(step& out, std::string_view what) noexcept {
+  exit_reason reason = exit_reason::bad_return_value(what);
+  out = step{};
+  out.what = step::kind::stop;
+  out.reason = std::move(reason);
+}
+
+// --- what it was doing ---
+
+std::string last_event::text() const {
+  if (type == nullptr) return "none";
+  if (payload == nullptr || !type->trivially_destructible) return std::string(type->name);
+  text_sink out(max_report_part);
+  type->print(out, payload);
+  return out.text() == type->name ? std::string(type->name)
+                                  : fmt::format("{} {}", type->name, out.text());
+}
+
+last_event describe_event(event& e) noexcept {
+  last_event last;
+  switch (e.what()) {
+    case event::kind::cast:
+      last.kind = "cast";
+      break;
+    case event::kind::request:
+      last.kind = "call";
+      last.caller = e.caller();
+      break;
+    case event::kind::reply:
+      last.kind = "response";
+      break;
+    case event::kind::timeout:
+      last.kind = "timeout";
+      break;
+    case event::kind::system:
+      last.kind = "system message";
+      break;
+    default:
+      break;
+  }
+  last.type = e.type();
+  if (!e.taken() && last.type != nullptr) last.payload = e.payload();
+  return last;
+}
+
+void behaviour_core::report_unknown(last_event const& e) const {
+  report_text(fmt::format("{} {} ({}) does not handle this {}, dropped: {}", type().kind,
+                          self_text(), type().name, e.kind, e.text()));
+}
+
+void behaviour_core::refuse_call(from caller, std::string_view request) {
+  detail::reply_failed(
+      caller, exit_reason::error(unknown_request, fmt::format("{} does not handle a call of {}",
+                                                              type().name, request)));
+}
+
+// --- the start ---
+
+bool behaviour_core::started(alias_ref starter, step& init) {
+  const auto answer = [&](start_ack::kind what, exit_reason reason = {}) {
+    otter::send(starter, start_ack{starter, what, std::move(reason)});
+  };
+  switch (init.what) {
+    case step::kind::go_on:
+      answer(start_ack::kind::ready);
+      return true;
+    case step::kind::ignore:
+      answer(start_ack::kind::ignored);
+      stop(exit_reason::normal());
+      return false;
+    case step::kind::refuse:
+      answer(start_ack::kind::refused, std::move(init.reason));
+      stop(exit_reason::normal());
+      return false;
+    case step::kind::stop:
+      // The starter hears of it by the end itself: then the name is free again (GC-4).
+      if (init.reason.abnormal()) report_crash(init.reason, type().name);
+      stop(std::move(init.reason));
+      return false;
+  }
+  return false;
+}
+
+// --- events that are the same for all ---
+
+void behaviour_core::handle(event& e) {
+  if (e.what() == event::kind::system) return on_system(e);
+  if (parent_ && e.what() == event::kind::message) {
+    if (auto* end = e.get_if<exited>(); end != nullptr && end->process == parent_) {
+      step out;  // even if the reason is normal (GS-27)
+      out.what = step::kind::stop;
+      out.reason = end->reason;
+      return finish(out, describe_event(e));
+    }
+  }
+  on_event(e);
+}
+
+void behaviour_core::on_system(event& e) {
+  auto* m = e.get_if<system_message>();
+  if (m == nullptr) return report_unknown(describe_event(e));
+  system_answer answer{m->answer_to};
+  switch (m->what) {
+    case system_message::kind::terminate: {
+      step out;
+      out.what = step::kind::stop;
+      out.reason = m->reason;
+      return finish(out, {});
+    }
+    case system_message::kind::suspend:
+      suspended_ = true;
+      pause_messages(true);
+      on_suspend();
+      break;
+    case system_message::kind::resume:
+      if (suspended_) {
+        suspended_ = false;
+        pause_messages(false);
+      }
+      break;
+    case system_message::kind::status:
+      answer.text = fmt::format("{}, {}: {}{}", type().name, suspended_ ? "suspended" : "running",
+                                describe(), more_status());
+      break;
+  }
+  otter::send(m->answer_to, std::move(answer));
+  if (!suspended_) after_system_message();
+}
+
+bool behaviour_core::hibernate_now(step& out) {
+  if (type().hibernate != nullptr) {
+    step after_it;
+    type().hibernate(object(), after_it);
+    if (after_it.what != step::kind::go_on) {
+      out = std::move(after_it);
+      return false;
+    }
+  }
+  shrink();
+  return true;
+}
+
+// --- the end ---
+
+void behaviour_core::finish(step& end, last_event const& last) {
+  exit_reason reason = std::move(end.reason);
+  bool crashed = end.crashed;
+  if (type().terminate != nullptr) {
+    step after_it;
+    type().terminate(object(), reason, after_it);
+    if (after_it.what == step::kind::stop) {
+      reason = std::move(after_it.reason);
+      crashed = crashed || after_it.crashed;
+    }
+  }
+  // After terminate, and also if it failed (GS-9).
+  if (end.reply && last.caller) detail::reply(last.caller, std::move(end.reply));
+  if (crashed || reason.abnormal()) {
+    report_text(fmt::format("{} {} ({}) terminates: {}\n  last {}: {}\n  state: {}{}", type().kind,
+                            self_text(), type().name, reason, last.kind, last.text(), describe(),
+                            more_status()));
+    report_crash(reason, type().name);
+  }
+  stop(std::move(reason));
+}
+
+std::string behaviour_core::describe() const {
+  if (type().status == nullptr || object() == nullptr) return "not shown (no format_status)";
+  try {
+    std::string text;
+    type().status(object(), text);
+    return bounded(std::move(text));
+  } catch (unwinding const&) {
+    throw;
+  } catch (...) {
+    return "not shown (format_status failed)";  // the raw state must not be shown (GS-34)
+  }
+}
+
+}  // namespace otter::detail
