@@ -32,7 +32,9 @@
 #include <otter/exit_reason.hpp>
 #include <otter/message.hpp>
 #include <otter/receive.hpp>
+#include <otter/type_name.hpp>
 #include <type_traits>
+#include <typeinfo>
 #include <utility>
 
 namespace otter {
@@ -220,11 +222,26 @@ class [[gnu::visibility("default")]] result {
   explicit result(detail::ignoring && form) : result(init_outcome(std::move(form))) {}
   explicit result(detail::refusing && form) : result(init_outcome(std::move(form))) {}
 
+  /// What a handler of a gen_statem returns: see otter/transition.hpp.
+  template <class Form>
+  requires requires { typename Form::otter_thrown_as; }
+  explicit result(Form && form)
+      : step_(std::make_shared<detail::step>(
+            detail::stopping{exit_reason::bad_return_value(type_name<Form>())}.to_step())),
+        form_(std::make_shared<typename Form::otter_thrown_as>(std::move(form))),
+        form_type_(&typeid(typename Form::otter_thrown_as)) {}
+
   /// Shared by the copies that throwing may make; taken once.
   detail::step&& take_step() const noexcept { return std::move(*step_); }
+  template <class Form>
+  Form* get_if() const noexcept {
+    return form_ && *form_type_ == typeid(Form) ? static_cast<Form*>(form_.get()) : nullptr;
+  }
 
  private:
   std::shared_ptr<detail::step> step_;
+  std::shared_ptr<void> form_;
+  std::type_info const* form_type_ = nullptr;
 };
 
 }  // namespace otter

@@ -46,6 +46,7 @@ class any_response {
   /// To which request.
   [[nodiscard]] request_id id() noexcept { return detail::response_id(*envelope_); }
   [[nodiscard]] detail::envelope* envelope() noexcept { return envelope_.get(); }
+  detail::envelope_ptr release() noexcept { return std::move(envelope_); }
 
  private:
   detail::envelope_ptr envelope_;
