@@ -83,16 +83,8 @@ bool keep_event(machine_event& e) {
     e.content.reset(e.arrived->release());
   } else {
     // The head of a request stays where it is: it watches the caller, and the caller the server.
-    envelope* copy = new_envelope(signal_kind::message, e.what->size, e.what->align);
-    try {
-      e.what->move_construct(copy->payload(), e.payload);
-    } catch (...) {
-      delete_block(copy);
-      throw;
-    }
-    copy->type = e.what;
-    e.content.reset(copy);
-    e.payload = copy->payload();
+    e.content.reset(move_to_envelope(signal_kind::message, *e.what, e.payload));
+    e.payload = e.content->payload();
   }
   e.arrived = nullptr;
   return true;

@@ -60,6 +60,18 @@ envelope* new_envelope(signal_kind kind, envelope_layout layout, std::size_t ali
   return e;
 }
 
+envelope* move_to_envelope(signal_kind kind, type_descriptor const& type, void* payload) {
+  envelope* const e = new_envelope(kind, layout_of(kind, type.size, type.align), type.align);
+  try {
+    type.move_construct(e->payload(), payload);
+  } catch (...) {
+    delete_block(e);
+    throw;
+  }
+  e->type = &type;
+  return e;
+}
+
 void delete_block(envelope* e) noexcept { slab::free(e, own_slab()); }
 
 void delete_envelope(envelope* e) noexcept {

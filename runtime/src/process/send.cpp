@@ -315,14 +315,9 @@ void send_envelope(alias_ref to, envelope_ptr e) {
 }
 
 envelope_ptr pack_for(alias_ref, any_message&& message) {
-  envelope_ptr plain = message.release();
-  envelope_ptr result(
-      new_envelope(signal_kind::alias_message,
-                   layout_of(signal_kind::alias_message, plain->type->size, plain->type->align),
-                   plain->type->align));
-  plain->type->move_construct(result->payload(), plain->payload());
-  result->type = plain->type;
-  return result;
+  envelope_ptr const plain = message.release();
+  return envelope_ptr(
+      move_to_envelope(signal_kind::alias_message, *plain->type, plain->payload()));
 }
 
 void cast(pid server, envelope_ptr e) { send_envelope(server, std::move(e)); }

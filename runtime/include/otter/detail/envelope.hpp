@@ -113,6 +113,9 @@ constexpr envelope_layout layout_of(signal_kind kind, std::size_t payload_size,
 /// Throws std::bad_alloc; error(not_in_process); error(badarg) for an alignment above 64 bytes, or
 /// 32 in a large message.
 envelope* new_envelope(signal_kind kind, envelope_layout layout, std::size_t alignment);
+/// Moves the payload of type `type` at `payload` into a fresh envelope of another kind.
+/// Throws: as new_envelope(), and what moving it throws.
+envelope* move_to_envelope(signal_kind kind, type_descriptor const& type, void* payload);
 /// Destroys the payload, if there is one, and gives the block back. Any thread.
 void delete_envelope(envelope* e) noexcept;
 /// Gives back a block whose payload was never constructed or is gone already.

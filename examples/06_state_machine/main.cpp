@@ -3,7 +3,7 @@
 // Shows: states as types, a handler for each state and event, a time-out that ends with its state,
 // events that wait for another state. Try it:
 //
-//     ./dev build dev example_10_state_machine && build/dev/examples/example_10_state_machine
+//     ./dev build dev example_06_state_machine && build/dev/examples/example_06_state_machine
 
 #include <chrono>
 #include <cstdio>
