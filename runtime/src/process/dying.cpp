@@ -210,6 +210,7 @@ void process::close_and_free() noexcept {
   reason_ = exit_reason();
   priority = priority_level::normal;
   stack_kind = stack_class::small;
+  stack_bytes = 0;
   home = nullptr;
   frames = nullptr;
   defers_ = no_suspends_ = 0;

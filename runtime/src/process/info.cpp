@@ -112,9 +112,11 @@ std::vector<info> process::facts(std::vector<info_item> const& items) {
         break;
       case info_item::stack_size:
         // Whoever answers in the middle of its function runs on its stack.
-        value = std::uint64_t{frames != nullptr                          ? frames->size()
-                              : has(flag_in_body) && !has(flag_attached) ? stack_size(stack_kind)
-                                                                         : 0};
+        value = std::uint64_t{frames != nullptr ? frames->size()
+                              : has(flag_in_body) && !has(flag_attached)
+                                  ? stack_kind == stack_class::exact ? stack_bytes
+                                                                     : stack_size(stack_kind)
+                                  : 0};
         break;
       case info_item::reductions:
         value = reductions_;

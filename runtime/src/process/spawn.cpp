@@ -20,8 +20,11 @@ namespace {
 stack_class stack_class_for(std::size_t bytes) noexcept {
   if (bytes <= stack_size(stack_class::small)) return stack_class::small;
   if (bytes <= stack_size(stack_class::medium)) return stack_class::medium;
-  return stack_class::large;
+  if (bytes <= stack_size(stack_class::large)) return stack_class::large;
+  return stack_class::exact;
 }
+
+constexpr std::size_t largest_stack = std::size_t{1} << 30;
 
 /// Links and monitors of a child are made before it can run, so nothing can be missed (L-8, SP-3).
 struct bonds {
@@ -87,9 +90,9 @@ spawned spawn_process(process_system& system, local_state& local, slab& memory, 
   if (options.max_mailbox.limit >= (1u << 31))
     throw error(errc::badarg, fmt::format("max_mailbox of {} messages: at most 2^31-1",
                                           options.max_mailbox.limit));
-  if (options.stack_size > stack_size(stack_class::large))
+  if (options.stack_size > largest_stack)
     throw error(errc::badarg, fmt::format("a stack of {} bytes: {} is the most", options.stack_size,
-                                          stack_size(stack_class::large)));
+                                          largest_stack));
   if (system.stopping.load(std::memory_order_relaxed) && parent == nullptr)
     throw error(errc::system_limit, "spawn: the node is stopping");
 
@@ -132,6 +135,7 @@ spawned spawn_process(process_system& system, local_state& local, slab& memory, 
   }
   child->mark_fresh_priority(options.priority);
   child->stack_kind = stack_class_for(options.stack_size);
+  child->stack_bytes = static_cast<std::uint32_t>(options.stack_size);  // for an exact one
   child->limit_word().store(
       std::uint64_t{options.max_mailbox.limit} << 8 |
           (options.max_mailbox.limit != 0 ? static_cast<std::uint64_t>(options.max_mailbox.policy)

@@ -200,3 +200,26 @@ TEST_CASE("options that cannot be obeyed throw, and nothing is started", "[spawn
                                    ->empty());
   });
 }
+
+TEST_CASE("a process may ask for a stack of any size", "[spawn][stacks]") {
+  on_every_driver([](driver_report& report) {
+    for (std::size_t const kib : {200u, 3u * 1024, 20u * 1024}) {
+      std::size_t const bytes = kib * 1024;
+      otter::spawn(
+          otter::spawn_options{.monitor = otter::alias_mode::none, .stack_size = bytes}, [bytes] {
+            // Most of it is used, also while the process waits.
+            std::size_t const part = bytes / 4 * 3;
+            auto* const room = static_cast<char volatile*>(__builtin_alloca(part));
+            room[0] = 1;
+            room[part - 1] = 1;
+            otter::receive([](double) {}, otter::after(std::chrono::microseconds(1), [] {}));
+            auto const has =
+                *otter::process_info<std::uint64_t>(otter::self(), info_item::stack_size);
+            bool const good = room[0] + room[part - 1] == 2 && has >= part;
+            otter::exit(exit_reason::of(good ? "done" : "?"));
+          });
+      report.equal("the end", otter::receive([](otter::down d) { return to_string(d.reason); }),
+                   to_string(exit_reason::of("done")));
+    }
+  });
+}
