@@ -8,7 +8,7 @@
 
 #include <fmt/format.h>
 
-#include <otter/monitor.hpp>
+#include <otter/exit.hpp>
 #include <otter/name.hpp>
 #include <otter/receive.hpp>
 #include <otter/simulation.hpp>
@@ -22,7 +22,7 @@ void racer(otter::pid judge, std::string me) {
   } catch (otter::error const&) {
     // badarg: somebody has the name already
   }
-  otter::receive();  // until the end
+  otter::sleep_for(otter::infinity);
 }
 
 std::string race(std::uint64_t seed) {

@@ -326,19 +326,11 @@ bool take_response(envelope& e, request_id id, response& out) noexcept {
   if (rts::own_ref* r = self->find_own_ref(rts::id_of(id))) self->forget_own_ref(*r);
   // The event keeps the block; only what is in it is taken.
   if (e.kind == signal_kind::reply) {
-    envelope* copy = nullptr;
     try {
-      copy =
-          new_envelope(signal_kind::reply,
-                       layout_of(signal_kind::reply, e.type->size, e.type->align), e.type->align);
-      e.type->move_construct(copy->payload(), e.payload());
-      copy->type = e.type;
+      out.reply.reset(move_to_envelope(signal_kind::reply, *e.type, e.payload()));
     } catch (...) {
-      if (copy != nullptr) delete_block(copy);
       out.why = exit_reason::from_current_exception();
-      return true;
     }
-    out.reply.reset(copy);
   } else {
     out.why = static_cast<rts::call_failed_signal&>(e).reason;
   }
