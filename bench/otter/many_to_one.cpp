@@ -1,7 +1,8 @@
 // many_to_one.cpp - how many messages does one process take in that twenty others send to?
 //
-// mailbox=unbounded: nothing but the runtime holds the senders back. mailbox=bounded: the receiver's
-// mailbox has a limit of 1000, and senders wait. The peak of memory is part of the answer.
+// mailbox=unbounded: nothing but the runtime holds the senders back. mailbox=bounded: the
+// receiver's mailbox has a limit of 1000, and senders wait. The peak of memory is part of the
+// answer.
 
 #include <otter/gen_server.hpp>
 #include <otter/message.hpp>
