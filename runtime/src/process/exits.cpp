@@ -45,13 +45,41 @@ void process::on_exit_signal(exit_signal* e) noexcept {
   if ((e->flags & untrappable) != 0 || (!by_link && e->reason == exit_kind::kill)) {
     die(e->reason == exit_kind::kill ? exit_reason::killed() : e->reason, true);  // X-1d
   } else if (has(flag_trap_exit)) {
+    std::uint64_t const sender = pid_access::bits(e->from);
     become_exited(e);
-    accept_message(e);
+    if (has(flag_paused) && extra_ != nullptr && extra_->paused_parent == sender)
+      system_messages_.append(e);  // goes ahead, and is heard in spite of the pause (SY-9)
+    else
+      accept_message(e);
     return;
   } else if (e->reason != exit_kind::normal || (!by_link && e->from == self_pid())) {
     die(e->reason, true);  // X-1a, X-1c, X-1e
   }
   answer_for_dead(*system_, e);  // ignored or acted upon: the block goes
+}
+
+void process::pause_messages_but_exit_of(pid parent) {
+  extra().paused_parent = pid_access::bits(parent);
+  pause_messages(true);
+  for (envelope** place = mailbox_.first(); *place != nullptr; place = &(*place)->next) {
+    envelope* e = *place;
+    if (e->kind != signal_kind::message || e->type != &descriptor_of<exited>() ||
+        static_cast<exited*>(e->payload())->process != parent)
+      continue;
+    mailbox_.remove(place);
+    message_left(e);
+    system_messages_.append(e);
+    return;
+  }
+}
+
+void process::receive_system_messages() noexcept {
+  if (has(flag_receives_system)) return;
+  set(flag_receives_system, true);
+  while (envelope* e = system_messages_.pop()) {
+    e->kind = signal_kind::message;
+    accept_message(e);
+  }
 }
 
 void process::link_to(pid other) {

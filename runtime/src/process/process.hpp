@@ -44,6 +44,7 @@ struct process_extra {
   otter::max_heap_size max_heap;
   std::uint64_t held = 0;              ///< bytes that it said it holds: account_memory()
   detail::envelope* values = nullptr;  ///< the dictionary's, newest first (dictionary.cpp)
+  std::uint64_t paused_parent = 0;     ///< whose exit is heard all the same while it is paused
 };
 
 /// A call that a process waits for. On the stack of who waits (calls.cpp), so that a process which
@@ -207,6 +208,10 @@ class process final : public runnable {
   // --- events of a reactive body ---
   void request_stop(exit_reason reason) noexcept;
   void pause_messages(bool paused) noexcept { set(flag_paused, paused); }
+  /// Throws: std::bad_alloc.
+  void pause_messages_but_exit_of(pid parent);
+  void receive_system_messages() noexcept;
+  reactive* body() noexcept { return body_; }
 
   // --- guards ---
   void defer(int by) noexcept { defers_ = static_cast<std::uint16_t>(defers_ + by); }
@@ -277,13 +282,14 @@ class process final : public runnable {
     flag_crashed = 1024,  // an exception was the reason: report it
     flag_long_queue = 2048,
     flag_abandoned = 4096,
-    flag_in_body = 16384,       // user code is on a stack
-    flag_answered = 8192,       // the request under treatment has been answered
-    flag_heap_limited = 32768,  // extra_->max_heap counts
-    flag_over_heap = 65536,     // and was exceeded: reported
-    flag_probed = 131072,       // its safe points are asked for faults (simulation)
-    flag_seen_large = 262144,   // the system monitor knows of its size
-    flag_seen_long = 524288,    // and of its queue
+    flag_in_body = 16384,            // user code is on a stack
+    flag_answered = 8192,            // the request under treatment has been answered
+    flag_heap_limited = 32768,       // extra_->max_heap counts
+    flag_over_heap = 65536,          // and was exceeded: reported
+    flag_probed = 131072,            // its safe points are asked for faults (simulation)
+    flag_seen_large = 262144,        // the system monitor knows of its size
+    flag_seen_long = 524288,         // and of its queue
+    flag_receives_system = 1048576,  // system messages are plain messages to it
   };
   bool has(std::uint32_t f) const noexcept { return (flags_ & f) != 0; }
   void set(std::uint32_t f, bool on) noexcept { flags_ = on ? flags_ | f : flags_ & ~f; }

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <otter/detail/system_messages.hpp>
 #include <otter/reactive.hpp>
 
 #include "process/process.hpp"
@@ -65,6 +66,24 @@ void reactive::stop(exit_reason reason) noexcept {
 
 void reactive::pause_messages(bool paused) noexcept {
   if (rts::kept_process self; self) self->pause_messages(paused);
+}
+
+void detail::pause_messages_but_exit_of(pid parent) {
+  runtime_entry entry;
+  rts::refuse_abandoned(entry);
+  rts::current_process().pause_messages_but_exit_of(parent);
+}
+
+void detail::receive_system_messages() {
+  runtime_entry entry;
+  rts::refuse_abandoned(entry);
+  rts::current_process().receive_system_messages();
+}
+
+reactive* detail::current_body() noexcept {
+  runtime_entry entry;
+  process* self = rts::current_process_or_null();
+  return self == nullptr || entry.refused() ? nullptr : self->body();
 }
 
 void reactive::shrink() noexcept {

@@ -1,0 +1,27 @@
+#pragma once
+
+// otter/detail/system_messages.hpp - what behaviours need of the runtime to be held still, to be
+// looked at, and to know their family.
+
+#include <otter/pid.hpp>
+#include <otter/reactive.hpp>
+
+namespace otter::detail {
+
+/// As reactive::pause_messages(true); but the `exited` of `parent` is still delivered, ahead of all
+/// messages that wait (SY-9).
+///
+/// Called from: the process. Blocks: never. Throws: std::bad_alloc.
+void pause_messages_but_exit_of(pid parent);
+
+/// From now on system messages are plain messages of the calling process, in order with the others:
+/// for a process that runs a function, and receives them itself (SY-15). Those that wait are first.
+///
+/// Called from: a process, or an attached thread. Blocks: never. Throws: not_in_process.
+void receive_system_messages();
+
+/// The body of the calling process; null outside of one, and for an attached thread.
+/// Called from: anywhere. Blocks: never.
+reactive* current_body() noexcept;
+
+}  // namespace otter::detail
