@@ -4,6 +4,7 @@
 
 #include <otter/detail/behaviour_core.hpp>
 #include <otter/detail/system_message.hpp>
+#include <otter/detail/system_messages.hpp>
 #include <otter/detail/unwinding.hpp>
 #include <otter/exit.hpp>
 #include <otter/gen.hpp>
@@ -11,6 +12,7 @@
 #include <otter/print.hpp>
 #include <utility>
 
+#include "debug_state.hpp"
 #include "report.hpp"
 
 namespace otter::detail {
@@ -92,7 +94,7 @@ void behaviour_core::refuse_call(from caller, std::string_view request) {
 
 bool behaviour_core::started(alias_ref starter, step& init) {
   const auto answer = [&](start_ack::kind what, exit_reason reason = {}) {
-    otter::send(starter, start_ack{starter, what, std::move(reason)});
+    if (starter) otter::send(starter, start_ack{starter, what, std::move(reason)});
   };
   switch (init.what) {
     case step::kind::go_on:
@@ -108,7 +110,7 @@ bool behaviour_core::started(alias_ref starter, step& init) {
       return false;
     case step::kind::stop:
       // The starter hears of it by the end itself: then the name is free again (GC-4).
-      if (init.reason.abnormal()) report_crash(init.reason, type().name);
+      if (init.reason.abnormal()) report_crash(init.reason, type().name, ancestors().list());
       stop(std::move(init.reason));
       return false;
   }
@@ -119,6 +121,9 @@ bool behaviour_core::started(alias_ref starter, step& init) {
 
 void behaviour_core::handle(event& e) {
   if (e.what() == event::kind::system) return on_system(e);
+  hibernates_ = false;
+  if (debug() != nullptr && e.what() != event::kind::timeout) [[unlikely]]
+    show_in(describe_event(e));
   if (parent_ && e.what() == event::kind::message) {
     if (auto* end = e.get_if<exited>(); end != nullptr && end->process == parent_) {
       step out;  // even if the reason is normal (GS-27)
@@ -133,32 +138,74 @@ void behaviour_core::handle(event& e) {
 void behaviour_core::on_system(event& e) {
   auto* m = e.get_if<system_message>();
   if (m == nullptr) return report_unknown(describe_event(e));
-  system_answer answer{m->answer_to};
-  switch (m->what) {
-    case system_message::kind::terminate: {
-      step out;
-      out.what = step::kind::stop;
-      out.reason = m->reason;
-      return finish(out, {});
-    }
-    case system_message::kind::suspend:
-      suspended_ = true;
-      pause_messages(true);
-      on_suspend();
-      break;
-    case system_message::kind::resume:
-      if (suspended_) {
-        suspended_ = false;
-        pause_messages(false);
-      }
-      break;
-    case system_message::kind::status:
-      answer.text = fmt::format("{}, {}: {}{}", type().name, suspended_ ? "suspended" : "running",
-                                describe(), more_status());
-      break;
+  serve_system_message(*this, *m);
+  if (finished_ || suspended_) return;
+  after_system_message();
+  if (!hibernates_) return;  // else it goes to sleep again (SY-13)
+  if (step failed; !hibernate_now(failed)) finish(failed, {});
+}
+
+void* behaviour_core::system_object(void const* mark) noexcept {
+  if (object() == nullptr) return nullptr;
+  if (type().find != nullptr)
+    if (void* found = type().find(object(), mark)) return found;
+  return mark == type().mark ? object() : nullptr;
+}
+
+std::string behaviour_core::system_status() const {
+  std::string family;
+  if (parent_) family += fmt::format("\n  parent: {}", parent_);
+  if (ancestors()) family += fmt::format("\n  ancestors: {}", fmt::join(ancestors().list(), " "));
+  if (debug() != nullptr) family += "\n  debugged";
+  return fmt::format("{} {} ({}), {}{}\n  state: {}{}", type().kind, self_text(), type().name,
+                     suspended_ ? "suspended" : "running", family, describe(), more_status());
+}
+
+void behaviour_core::system_terminate(exit_reason reason) {
+  step out;
+  out.what = step::kind::stop;
+  out.reason = std::move(reason);
+  finish(out, {});
+}
+
+void behaviour_core::system_suspend(bool suspended) {
+  if (suspended == suspended_) return;
+  if (!suspended)
+    pause_messages(false);
+  else if (parent_)
+    pause_messages_but_exit_of(parent_);
+  else
+    pause_messages(true);
+  suspended_ = suspended;
+  if (suspended) on_suspend();
+}
+
+void behaviour_core::show_in(last_event const& e) noexcept {
+  sys::debug_event seen;
+  seen.how = e.kind;
+  seen.whom = e.caller.caller();
+  seen.type = e.type;
+  seen.payload = e.payload;
+  debug()->note(seen);
+}
+
+void behaviour_core::show_state(std::string_view name) noexcept {
+  sys::debug_event seen;
+  seen.what = sys::debug_event::kind::state;
+  seen.how = name;
+  debug()->note(seen);
+}
+
+void behaviour_core::answer(from caller, envelope_ptr value) noexcept {
+  if (debug() != nullptr) [[unlikely]] {
+    sys::debug_event seen;
+    seen.what = sys::debug_event::kind::out;
+    seen.whom = caller.caller();
+    seen.type = value->type;
+    seen.payload = value->payload();
+    debug()->note(seen);
   }
-  otter::send(m->answer_to, std::move(answer));
-  if (!suspended_) after_system_message();
+  detail::reply(caller, std::move(value));
 }
 
 bool behaviour_core::hibernate_now(step& out) {
@@ -171,12 +218,14 @@ bool behaviour_core::hibernate_now(step& out) {
     }
   }
   shrink();
+  hibernates_ = true;
   return true;
 }
 
 // --- the end ---
 
 void behaviour_core::finish(step& end, last_event const& last) {
+  finished_ = true;
   exit_reason reason = std::move(end.reason);
   bool crashed = end.crashed;
   if (type().terminate != nullptr) {
@@ -188,12 +237,12 @@ void behaviour_core::finish(step& end, last_event const& last) {
     }
   }
   // After terminate, and also if it failed (GS-9).
-  if (end.reply && last.caller) detail::reply(last.caller, std::move(end.reply));
+  if (end.reply && last.caller) answer(last.caller, std::move(end.reply));
   if (crashed || reason.abnormal()) {
     report_text(fmt::format("{} {} ({}) terminates: {}\n  last {}: {}\n  state: {}{}", type().kind,
                             self_text(), type().name, reason, last.kind, last.text(), describe(),
                             more_status()));
-    report_crash(reason, type().name);
+    report_crash(reason, type().name, ancestors().list());
   }
   stop(std::move(reason));
 }

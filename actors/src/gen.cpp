@@ -51,7 +51,7 @@ void stop_target(target const& to, exit_reason reason, duration limit) {
   const monitor_ref watch = otter::monitor(to.process);
   detail::cast(to.process,
                pack<system_message>(signal_kind::system,
-                                    system_message{system_message::kind::terminate, reason, {}}));
+                                    system_message{system_message::kind::terminate, reason}));
   bool late = false;
   exit_reason ended = receive_from(
       watch, when([&](down const& d) { return d.ref == watch; }, [](down d) { return d.reason; }),

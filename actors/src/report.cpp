@@ -11,11 +11,6 @@
 namespace otter::detail {
 namespace {
 
-std::string registered_name() {
-  auto name = process_info<std::string>(self(), info_item::registered_name);
-  return name ? *name : std::string{};
-}
-
 std::string text_of(info_value const& value) {
   return std::visit(
       [](auto const& v) -> std::string {
@@ -56,6 +51,11 @@ std::string text_of(info_value const& value) {
 
 }  // namespace
 
+std::string registered_name() {
+  auto name = process_info<std::string>(self(), info_item::registered_name);
+  return name ? *name : std::string{};
+}
+
 std::string self_text() {
   const std::string name = registered_name();
   return name.empty() ? to_string(self()) : fmt::format("\"{}\" {}", name, self());
@@ -76,10 +76,12 @@ void report_text(std::string text) noexcept {
   }
 }
 
-void report_crash(exit_reason const& reason, std::string_view initial_call) {
+void report_crash(exit_reason const& reason, std::string_view initial_call,
+                  std::vector<std::string> const& ancestors) {
   std::string text = fmt::format("crash of {}\n  initial call: {}\n  reason: {}", self_text(),
                                  initial_call, reason);
   if (!reason.place().empty()) text += fmt::format("\n  in: {}", reason.place());
+  if (!ancestors.empty()) text += fmt::format("\n  ancestors: {}", fmt::join(ancestors, " "));
   static constexpr struct {
     info_item item;
     char const* label;

@@ -6,12 +6,16 @@
 #include <otter/pid.hpp>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace otter::detail {
 
 /// The longest report, and the longest part of one that a user's code wrote, in bytes.
 inline constexpr std::size_t max_report = 8192;
 inline constexpr std::size_t max_report_part = 2048;
+
+/// The name of the calling process, or nothing.
+std::string registered_name();
 
 /// `"name" <pid>` of the calling process, or only the pid.
 std::string self_text();
@@ -24,6 +28,7 @@ void report_text(std::string text) noexcept;
 
 /// The crash report of the calling process, which is about to end with `reason` (LOG-4). Exits:
 /// may.
-void report_crash(exit_reason const& reason, std::string_view initial_call);
+void report_crash(exit_reason const& reason, std::string_view initial_call,
+                  std::vector<std::string> const& ancestors);
 
 }  // namespace otter::detail

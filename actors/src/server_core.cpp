@@ -23,8 +23,13 @@ void server_core::on_event(event& e) {
     case event::kind::timeout:
       if (!armed_ || e.token() != token_) return;  // one that was stopped when it was on its way
       armed_ = false;
+      if (idle_ == infinity) {  // it was hibernate_after, and nothing has come
+        if (!hibernate_now(out)) break;
+        return;
+      }
       idle_ = infinity;
       if (class_.idle == nullptr) return;
+      note_in(describe_event(e));
       class_.idle(object(), e, out);
       break;
     case event::kind::request:
@@ -77,7 +82,7 @@ void server_core::settle(step& next, event* e) {
         step_from_bad_return(next, next.reply->type->name);
         break;
       }
-      detail::reply(e->caller(), std::move(next.reply));
+      answer(e->caller(), std::move(next.reply));
     }
     if (next.continuation) {
       e = nullptr;  // a continue has no caller
@@ -87,7 +92,10 @@ void server_core::settle(step& next, event* e) {
       continue;
     }
     if (next.hibernate && !hibernate_now(next)) break;
-    if (next.idle != infinity) arm(next.idle);
+    if (next.idle != infinity)
+      arm(next.idle);
+    else
+      wait_for_sleep();
     return;
   }
   if (next.what != step::kind::stop)  // ignore() or fail(), thrown outside init
@@ -107,8 +115,17 @@ void server_core::disarm(bool forget) noexcept {
   stop_timeout();
 }
 
+void server_core::wait_for_sleep() {
+  if (hibernate_after() == infinity) return;
+  armed_ = true;
+  start_timeout(hibernate_after(), ++token_);
+}
+
 void server_core::after_system_message() {
-  if (idle_ != infinity) arm(idle_);  // its full length again (SY-14)
+  if (idle_ != infinity)
+    arm(idle_);  // its full length again (SY-14)
+  else
+    wait_for_sleep();
 }
 
 }  // namespace otter::detail

@@ -63,7 +63,10 @@ bool starter::name_is_free() {
   return !holder_;
 }
 
-pid starter::parent() const { return mode_ == start_mode::link ? self() : pid{}; }
+origin starter::begin() const {
+  return {mode_ == start_mode::link ? self() : pid{}, answer_, ancestors_of_a_child(),
+          checked_limit(options_.hibernate_after)};
+}
 
 tl::expected<pid, start_error> starter::run(reactive_ptr body) {
   spawn_options how = options_.spawn;

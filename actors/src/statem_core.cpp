@@ -105,6 +105,8 @@ struct statem_core::waiting_events {
   machine_timers due;                        // with a limit of zero, in order
   std::vector<statem_class const*> modules;  // below the present one
   node_clock::time_point armed_for{};
+  node_clock::time_point sleep_at{};  // hibernate_after; meant if sleeps
+  bool sleeps = false;
   std::uint64_t token = 0;  // of the runtime's timer; an older one is stale
   bool armed = false;
 
@@ -114,7 +116,7 @@ struct statem_core::waiting_events {
   }
   [[nodiscard]] bool empty() const noexcept {
     return queue.empty() && postponed.empty() && running.all.empty() && due.all.empty() &&
-           modules.empty() && !armed;
+           modules.empty() && !armed && !sleeps;
   }
   void change(statem_action& a) {
     if (a.what == statem_action::kind::update_timeout) {
@@ -145,8 +147,8 @@ struct statem_core::waiting_events {
   }
 };
 
-statem_core::statem_core(statem_class const& type, pid parent)
-    : behaviour_core(parent), class_(&type) {}
+statem_core::statem_core(statem_class const& type, origin const& from)
+    : behaviour_core(from), class_(&type) {}
 statem_core::~statem_core() = default;
 
 behaviour_class const& statem_core::type() const noexcept { return *class_; }
@@ -156,12 +158,12 @@ statem_core::waiting_events& statem_core::waiting() {
   return *waiting_;
 }
 
-void statem_core::begin(alias_ref starter, statem_step init, void const* initial_state) {
+void statem_core::begin(alias_ref starter, statem_step init) {
   if (!started(starter, init.end)) return;
   init.how = statem_step::move::repeat;  // the first state is entered too (SM-14)
   init.postpone.reset();                 // there is no event to postpone (SM-2)
-  transit(init, initial_state);
-  if (ended_) return;
+  transit(init, nullptr);
+  if (finished()) return;
   conclude(nullptr);
   run_queue();
   settle();
@@ -208,23 +210,36 @@ void statem_core::on_timer(std::uint64_t token) {
     machine_event m = event_of(waiting_->running.take(first));
     process(m);
     run_queue();
+    return settle();
   }
-  settle();
+  if (waiting_->sleeps && waiting_->sleep_at <= node_clock::now()) {  // nothing has come
+    waiting_->sleeps = false;
+    return sleep();
+  }
+  arm_timer();
 }
 
-/// The mailbox is next: sets the runtime's timer, and sleeps deeply if that was asked for.
+/// The mailbox is next: sets the runtime's timer, and hibernates if that was asked for.
 void statem_core::settle() {
-  if (ended_) return;
+  if (finished()) return;
+  if (waiting_) waiting_->sleeps = false;
+  if (std::exchange(hibernate_, false)) return sleep();
+  if (hibernate_after() != infinity) {
+    waiting().sleeps = true;
+    waiting_->sleep_at = node_clock::now() + hibernate_after();
+  }
   if (waiting_) arm_timer();
-  if (!hibernate_) return;
-  hibernate_ = false;
+}
+
+void statem_core::sleep() {
+  if (waiting_) arm_timer();
   if (waiting_ && waiting_->empty()) waiting_.reset();
   if (step failed; !hibernate_now(failed)) end(failed);
 }
 
 /// Steps 7 and 1: queued events, then time-outs of zero.
 void statem_core::run_queue() {
-  while (!ended_ && waiting_) {
+  while (!finished() && waiting_) {
     machine_event m;
     if (!waiting_->queue.empty()) {
       m = std::move(waiting_->queue.front());
@@ -241,11 +256,12 @@ void statem_core::run_queue() {
 
 void statem_core::process(machine_event& e) {
   changed_ = postponed_ = hibernate_ = false;
+  if (e.arrived == nullptr) note_in(e.describe());
   if (waiting_) waiting_->cancel(event_type::event_timeout, {});  // by any event (SM-17)
   current_ = &e;
   const bool handled = dispatch(e);
   current_ = nullptr;
-  if (ended_) return;
+  if (finished()) return;
   if (handled)
     conclude(&e);
   else
@@ -274,13 +290,14 @@ void statem_core::transit(statem_step& wanted, void const* old_state) {
     if (wanted.hibernate) hibernate_ = *wanted.hibernate;
     for (statem_action& a : wanted.actions) {
       act(a);
-      if (ended_) return;
+      if (finished()) return;
     }
     if (wanted.end.what != step::kind::go_on) {
       if (wanted.end.what != step::kind::stop)
         step_from_bad_return(wanted.end, "ignore() or fail()");
       return end(wanted.end);
     }
+    if (wanted.changed && class_->state != nullptr) note_state(class_->state(*this));
     changed_ = changed_ || wanted.changed;
     const bool due = wanted.changed || wanted.how == statem_step::move::repeat;
     if (!due || class_->enter == nullptr) return;
@@ -294,7 +311,7 @@ void statem_core::transit(statem_step& wanted, void const* old_state) {
 void statem_core::act(statem_action& a) {
   switch (a.what) {
     case statem_action::kind::reply:
-      detail::reply(a.who, std::move(a.content));
+      answer(a.who, std::move(a.content));
       return;
     case statem_action::kind::next_event: {
       machine_event e;
@@ -348,18 +365,20 @@ void statem_core::conclude(machine_event* e) {
 void statem_core::arm_timer() {
   waiting_events& w = *waiting_;
   const auto first = w.running.earliest();
-  if (first == w.running.all.end()) {
+  const bool any = first != w.running.all.end();
+  if (!any && !w.sleeps) {
     if (std::exchange(w.armed, false)) stop_timeout();
     return;
   }
-  if (w.armed && w.armed_for <= first->due) return;
+  node_clock::time_point due = any ? first->due : w.sleep_at;
+  if (w.sleeps) due = std::min(due, w.sleep_at);
+  if (w.armed && w.armed_for <= due) return;
   w.armed = true;
-  w.armed_for = first->due;
-  start_timeout(std::max(duration::zero(), duration(first->due - node_clock::now())), ++w.token);
+  w.armed_for = due;
+  start_timeout(std::max(duration::zero(), duration(due - node_clock::now())), ++w.token);
 }
 
 void statem_core::end(step& how) {
-  ended_ = true;
   finish(how, current_ != nullptr ? current_->describe() : last_event{});
 }
 

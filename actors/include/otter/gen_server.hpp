@@ -245,6 +245,9 @@ struct thunks {
       step_from_exception(out, "hibernate");
     }
   }
+  static void* find(void* server, void const* mark) {
+    return static_cast<Server*>(server)->find_object(mark);
+  }
   static void status(void const* server, std::string& out) {
     out = static_cast<Server const*>(server)->format_status();
   }
@@ -368,6 +371,7 @@ struct server_class_for {
   static constexpr server_class make() {
     using t = thunks<Server>;
     server_class c{{.kind = "gen_server", .name = type_name<Server>()}};
+    c.mark = &object_mark<Server>;
     c.calls = calls;
     c.casts = casts;
     c.infos = infos;
@@ -379,6 +383,8 @@ struct server_class_for {
     if constexpr (requires(Server & s) { s.hibernate(); }) c.hibernate = &t::hibernate;
     if constexpr (requires(Server const& s) { std::string(s.format_status()); })
       c.status = &t::status;
+    if constexpr (requires(Server & s, void const* mark) { s.find_object(mark); })
+      c.find = &t::find;
     return c;
   }
   static constexpr server_class value = make();
@@ -389,18 +395,18 @@ template <class Server, class... Args>
 class server_body final : public server_core {
  public:
   template <class... A>
-  server_body(pid parent, alias_ref starter, A&&... args)
-      : server_core(server_class_for<Server>::value, parent),
-        server_(starter, std::forward<A>(args)...) {}
+  explicit server_body(origin const& from, A&&... args)
+      : server_core(server_class_for<Server>::value, from),
+        server_(from.starter, std::forward<A>(args)...) {}
 
   void start() override {
     step init;
-    const alias_ref starter = server_.begin([&](auto construct) {
-      run_callback<init_outcome>(init, "init", [&] {
-        construct();
-        if constexpr (requires(Server & s) { s.init(); }) return server_.get()->init();
-      });
-    });
+    const alias_ref starter =
+        server_.begin([&](auto construct) { run_callback<init_outcome>(init, "init", construct); });
+    if constexpr (requires(Server & s) { s.init(); }) {
+      if (init.what == step::kind::go_on && !entered())
+        run_callback<init_outcome>(init, "init", [&] { return server_.get()->init(); });
+    }
     begin(starter, std::move(init));
   }
 

@@ -63,6 +63,7 @@
 #include <otter/monitor.hpp>
 #include <otter/request.hpp>
 #include <otter/states.hpp>
+#include <otter/sys.hpp>
 #include <otter/transition.hpp>
 #include <otter/type_name.hpp>
 #include <string>
@@ -293,7 +294,7 @@ class machine_body : public statem_core {
   }
 
  protected:
-  machine_body(statem_class const& type, pid parent) : statem_core(type, parent) {}
+  machine_body(statem_class const& type, origin const& from) : statem_core(type, from) {}
 
   state current_{};
 
@@ -419,8 +420,8 @@ struct machine_thunks {
     Machine const& m = *static_cast<body const*>(object)->machine();
     out = Module::format_status(m);
   }
-  static std::string state_name(statem_core const& core) {
-    return std::string(name_of_state(static_cast<body const&>(core).current()));
+  static std::string_view state_name(statem_core const& core) noexcept {
+    return name_of_state(static_cast<body const&>(core).current());
   }
 };
 
@@ -536,6 +537,7 @@ struct machine_class_for {
   static constexpr statem_class make() {
     using t = machine_thunks<Machine, Module>;
     statem_class c{{.kind = "gen_statem", .name = module_name<Module, Machine>}};
+    c.mark = &object_mark<Machine>;
     c.events = tables::events;
     c.state = &t::state_name;
     if constexpr (handled_somewhere<Module, Machine, any_message>()) c.any_info = &t::any_info;
@@ -564,13 +566,33 @@ constexpr bool knows_event() noexcept {
          handled_somewhere<itself<Machine>, Machine, Event>();
 }
 
+template <class Machine>
+requires std::is_base_of_v<gen_statem<Machine>, Machine>
+struct state_of_object<Machine> {
+  using object = machine_body<Machine>;
+  template <class M>
+  static decltype(auto) part(M& machine) {
+    if constexpr (requires { machine.system_state(); })
+      return machine.system_state();
+    else
+      return (machine);
+  }
+  using data = std::remove_cvref_t<decltype(part(std::declval<Machine&>()))>;
+  using type = machine_state<typename Machine::state, data>;
+  static type get(object& body) { return {body.current(), part(*body.machine())}; }
+  static void put(object& body, type&& value) {
+    body.current() = std::move(value.state);
+    part(*body.machine()) = std::move(value.data);
+  }
+};
+
 template <class Machine, class... Args>
 class machine_process final : public machine_body<Machine> {
  public:
   template <class... A>
-  machine_process(pid parent, alias_ref starter, A&&... args)
-      : machine_body<Machine>(machine_class_for<Machine, itself<Machine>>::value, parent),
-        machine_(starter, std::forward<A>(args)...) {}
+  explicit machine_process(origin const& from, A&&... args)
+      : machine_body<Machine>(machine_class_for<Machine, itself<Machine>>::value, from),
+        machine_(from.starter, std::forward<A>(args)...) {}
 
   void start() override {
     transition<Machine> t;
@@ -579,6 +601,7 @@ class machine_process final : public machine_body<Machine> {
         construct();
         if constexpr (requires(Machine & m) { m.init(); }) {
           using returned = decltype(std::declval<Machine&>().init());
+          if (this->entered()) return;
           if constexpr (std::is_void_v<returned>)
             machine_.get()->init();
           else
@@ -587,7 +610,7 @@ class machine_process final : public machine_body<Machine> {
       });
     });
     if (t.next()) this->current_ = std::move(*t.next());
-    this->begin(starter, std::move(t.step()), nullptr);
+    this->begin(starter, std::move(t.step()));
   }
 
  private:

@@ -14,6 +14,7 @@
 
 #include <cstdint>
 #include <otter/alias.hpp>
+#include <otter/detail/kin.hpp>
 #include <otter/duration.hpp>
 #include <otter/exit_reason.hpp>
 #include <otter/pid.hpp>
@@ -31,6 +32,8 @@ struct start_options {
   /// Registered there instead, by the server itself before it is constructed.
   otter::via via{};
   duration timeout = infinity;  ///< how long it may take until it is ready
+  /// A behaviour that has had nothing to do for so long hibernates.
+  duration hibernate_after = infinity;
   /// Priority, mailbox limit and so on; link, monitor and name are set by the start function.
   spawn_options spawn{};
 };
@@ -96,10 +99,8 @@ class starter {
 
   /// True if the name is free, as far as one can tell before spawning.
   [[nodiscard]] bool name_is_free();
-  /// Where the child sends its start_ack.
-  [[nodiscard]] alias_ref answer_to() const noexcept { return answer_; }
-  /// Whose end ends the child too; no process if it is not linked.
-  [[nodiscard]] pid parent() const;
+  /// What the child's body is to know of its start.
+  [[nodiscard]] origin begin() const;
   /// Spawns `body` and waits for its answer.
   tl::expected<pid, start_error> run(reactive_ptr body);
   /// The monitor of start_mode::monitor; valid after run().

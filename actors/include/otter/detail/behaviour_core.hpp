@@ -9,6 +9,7 @@
 // where the class is. They catch whatever the class throws and turn it into a step, so that no
 // exception of a module crosses its border.
 
+#include <otter/detail/system_message.hpp>
 #include <otter/outcome.hpp>
 #include <otter/reactive.hpp>
 #include <otter/start.hpp>
@@ -20,11 +21,14 @@ namespace otter::detail {
 
 /// Constant, one per class and module. A hook is null where the class has no such member.
 struct behaviour_class {
-  std::string_view kind;  // "gen_server"
-  std::string_view name;  // of the class
+  std::string_view kind;       // "gen_server"
+  std::string_view name;       // of the class
+  void const* mark = nullptr;  // object_mark of the class
   void (*terminate)(void* object, exit_reason const& reason, step& out) = nullptr;
   void (*hibernate)(void* object, step& out) = nullptr;
   void (*status)(void const* object, std::string& out) = nullptr;
+  /// What sys::get_state() of a class with that mark sees; else the object, if the mark is its own.
+  void* (*find)(void* object, void const* mark) = nullptr;
 };
 
 /// Turns the exception that is being handled into a step; the unwinding token is thrown on.
@@ -58,13 +62,17 @@ last_event describe_event(event& e) noexcept;
 ///
 /// Threads: its own process, except construction.
 /// Invariant: on_event() is called only between started() and finish(), and not while suspended.
-class behaviour_core : public reactive {
+class behaviour_core : public reactive, public kin, private system_host {
  public:
   void handle(event& e) final;
   std::string describe() const final;
 
  protected:
-  explicit behaviour_core(pid parent) noexcept : parent_(parent) {}
+  explicit behaviour_core(origin const& from) noexcept
+      : kin(from.ancestors),
+        parent_(from.parent),
+        hibernate_after_(from.hibernate_after),
+        entered_(!from.starter) {}
 
   /// Tells the starter how the start went. True if the process goes on; else it is to end.
   bool started(alias_ref starter, step& init);
@@ -74,6 +82,18 @@ class behaviour_core : public reactive {
   /// failed, and `out` says how.
   bool hibernate_now(step& out);
 
+  /// Answers a call, and shows that to whom it may concern.
+  void answer(from caller, envelope_ptr value) noexcept;
+  /// For sys::trace() and its kin: costs nothing while nothing is debugged.
+  void note_in(last_event const& e) noexcept {
+    if (debug() != nullptr) [[unlikely]]
+      show_in(e);
+  }
+  void note_state(std::string_view name) noexcept {
+    if (debug() != nullptr) [[unlikely]]
+      show_state(name);
+  }
+
   /// An event that nobody handles: a call fails at its caller, anything else is reported.
   void refuse_call(from caller, std::string_view request);
   void report_unknown(last_event const& e) const;
@@ -82,7 +102,15 @@ class behaviour_core : public reactive {
   virtual void* object() const noexcept = 0;
 
   [[nodiscard]] pid parent() const noexcept { return parent_; }
+  /// True if it did not start, but a function has become it (GS-33).
+  [[nodiscard]] bool entered() const noexcept { return entered_; }
+  /// After how long without an event it is to hibernate; infinity: never by itself.
+  [[nodiscard]] duration hibernate_after() const noexcept {
+    return hibernates_ ? infinity : hibernate_after_;
+  }
   [[nodiscard]] bool suspended() const noexcept { return suspended_; }
+  /// True from finish() on.
+  [[nodiscard]] bool finished() const noexcept { return finished_; }
 
  private:
   virtual behaviour_class const& type() const noexcept = 0;
@@ -94,9 +122,21 @@ class behaviour_core : public reactive {
   virtual std::string more_status() const { return {}; }
 
   void on_system(event& e);
+  void show_in(last_event const& e) noexcept;
+  void show_state(std::string_view name) noexcept;
+
+  // --- as a host of system messages ---
+  void* system_object(void const* mark) noexcept final;
+  std::string system_status() const final;
+  void system_terminate(exit_reason reason) final;
+  void system_suspend(bool suspended) final;
 
   pid parent_;  // its exit ends this process (GS-27); none if not linked to a starter
+  duration hibernate_after_;
+  bool entered_;
   bool suspended_ = false;
+  bool finished_ = false;
+  bool hibernates_ = false;  // nothing but system messages has come since
 };
 
 }  // namespace otter::detail

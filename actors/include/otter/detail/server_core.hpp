@@ -34,8 +34,8 @@ void check_thrown_reply(step& out, type_descriptor const* wanted) noexcept;
 /// The body of every gen_server.
 class server_core : public behaviour_core {
  protected:
-  server_core(server_class const& type, pid parent) noexcept
-      : behaviour_core(parent), class_(type) {}
+  server_core(server_class const& type, origin const& from) noexcept
+      : behaviour_core(from), class_(type) {}
 
   /// Acts on what init wanted, and tells the starter. Called from start().
   void begin(alias_ref starter, step init);
@@ -50,6 +50,8 @@ class server_core : public behaviour_core {
   /// Acts on `next`, and on the continues that follow from it.
   void settle(step& next, event* e);
   void arm(duration limit);
+  /// Arms the timer for hibernate_after, if there is such a limit.
+  void wait_for_sleep();
   /// Stops the idle timer; `forget`: it is not to run again after a system message.
   void disarm(bool forget = true) noexcept;
 

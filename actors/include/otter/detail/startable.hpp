@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <memory>
 #include <new>
+#include <otter/proc_lib.hpp>
 #include <otter/start.hpp>
 #include <tuple>
 #include <type_traits>
@@ -23,7 +24,7 @@ template <class First, class... Rest>
 inline constexpr bool begins_with_options<First, Rest...> =
     std::is_same_v<std::remove_cvref_t<First>, start_options>;
 
-/// `Body<Object, Args...>` is the process body; it is made of (parent, starter, arguments...).
+/// `Body<Object, Args...>` is the process body; it is made of (origin, arguments...).
 template <class Object, template <class, class...> class Body>
 class startable {
  public:
@@ -66,6 +67,22 @@ class startable {
     return {std::move(object), s.monitor()};
   }
 
+  /// For a function that proc_lib started, and that returns what this gives: its process goes on as
+  /// an `Object`, which is constructed of `args`; init() is not called. `options` say nothing, or
+  /// the name that the process has, and hibernate_after.
+  ///
+  /// Called from: such a function. Blocks: never.
+  /// Throws: process_exit: process_was_not_started_by_proc_lib, process_not_registered (GS-33).
+  template <class... Args>
+  requires(!begins_with_options<Args...>) static becoming enter_loop(Args&&... args) {
+    return enter_loop(start_options{}, std::forward<Args>(args)...);
+  }
+  template <class... Args>
+  static becoming enter_loop(start_options const& options, Args&&... args) {
+    return becoming(make_reactive<Body<Object, std::decay_t<Args>...>>(
+        origin_of_becoming(options), std::forward<Args>(args)...));
+  }
+
  private:
   template <class... Args>
   static start_result<Object> run(starter& s, Args&&... args) {
@@ -74,8 +91,8 @@ class startable {
     static_assert(std::is_constructible_v<Object, std::decay_t<Args>...>,
                   "otter: the class has no public constructor for these arguments");
     if (!s.name_is_free()) return tl::unexpected<start_error>(s.taken());
-    auto started = s.run(make_reactive<Body<Object, std::decay_t<Args>...>>(
-        s.parent(), s.answer_to(), std::forward<Args>(args)...));
+    auto started = s.run(
+        make_reactive<Body<Object, std::decay_t<Args>...>>(s.begin(), std::forward<Args>(args)...));
     if (!started) return tl::unexpected<start_error>(std::move(started.error()));
     return server_ref<Object>(*started);
   }

@@ -128,7 +128,7 @@ struct statem_class : behaviour_class {
   statem_handler_function any_info = nullptr;
   statem_handler_function response = nullptr;
   void (*enter)(statem_core& machine, void const* old_state, statem_step& out) = nullptr;
-  std::string (*state)(statem_core const& machine) = nullptr;
+  std::string_view (*state)(statem_core const& machine) noexcept = nullptr;
 };
 
 /// The body of every gen_statem.
@@ -142,11 +142,11 @@ class statem_core : public behaviour_core {
   void transit(statem_step& wanted, void const* old_state);
 
  protected:
-  statem_core(statem_class const& type, pid parent);
+  statem_core(statem_class const& type, origin const& from);
   ~statem_core() override;
 
   /// Acts on what init wanted, and tells the starter. Called from start().
-  void begin(alias_ref starter, statem_step init, void const* initial_state);
+  void begin(alias_ref starter, statem_step init);
 
  private:
   struct waiting_events;  // the queue, what is postponed, time-outs, earlier modules
@@ -157,6 +157,7 @@ class statem_core : public behaviour_core {
 
   void on_timer(std::uint64_t token);
   void settle();
+  void sleep();
   void process(machine_event& e);
   /// False if there is none.
   bool dispatch(machine_event& e);
@@ -175,7 +176,6 @@ class statem_core : public behaviour_core {
   bool changed_ = false;
   bool postponed_ = false;
   bool hibernate_ = false;
-  bool ended_ = false;
 };
 
 }  // namespace otter::detail

@@ -1,25 +1,75 @@
 #pragma once
 
-// otter/detail/system_message.hpp - what stop() and otter/sys.hpp send to a behaviour, and what
-// comes back. They go ahead of all messages, and are served while the behaviour is suspended.
+// otter/detail/system_message.hpp - what stop() and otter/sys.hpp send to a process, what comes
+// back, and what a process must offer to be looked at. System messages go ahead of all others, and
+// are served while the process is suspended.
 
 #include <cstdint>
+#include <memory>
+#include <otter/detail/envelope.hpp>
 #include <otter/exit_reason.hpp>
 #include <otter/ref.hpp>
 #include <string>
 
 namespace otter::detail {
 
-struct system_message {
-  enum class kind : std::uint8_t { terminate, suspend, resume, status };
-  kind what = kind::terminate;
-  exit_reason reason{};   // terminate
-  alias_ref answer_to{};  // the others; both a monitor of the asker and the address for the answer
-};
+class debug_state;
 
 struct system_answer {
   ref request;
-  std::string text{};  // status
+  std::string text{};    // status
+  envelope_ptr value{};  // of a job; null if it has none
+  exit_reason failed{};  // why it did not work, if it did not
+  bool done = true;
 };
+
+/// The address of one class's mark tells the class of a process's object.
+template <class Object>
+[[gnu::visibility("hidden")]] inline char object_mark = 0;
+
+/// A process as a system message sees it.
+///
+/// Threads: the process's own.
+class system_host {
+ public:
+  /// What jobs may look at: null unless the process has an object of the class with that mark.
+  virtual void* system_object(void const* mark) noexcept = 0;
+  /// For people: class, state and what else there is to say.
+  virtual std::string system_status() const = 0;
+  /// Runs terminate() and ends the process; of a function it does not return.
+  virtual void system_terminate(exit_reason reason) = 0;
+  virtual void system_suspend(bool suspended) = 0;
+
+  /// Null while nothing is debugged.
+  [[nodiscard]] debug_state* debug() const noexcept { return debug_.get(); }
+  /// Throws: std::bad_alloc.
+  debug_state& start_debugging();
+  void stop_debugging() noexcept;
+
+ protected:
+  system_host() noexcept;
+  ~system_host();
+
+ private:
+  std::unique_ptr<debug_state> debug_;
+};
+
+/// Something to be done in the process: made where it is asked for.
+class system_job {
+ public:
+  virtual ~system_job() = default;
+  virtual void run(system_host& host, system_answer& answer) = 0;
+};
+
+struct system_message {
+  enum class kind : std::uint8_t { terminate, suspend, resume, status, job };
+  kind what = kind::terminate;
+  exit_reason reason{};   // terminate
+  alias_ref answer_to{};  // the others; both a monitor of the asker and the address for the answer
+  std::unique_ptr<system_job> job{};
+};
+
+/// Does what `message` asks for, and answers. Called from: the process.
+void serve_system_message(system_host& host, system_message& message);
 
 }  // namespace otter::detail
