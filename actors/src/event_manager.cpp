@@ -1,0 +1,240 @@
+// The process of a gen_event.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <otter/detail/event_manager.hpp>
+#include <otter/detail/unwinding.hpp>
+#include <otter/exit.hpp>
+#include <otter/link.hpp>
+#include <otter/process_info.hpp>
+#include <otter/spawn.hpp>
+
+#include "report.hpp"
+
+namespace otter::detail {
+
+event_manager::event_manager() { trap_exit(true); }  // always (GE-11)
+
+// --- events ---
+
+outcome event_manager::handle_cast(event_notice notice) {
+  notify(*notice.event.type(), notice.event.envelope()->payload());
+  return goes_on();
+}
+
+void event_manager::notify(type_descriptor const& type, void* payload) {
+  for (auto it = handlers_.begin(); it != handlers_.end();) {
+    event_box& box = **it++;  // what happens to it leaves the next one where it is
+    handler_wish wish;
+    try {
+      box.event(type, payload, wish);
+    } catch (...) {
+      drop_failed(box);
+      continue;
+    }
+    obey(box, wish);
+  }
+}
+
+outcome event_manager::handle_info(any_message& message) {
+  bool known = false;
+  for (auto it = handlers_.begin(); it != handlers_.end();) {
+    event_box& box = **it++;
+    handler_wish wish;
+    try {
+      known = box.info(message, wish) || known;
+    } catch (...) {
+      known = true;
+      drop_failed(box);
+      continue;
+    }
+    obey(box, wish);
+  }
+  if (!known)
+    report_text(fmt::format("gen_event {} has no handler for this message, dropped: {}",
+                            self_text(), message.type()->name));
+  return goes_on();
+}
+
+outcome event_manager::handle_info(exited end) {
+  bool owned = false;
+  for (auto it = handlers_.begin(); it != handlers_.end();) {
+    event_box& box = **it++;
+    if (!box.owner || box.owner != end.process) continue;
+    owned = true;
+    box.owner = {};  // there is nobody to be told
+    take_out(box, {handler_end::kind::stopped, end.reason});
+  }
+  if (owned) return goes_on();
+  any_message message = any_message::of(std::move(end));
+  return handle_info(message);
+}
+
+call_outcome<event_answer> event_manager::handle_call(event_request request) {
+  event_answer answer;
+  request.job->run(*this, answer);
+  if (std::exchange(hibernate_, false)) return reply(std::move(answer)).hibernate();
+  return reply(std::move(answer));
+}
+
+outcome event_manager::goes_on() {
+  if (std::exchange(hibernate_, false)) return noreply().hibernate();
+  return noreply();
+}
+
+// --- handlers ---
+
+event_box* event_manager::find(void const* mark, std::string_view id) noexcept {
+  for (event_box_ptr const& box : handlers_)
+    if (box->is(mark, id)) return box.get();
+  return nullptr;
+}
+
+void* event_manager::find_object(void const* mark) noexcept {
+  for (event_box_ptr const& box : handlers_)
+    if (box->mark() == mark) return box->object();
+  return nullptr;
+}
+
+void event_manager::add(event_box_ptr box, pid owner) {
+  box->owner = owner;
+  handlers_.push_front(std::move(box));
+  if (!owner) return;
+  auto links =
+      process_info<std::vector<pid>>(self(), info_item::links).value_or(std::vector<pid>{});
+  handlers_.front()->linked_here = std::find(links.begin(), links.end(), owner) == links.end();
+  otter::link(owner);  // if it has ended, its exit is in the mailbox now
+}
+
+event_box_ptr event_manager::take_out(event_box& box, handler_end const& end) {
+  const auto place = std::find_if(handlers_.begin(), handlers_.end(),
+                                  [&](event_box_ptr const& b) { return b.get() == &box; });
+  event_box_ptr gone = std::move(*place);
+  handlers_.erase(place);
+  exit_reason told;
+  switch (end.what) {
+    case handler_end::kind::stopped:
+      told = exit_reason::shutdown();
+      break;
+    case handler_end::kind::error:
+      told = end.reason;
+      break;
+    default:
+      break;
+  }
+  bool terminated = true;
+  try {
+    gone->terminate(end);
+  } catch (unwinding const&) {
+    throw;
+  } catch (...) {
+    terminated = false;
+    told = exit_reason::from_current_exception("terminate");
+    report_text(fmt::format("gen_event {}: terminate of handler {} failed: {}", self_text(),
+                            gone->name(), told));
+  }
+  tell_owner(*gone, std::move(told), end.what == handler_end::kind::swapped);
+  if (!terminated) return nullptr;
+  return gone;
+}
+
+void event_manager::tell_owner(event_box& box, exit_reason reason, bool swapped) {
+  if (!box.owner || swapped) return;
+  otter::send(box.owner, handler_exited{self(), std::string(box.name()), box.id(),
+                                        std::move(reason), swapped});
+  const bool another = std::any_of(handlers_.begin(), handlers_.end(),
+                                   [&](event_box_ptr const& b) { return b->owner == box.owner; });
+  if (box.linked_here && !another) otter::unlink(box.owner);
+}
+
+exit_reason event_manager::drop_failed(event_box& box) {
+  exit_reason why;
+  try {
+    throw;
+  } catch (unwinding const&) {
+    throw;
+  } catch (process_exit const& e) {
+    why = e.reason();
+  } catch (...) {
+    why = exit_reason::from_current_exception(box.name());
+  }
+  report_text(fmt::format("gen_event {}: handler {}{}{} is removed, since it failed: {}",
+                          self_text(), box.name(), box.id().empty() ? "" : " ", box.id(), why));
+  take_out(box, {handler_end::kind::error, why});
+  return why;
+}
+
+void event_manager::swap(event_box* old, handler_maker& maker) {
+  pid owner;
+  bool linked = false;
+  event_box_ptr gone;
+  if (old != nullptr) {
+    owner = old->owner;
+    linked = old->linked_here;
+    gone = take_out(*old, {handler_end::kind::swapped, {}});
+  }
+  event_box_ptr made;
+  try {
+    made = maker.make(gone.get());
+  } catch (unwinding const&) {
+    throw;
+  } catch (...) {
+    exit_reason why = exit_reason::from_current_exception("swap_handler");
+    if (gone && owner) {
+      gone->owner = owner;
+      gone->linked_here = linked;
+      tell_owner(*gone, why, false);
+    }
+    throw process_exit(std::move(why));
+  }
+  made->owner = owner;
+  made->linked_here = linked;
+  if (owner)
+    otter::send(owner,
+                handler_exited{self(), gone ? std::string(gone->name()) : std::string(),
+                               gone ? gone->id() : std::string(), exit_reason::normal(), true});
+  handlers_.push_front(std::move(made));
+}
+
+void event_manager::obey(event_box& box, handler_wish& wish) {
+  hibernate_ = hibernate_ || wish.hibernate;
+  switch (wish.what) {
+    case handler_wish::kind::keep:
+      return;
+    case handler_wish::kind::remove:
+      take_out(box, {handler_end::kind::removed, {}});
+      return;
+    case handler_wish::kind::swap: {
+      const std::string name(box.name());
+      try {
+        swap(&box, *wish.next);
+      } catch (process_exit const& e) {
+        report_text(fmt::format("gen_event {}: no handler takes the place of {}: {}", self_text(),
+                                name, e.reason()));
+      }
+      return;
+    }
+  }
+}
+
+std::vector<handler_info> event_manager::list() const {
+  std::vector<handler_info> all;
+  for (event_box_ptr const& box : handlers_)
+    all.push_back({std::string(box->name()), box->id(), static_cast<bool>(box->owner)});
+  return all;
+}
+
+void event_manager::terminate(exit_reason const& reason) {
+  while (!handlers_.empty()) take_out(*handlers_.front(), {handler_end::kind::stopped, reason});
+}
+
+std::string event_manager::format_status() const {
+  std::string text = fmt::format("{} handlers", handlers_.size());
+  for (handler_info const& h : list())
+    text += fmt::format("\n    {}{}{}{}", h.handler, h.id.empty() ? "" : " ", h.id,
+                        h.supervised ? ", supervised" : "");
+  return text;
+}
+
+}  // namespace otter::detail
