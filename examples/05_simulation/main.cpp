@@ -8,6 +8,7 @@
 
 #include <fmt/format.h>
 
+#include <otter/error.hpp>
 #include <otter/exit.hpp>
 #include <otter/name.hpp>
 #include <otter/receive.hpp>

@@ -316,8 +316,7 @@ void send_envelope(alias_ref to, envelope_ptr e) {
 
 envelope_ptr pack_for(alias_ref, any_message&& message) {
   envelope_ptr const plain = message.release();
-  return envelope_ptr(
-      move_to_envelope(signal_kind::alias_message, *plain->type, plain->payload()));
+  return envelope_ptr(move_to_envelope(signal_kind::alias_message, *plain->type, plain->payload()));
 }
 
 void cast(pid server, envelope_ptr e) { send_envelope(server, std::move(e)); }
