@@ -25,7 +25,15 @@ struct worker_thread;
 ///            hold one with frames on the thread that holds the core.
 struct core {
   core(unsigned n, std::uint64_t seed, std::int64_t now)
-      : number(n), timers(now), sockets(make_epoll_poller()), random(seed), clock(now) {}
+      : number(n),
+        timers(now, &core::release_timers, this),
+        sockets(make_epoll_poller()),
+        random(seed),
+        clock(now) {}
+
+  /// Timers that others have cancelled pile up here: a worker that sleeps until one of them would
+  /// have been due comes round and releases them. Any thread.
+  static void release_timers(void* of) noexcept { static_cast<core*>(of)->sockets->wake(); }
 
   unsigned const number;
 

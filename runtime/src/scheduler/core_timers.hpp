@@ -15,8 +15,9 @@ class core_timers {
  public:
   using callback = void (*)(timer_node&) noexcept;
 
-  explicit core_timers(std::int64_t now, timer_wheel::backlog_hook on_backlog = nullptr) noexcept
-      : wheel_(now, on_backlog) {}
+  explicit core_timers(std::int64_t now, timer_wheel::backlog_hook on_backlog = nullptr,
+                       void* whom = nullptr) noexcept
+      : wheel_(now, on_backlog, whom) {}
 
   timer_wheel& wheel() noexcept { return wheel_; }
   std::int64_t next_due() const noexcept { return wheel_.next_due(); }

@@ -6,8 +6,8 @@
 
 namespace otter::rts {
 
-timer_wheel::timer_wheel(std::int64_t now_ns, backlog_hook on_backlog) noexcept
-    : elapsed_{std::max<std::int64_t>(now_ns, 0)}, on_backlog_{on_backlog} {
+timer_wheel::timer_wheel(std::int64_t now_ns, backlog_hook on_backlog, void* whom) noexcept
+    : elapsed_{std::max<std::int64_t>(now_ns, 0)}, on_backlog_{on_backlog}, whom_{whom} {
   for (timer_link& slot : slots_) slot.prev = slot.next = &slot;
 }
 
@@ -136,7 +136,7 @@ void timer_wheel::hand_in(timer_node& node) noexcept {
   backlog_hook const hook = on_backlog_;
   remote_.push(node);  // the node is the home's from here on
   if (backlog_.fetch_add(1, std::memory_order_relaxed) + 1 == backlog_limit && hook != nullptr)
-    hook(*this);
+    hook(whom_);
 }
 
 }  // namespace otter::rts

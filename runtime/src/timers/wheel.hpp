@@ -86,12 +86,14 @@ struct timer_node : timer_link {
 class timer_wheel {
  public:
   /// Called by a cancelling thread when many nodes (backlog_limit) wait for the home to release
-  /// them, once until it does: a home that sleeps till a far due time should be woken.
-  using backlog_hook = void (*)(timer_wheel& home) noexcept;
+  /// them, once until it does: a home that sleeps till a far due time should be woken. `whom` is
+  /// what the wheel was made with.
+  using backlog_hook = void (*)(void* whom) noexcept;
   static constexpr std::uint32_t backlog_limit = 1024;
 
   /// `now_ns`: where time begins. Due times are never negative in practice; such are due at once.
-  explicit timer_wheel(std::int64_t now_ns, backlog_hook on_backlog = nullptr) noexcept;
+  explicit timer_wheel(std::int64_t now_ns, backlog_hook on_backlog = nullptr,
+                       void* whom = nullptr) noexcept;
   timer_wheel(timer_wheel const&) = delete;
   timer_wheel& operator=(timer_wheel const&) = delete;
 
@@ -234,6 +236,7 @@ class timer_wheel {
   mutable std::array<std::uint64_t, levels> occupied_{};
   std::array<timer_link, levels * slots_per_level> slots_;  // sentinels of circular lists
   backlog_hook const on_backlog_;
+  void* const whom_;
 
   // --- any thread ---
   alignas(cache_line) treiber_stack<timer_node, &timer_node::remote_next> remote_;

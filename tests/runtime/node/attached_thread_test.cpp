@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <catch2/catch.hpp>
+#include <chrono>
 #include <otter/attached_thread.hpp>
 #include <otter/blocking.hpp>
 #include <otter/detail/call.hpp>
@@ -278,4 +279,33 @@ TEST_CASE("a foreign event loop misses no message", "[bridge]") {
   }
   CHECK(got == senders * each);
   CHECK_FALSE(readable(fd, 0));
+}
+
+TEST_CASE("timers that others cancel are released though their worker sleeps", "[timer][TM-11]") {
+  struct started {
+    std::vector<otter::timer_ref> timers;
+  };
+  constexpr std::size_t many = 5000, few = 1024;  // a sleeper is woken for so many, not for fewer
+  otter::node n(quiet(1));
+  {
+    attached_thread me(n);
+    otter::pid const owner = otter::spawn([test = otter::self()] {
+      started mine;
+      for (std::size_t i = 0; i < many; ++i)
+        mine.timers.push_back(otter::send_after(std::chrono::hours(1), otter::self(), number{0}));
+      otter::send(test, std::move(mine));
+      otter::receive([](go) {});
+    });
+    auto const timers = otter::receive([](started s) { return std::move(s.timers); });
+    std::size_t cancelled = 0;
+    for (otter::timer_ref const t : timers) cancelled += otter::cancel_timer(t).has_value();
+    CHECK(cancelled == many);
+    auto const limit = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+    while (n.statistics().timers > few && std::chrono::steady_clock::now() < limit)
+      std::this_thread::yield();
+    CHECK(n.statistics().timers <= few);
+    otter::send(owner, go{});
+  }
+  CHECK(n.stop().empty());
+  CHECK(n.statistics().timers == 0);
 }

@@ -207,9 +207,8 @@ TEST_CASE("a crowd of timers never lets the home sleep past the earliest", "[whe
 }
 
 TEST_CASE("cancelled elsewhere by the thousand, a sleeping home is told", "[wheel]") {
-  static int told = 0;
-  told = 0;
-  timer_wheel wheel{0, [](timer_wheel&) noexcept { ++told; }};
+  int told = 0;
+  timer_wheel wheel{0, [](void* n) noexcept { ++*static_cast<int*>(n); }, &told};
   recorder seen;
   std::vector<timer_node> nodes(3 * timer_wheel::backlog_limit);
   for (timer_node& node : nodes)
