@@ -285,7 +285,7 @@ def chat(r):
 
 STAGES = [  # name, budget in seconds, what it does
     (release, 480, "release build, warnings are errors"),
-    (tests, 50, "all tests in the release build"),
+    (tests, 60, "all tests in the release build"),
     (asan, 540, "AddressSanitizer and UndefinedBehaviorSanitizer: build and tests"),
     (tsan, 420, "ThreadSanitizer: build and tests"),
     (simulation, 120, "200 seeds of the scenario set; 20 of them twice in two OS processes, digests compared"),
