@@ -172,11 +172,7 @@ class typed_event_box final : public event_box {
 
   bool event(type_descriptor const& type, void* payload, handler_wish& out) override {
     return each(static_cast<typename H::accepts*>(nullptr), type, [&]<class M>() {
-      if constexpr (handles_event<H, M>) {
-        take_wish(out, [&] { return handler_.handle_event(*static_cast<M const*>(payload)); });
-        return true;
-      }
-      return false;
+      return this->template take_event<M>(payload, out);
     });
   }
   bool info(any_message& message, handler_wish& out) override {
@@ -186,11 +182,7 @@ class typed_event_box final : public event_box {
     } else {
       void* payload = message.envelope()->payload();
       return each(static_cast<typename H::accepts*>(nullptr), *message.type(), [&]<class M>() {
-        if constexpr (handles_message<H, M>) {
-          take_wish(out, [&] { return handler_.handle_info(*static_cast<M const*>(payload)); });
-          return true;
-        }
-        return false;
+        return this->template take_message<M>(payload, out);
       });
     }
   }
@@ -209,6 +201,20 @@ class typed_event_box final : public event_box {
   std::optional<terminate_result<H>>& result() noexcept { return result_; }
 
  private:
+  // Functions of their own: in a generic lambda clang 16 looks into branches that are not taken.
+  template <class M>
+  bool take_event(void* payload, handler_wish& out) {
+    if constexpr (handles_event<H, M>)
+      take_wish(out, [&] { return handler_.handle_event(*static_cast<M const*>(payload)); });
+    return handles_event<H, M>;
+  }
+  template <class M>
+  bool take_message(void* payload, handler_wish& out) {
+    if constexpr (handles_message<H, M>)
+      take_wish(out, [&] { return handler_.handle_info(*static_cast<M const*>(payload)); });
+    return handles_message<H, M>;
+  }
+
   template <class... M>
   static constexpr bool check(accepts<M...>*) {
     static_assert(((handles_event<H, M> || handles_message<H, M> || handles_call<H, M>)&&...),
