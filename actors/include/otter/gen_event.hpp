@@ -225,7 +225,9 @@ class typed_event_box final : public event_box {
   template <class... M, class F>
   static bool each(accepts<M...>*, type_descriptor const& type, F f) {
     bool handled = false;
-    ((same_type(type, descriptor_of<M>()) && (handled = f.template operator()<M>(), true)) || ...);
+    static_cast<void>(
+        ((same_type(type, descriptor_of<M>()) && (handled = f.template operator()<M>(), true)) ||
+         ...));
     return handled;
   }
 
