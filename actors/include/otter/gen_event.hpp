@@ -171,9 +171,8 @@ class typed_event_box final : public event_box {
   }
 
   bool event(type_descriptor const& type, void* payload, handler_wish& out) override {
-    return each(static_cast<typename H::accepts*>(nullptr), type, [&]<class M>() {
-      return this->template take_event<M>(payload, out);
-    });
+    return each(static_cast<typename H::accepts*>(nullptr), type,
+                [&]<class M>() { return this->template take_event<M>(payload, out); });
   }
   bool info(any_message& message, handler_wish& out) override {
     if constexpr (requires { handler_.handle_info(message); }) {
@@ -181,9 +180,8 @@ class typed_event_box final : public event_box {
       return true;
     } else {
       void* payload = message.envelope()->payload();
-      return each(static_cast<typename H::accepts*>(nullptr), *message.type(), [&]<class M>() {
-        return this->template take_message<M>(payload, out);
-      });
+      return each(static_cast<typename H::accepts*>(nullptr), *message.type(),
+                  [&]<class M>() { return this->template take_message<M>(payload, out); });
     }
   }
   void terminate(handler_end const& end) override {

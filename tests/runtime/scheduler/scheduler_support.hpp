@@ -29,7 +29,7 @@ inline scheduler_hooks quiet_hooks() {
 }
 
 /// A runnable whose turns are calls of a function.
-struct task : runnable {
+struct task final : runnable {
   std::function<void(task&)> turn;
 
   template <class F>
