@@ -94,12 +94,12 @@ TEST_CASE("no byte is lost, doubled or overtaken while a socket changes owners u
       std::string so_far;
       int hops;
     };
-    std::size_t const size = 300'000;
+    static constexpr std::size_t size = 300'000;
     tcp_options server;
     server.active = active::on;
     server.buffer = 1000;
     pair p = connect_pair(server);
-    spawn_link([s = p.client, size, me = self()] {
+    spawn_link([s = p.client, me = self()] {
       std::string const all = numbered(size);
       for (std::size_t at = 0; at < all.size(); at += 1500) {
         must(s.send(std::string_view(all).substr(at, 1500)), "send");

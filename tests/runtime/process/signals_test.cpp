@@ -41,7 +41,6 @@ std::string order_of_two_senders(std::uint64_t seed) {
 
 /// Counts what happens to the objects of a message.
 struct tracked {
-  static inline std::atomic<int> copies{0};
   std::unique_ptr<int> owned = std::make_unique<int>(7);
   tracked() = default;
   tracked(tracked&&) = default;

@@ -69,7 +69,7 @@ TEST_CASE("a million submits over four workers are all run", "[scheduler]") {
   constexpr std::size_t many = 1'000'000;
   constexpr std::size_t spawners = 100;
   countdown done(many);
-  struct leaf : runnable {
+  struct leaf final : runnable {
     countdown* done = nullptr;
     void run() noexcept override { done->one(); }
   };
