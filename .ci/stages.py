@@ -189,7 +189,7 @@ def sanitizer_environment():
     defaults = {"ASAN_OPTIONS": "abort_on_error=0:detect_stack_use_after_return=0",
                 "LSAN_OPTIONS": f"suppressions={ROOT / '.ci/leaks_of_the_abandoned.txt'}:print_suppressions=0",
                 "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1",
-                "TSAN_OPTIONS": f"suppressions={ROOT / '.ci/threads_of_the_abandoned.txt'}:second_deadlock_stack=1"
+                "TSAN_OPTIONS": f"suppressions={ROOT / '.ci/thread_sanitizer.txt'}:second_deadlock_stack=1"
                                 ":halt_on_error=0:die_after_fork=0"}
     return {name: os.environ.get(name, value) for name, value in defaults.items()}
 

@@ -153,10 +153,13 @@ void abandon_with_a_thousand(Stay stay) {
   REQUIRE_FALSE(reports.empty());
   CHECK(reports.size() == n.node.statistics().abandoned);
   bool named = false;
-  std::size_t with_place = 0;
+  // Each that waits says where: its frames are read. Who runs is asked by a signal, which may be
+  // late on a busy machine.
+  std::size_t without_place = 0;
   for (auto const& e : reports)
-    with_place += std::count(e.text.begin(), e.text.end(), '\n') > 5 ? 1 : 0;
-  CHECK(with_place == reports.size());  // each says where it is, also those that only wait
+    without_place +=
+        e.process != all.back() && std::count(e.text.begin(), e.text.end(), '\n') <= 5 ? 1 : 0;
+  CHECK(without_place == 0);
   for (auto const& e : reports)
     named = named || (e.process == all.back() && e.text.find("> stuck ") != std::string::npos);
   CHECK(named);
