@@ -30,7 +30,8 @@ function(otter_precompile name)
   if(NOT OTTER_PCH)
     return()
   endif()
-  if(ARGC GREATER 1)
+  # A shared library is compiled with a macro of its own name, which nobody else's headers may have seen.
+  if(ARGC GREATER 1 AND NOT BUILD_SHARED_LIBS)
     target_precompile_headers(${name} REUSE_FROM ${ARGV1})
   else()
     target_precompile_headers(${name} PRIVATE
