@@ -50,7 +50,9 @@ void exit(pid to, exit_reason reason);
 /// Called from: a process. Blocks: never. Exits: never.
 bool trap_exit(bool on) noexcept;
 
-/// A safe point: takes in the signals that have arrived and yields if the budget is used up.
+/// A safe point: takes in the signals that have arrived and yields if the turn's budget is used up,
+/// or if the turn has lasted for some 50 us (on threads; in the simulation no time passes). So a
+/// loop that calls it every few microseconds lets others run soon.
 ///
 /// Called from: a process. Blocks: only to let others run. Exits: may.
 void checkpoint();

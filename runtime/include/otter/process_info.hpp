@@ -45,6 +45,8 @@ enum class info_item : unsigned char {
   priority,           // otter::priority
   memory,             // std::uint64_t: bytes of its blocks and queued messages
   stack_size,         // std::uint64_t: bytes it holds now, 0 between two events
+  stack_depth,        // std::uint64_t: the most bytes of stack that it ever used; 0 unless it was
+                      // started with measure_stack
   reductions,         // std::uint64_t
   initial_call,       // std::string
   max_heap_size,      // otter::max_heap_size

@@ -38,7 +38,7 @@ class simulation {
 
   /// How a run ended.
   struct result {
-    exit_reason main;         ///< why the first process ended
+    exit_reason main;         ///< why the first process ended, if it did
     bool finished = false;    ///< it did end
     bool deadlocked = false;  ///< it waits for ever: nothing can run, no timer is pending
     bool livelocked = false;  ///< max_turns were used up
@@ -47,8 +47,9 @@ class simulation {
     std::string to_string() const;
   };
 
-  /// Runs `f` as the first process until it has ended and nothing is left to run, or nothing can
-  /// go on. What is left is then ended as by node::stop().
+  /// Runs `f` as the first process until it has ended, or nothing can go on. What still lives then,
+  /// a socket that has bytes to deliver too, is ended as by node::stop(): an `f` that cares for it
+  /// waits for it.
   template <class Function>
   result run(Function&& f) {
     return run_body(detail::make_function_body(std::forward<Function>(f)));

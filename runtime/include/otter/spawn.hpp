@@ -61,6 +61,9 @@ struct spawn_options {
   std::string label = {};                  ///< shown in reports
   otter::priority priority = otter::priority::normal;
   std::size_t stack_size = 0;  ///< bytes, for a function that needs much; 0: default
+  /// Finds out how much stack it uses: info_item::stack_depth. For trials, since each turn then
+  /// has a stack of its own, which is filled with a pattern first (10 us for 64 KiB).
+  bool measure_stack = false;
   mailbox_limit max_mailbox = {};
   pid group_leader = {};                                   ///< none: the caller's (SP-2)
   std::optional<otter::max_heap_size> max_heap_size = {};  ///< none: the node's

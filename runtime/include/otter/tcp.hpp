@@ -111,7 +111,7 @@ class tcp_socket : public detail::port_name {
   /// if there is more, another ready event follows.
   ///
   /// Gives the number of bytes shown; 0 if there was nothing (`f` was not called).
-  /// Called from: the owner. Blocks: as f does. Exits: as f does.
+  /// Called from: the owner. Blocks: as f does. Exits: may.
   /// Errors: closed after the last bytes, einval in another mode, not_owner, econnreset, emsgsize
   /// when 64 KiB were shown and none used.
   template <class F>

@@ -73,11 +73,13 @@ simulation::result simulation::run_body(reactive_ptr body) {
 }
 
 std::string simulation::result::to_string() const {
-  return fmt::format("{} after {} us of virtual time, digest {:016x}, reason {}",
-                     finished     ? "finished"
-                     : livelocked ? "livelocked"
-                                  : "deadlocked",
-                     virtual_time.count() / 1000, digest, otter::to_string(main));
+  std::string text = fmt::format("{} after {} us of virtual time, digest {:016x}",
+                                 finished     ? "finished"
+                                 : livelocked ? "livelocked"
+                                              : "deadlocked",
+                                 virtual_time.count() / 1000, digest);
+  if (finished) text += ", reason " + otter::to_string(main);
+  return text;
 }
 
 }  // namespace otter

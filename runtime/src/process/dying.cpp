@@ -211,6 +211,7 @@ void process::close_and_free() noexcept {
   priority = priority_level::normal;
   stack_kind = stack_class::small;
   stack_bytes = 0;
+  measured = false;
   home = nullptr;
   frames = nullptr;
   defers_ = no_suspends_ = 0;

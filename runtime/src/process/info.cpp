@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <new>
 #include <otter/detail/call.hpp>
 #include <otter/print.hpp>
@@ -10,6 +11,7 @@
 #include "process/process.hpp"
 #include "process/process_system.hpp"
 #include "process/send.hpp"
+#include "stacks/depth.hpp"
 
 namespace otter {
 namespace rts {
@@ -118,6 +120,9 @@ std::vector<info> process::facts(std::vector<info_item> const& items) {
                                                                      : stack_size(stack_kind)
                                   : 0};
         break;
+      case info_item::stack_depth:
+        value = std::uint64_t{stack_depth()};
+        break;
       case info_item::reductions:
         value = reductions_;
         break;
@@ -136,6 +141,11 @@ std::vector<info> process::facts(std::vector<info_item> const& items) {
     result.push_back({item, std::move(value)});
   }
   return result;
+}
+
+std::size_t process::stack_depth() const noexcept {
+  if (!measured) return 0;
+  return std::max(extra_->stack_depth, painted_depth(*running_stack()));
 }
 
 void process::on_query(request_envelope* e) noexcept {

@@ -44,6 +44,7 @@ struct process_extra {
   otter::max_heap_size max_heap;
   std::uint64_t held = 0;              ///< bytes that it said it holds: account_memory()
   detail::envelope* values = nullptr;  ///< the dictionary's, newest first (dictionary.cpp)
+  std::size_t stack_depth = 0;         ///< deepest use of a stack in an earlier turn, bytes
   std::uint64_t paused_parent = 0;     ///< whose exit is heard all the same while it is paused
 };
 
@@ -258,6 +259,9 @@ class process final : public runnable {
   void note_busy_port() noexcept;
 
   // --- facts (info.cpp) ---
+  /// The most bytes of stack that a measured process ever used; 0 for any other. Called from: its
+  /// own turn.
+  std::size_t stack_depth() const noexcept;
   std::vector<info> facts(std::vector<info_item> const& items);
   bool sensitive(bool on) noexcept;
   /// What it waits in, for reports of a shutdown; see class waiting.

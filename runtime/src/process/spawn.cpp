@@ -11,11 +11,18 @@
 #include "process/process.hpp"
 #include "process/process_system.hpp"
 #include "process/send.hpp"
+#include "stacks/guard.hpp"
 
 namespace otter {
 namespace rts {
 
 namespace {
+
+/// What a stack of the default class has for use. An exact one is given stack_size_factor() times
+/// what is asked for, as that one was.
+std::size_t default_stack_bytes() noexcept {
+  return stack_size(stack_class::small) / stack_size_factor() - guard_size();
+}
 
 stack_class stack_class_for(std::size_t bytes) noexcept {
   if (bytes <= stack_size(stack_class::small)) return stack_class::small;
@@ -117,6 +124,7 @@ spawned spawn_process(process_system& system, local_state& local, slab& memory, 
   try {
     id = child->occupy(system, std::move(body), parent_pid, leader);
     if (!options.label.empty()) child->extra().label = options.label;
+    if (options.measure_stack) child->extra();  // where the depth is kept
     child->limit_heap(options.max_heap_size.value_or(system.limits().max_heap));
     // Open before it can be found by its name: what is sent to it from then on must wait for it,
     // not be refused. Nobody has the pid yet should the name be taken.
@@ -136,6 +144,14 @@ spawned spawn_process(process_system& system, local_state& local, slab& memory, 
   child->mark_fresh_priority(options.priority);
   child->stack_kind = stack_class_for(options.stack_size);
   child->stack_bytes = static_cast<std::uint32_t>(options.stack_size);  // for an exact one
+  if (options.measure_stack) {
+    // A stack of its own for each turn, since paint on the worker's would be everybody's.
+    child->measured = true;
+    if (child->stack_kind == stack_class::small) {
+      child->stack_kind = stack_class::exact;
+      child->stack_bytes = static_cast<std::uint32_t>(default_stack_bytes());
+    }
+  }
   child->limit_word().store(
       std::uint64_t{options.max_mailbox.limit} << 8 |
           (options.max_mailbox.limit != 0 ? static_cast<std::uint64_t>(options.max_mailbox.policy)

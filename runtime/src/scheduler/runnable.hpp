@@ -41,6 +41,7 @@ class runnable {
   worker* home = nullptr;          ///< the thread that its frames are on, or null: any may run it
   stack* frames = nullptr;         ///< the suspended stack, or null between turns
   priority_level priority = priority_level::normal;
+  bool measured = false;  ///< its stack is painted before each turn; never with a small one
   stack_class stack_kind = stack_class::small;  ///< class of stack that its turns want
   std::uint32_t stack_bytes = 0;                ///< how many, for stack_class::exact
 };

@@ -11,6 +11,7 @@
 #include "base/cache_line.hpp"
 #include "base/clock.hpp"
 #include "scheduler/simulation.hpp"
+#include "scheduler/suspension_check.hpp"
 #include "scheduler/threads_driver.hpp"
 
 namespace otter::rts {
@@ -103,11 +104,20 @@ void worker::start_timer_at(timer_node& t, std::int64_t due_ns) noexcept {
   }
 }
 
+bool worker::turn_is_long() noexcept {
+  if (simulated_) return false;
+  std::int64_t const time = now();
+  if (turn_asked_ns_ == 0) turn_asked_ns_ = time;
+  return time - turn_asked_ns_ >= turn_time_ns;
+}
+
 bool worker::cancel_timer(timer_node& t, std::uint64_t generation) noexcept {
   return timer_wheel::cancel(t, generation, &wheel());
 }
 
 // --- suspension ---
+
+constinit suspension_check at_suspension = nullptr;
 
 void prepare_suspend(worker& w, runnable& self) {
   turn_loop& loop = *current_turn_loop();
@@ -123,6 +133,7 @@ void cancel_suspend(runnable& self) noexcept {
 
 void suspend(runnable&) noexcept {
   // The runnable may be in our private queue already, but only this thread takes it from there.
+  if (at_suspension != nullptr) at_suspension();
   worker& before = *current_worker();
   bool const counted = !worker_access::simulated(before);
   if (counted) thread_of(before).waiting_frames.fetch_add(1, std::memory_order_relaxed);
@@ -130,6 +141,8 @@ void suspend(runnable&) noexcept {
   // Asked again: in between other code ran here. Frames never change threads.
   if (counted) thread_of(*current_worker()).waiting_frames.fetch_sub(1, std::memory_order_relaxed);
 }
+
+stack* running_stack() noexcept { return current_turn_loop()->here(); }
 
 bool may_desert_stack() noexcept {
   try {

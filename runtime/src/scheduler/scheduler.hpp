@@ -104,6 +104,10 @@ class worker {
   void* upper = nullptr;
   /// What is left of the present turn's budget; the room above counts it down.
   int reductions = 0;
+  /// True if the present turn has lasted for turn_time_ns since the first time that this was asked
+  /// in it. Reads the clock: the room above asks once in so many reductions. Never in the
+  /// simulation, where no time passes within a turn.
+  bool turn_is_long() noexcept;
   /// Clock of the driver, ns. Threads: a clock reading; simulation: virtual time.
   std::int64_t now() noexcept;
   /// Small number of the worker, for statistics and traces: 0 .. workers-1 (spares reuse them).
@@ -139,6 +143,7 @@ class worker {
   unsigned number_ = 0;
   bool in_user_ = false;  // this thread is in user code: the outermost runtime_entry must enter
   bool simulated_ = false;
+  std::int64_t turn_asked_ns_ = 0;  // 0: not yet in this turn
   claim claim_;
 };
 
@@ -159,6 +164,9 @@ worker* current_worker() noexcept;
 void prepare_suspend(worker& w, runnable& self);
 void cancel_suspend(runnable& self) noexcept;
 void suspend(runnable& self) noexcept;
+
+/// The stack that the calling turn runs on.
+stack* running_stack() noexcept;
 
 /// True if desert_stack() has a stack to go on with.
 bool may_desert_stack() noexcept;

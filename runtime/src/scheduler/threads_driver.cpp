@@ -165,6 +165,7 @@ runnable* threads_driver::next(worker_thread& t) noexcept {
     if (runnable* const r = pick(t, c); r != nullptr) [[likely]] {
       worker_access::current(t) = r;
       t.reductions = turn_budget;
+      worker_access::begin_turn(t);
       count_one(c.turns);
       return r;
     }

@@ -42,6 +42,8 @@ namespace otter::rts {
 
 /// What a turn may use up before it should yield.
 constexpr int turn_budget = 4000;
+/// How long a turn may last that has not used up its budget: what its reductions do may take long.
+constexpr std::int64_t turn_time_ns = 50'000;
 /// How often a worker looks at its sockets that has other things to do.
 constexpr std::int64_t poll_every_ns = 50'000;
 

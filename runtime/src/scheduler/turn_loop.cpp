@@ -5,6 +5,7 @@
 #include <cstdlib>
 
 #include "base/cache_line.hpp"
+#include "stacks/depth.hpp"
 
 namespace otter::rts {
 namespace {
@@ -59,6 +60,7 @@ struct turn_loop::frames {
       l.arrive();
       runnable* const r = l.activated_;
       l.activated_ = nullptr;
+      if (r->measured) paint(*l.here_);
       r->run();
       // *r may be gone. The reserve is there: whoever brought us here, to start or to continue,
       // came from a loop stack, which arrive() made the reserve if there was none.

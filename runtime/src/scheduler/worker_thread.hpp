@@ -28,6 +28,7 @@ struct worker_access {
   static runnable*& current(worker& w) noexcept { return w.current_; }
   static unsigned& number(worker& w) noexcept { return w.number_; }
   static bool& simulated(worker& w) noexcept { return w.simulated_; }
+  static void begin_turn(worker& w) noexcept { w.turn_asked_ns_ = 0; }
   static bool& in_user(worker& w) noexcept { return w.in_user_; }
   static class claim& claim(worker& w) noexcept { return w.claim_; }
   /// What current_worker() gives on this OS thread from now on.

@@ -36,6 +36,11 @@ constexpr entry all_functions[] = {
        std::byte room[16];
        static_cast<void>(w.socket.recv_some(room, 1us));
      }},
+    {"read", exits::may, waits::no,
+     [](world& w) {
+       static_cast<void>(w.socket.set_active(otter::active::ready));
+       static_cast<void>(w.socket.read([](std::span<std::byte const> v) { return v.size(); }));
+     }},
     {"controlling_process", exits::may, waits::no,
      [](world& w) { static_cast<void>(w.socket.controlling_process(otter::self())); }},
     {"set_active", exits::never, waits::no,

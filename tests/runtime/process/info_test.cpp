@@ -115,6 +115,38 @@ TEST_CASE("every item has its value", "[info][PI-2]") {
   });
 }
 
+TEST_CASE("what is started with measure_stack knows how much stack it used", "[info][stacks]") {
+  on_every_driver([](driver_report& report) {
+    constexpr std::size_t much = 20'000;
+    auto const digs = [] {
+      {
+        auto* const room = static_cast<char volatile*>(__builtin_alloca(much));
+        room[0] = 1;
+      }
+      wait_for_go();
+    };
+    auto const depth_of = [](otter::pid p) {
+      return *process_info<std::uint64_t>(p, info_item::stack_depth);
+    };
+    for (std::size_t const size : {0u, 100u * 1024, 3u * 1024 * 1024}) {
+      otter::pid const deep =
+          otter::spawn(otter::spawn_options{.stack_size = size, .measure_stack = true}, digs);
+      otter::pid const flat = otter::spawn(
+          otter::spawn_options{.stack_size = size, .measure_stack = true}, wait_for_go);
+      until_it_waits(deep, "receive");
+      until_it_waits(flat, "receive");
+      std::uint64_t const used = depth_of(deep);
+      report.check("deep", used >= much && used < 3 * much);
+      report.check("flat", depth_of(flat) > 0 && depth_of(flat) < much);
+      otter::send(deep, go{});
+      otter::send(flat, go{});
+    }
+    otter::pid const other = otter::spawn(digs);
+    report.equal("not measured", depth_of(other), std::uint64_t{0});
+    otter::send(other, go{});
+  });
+}
+
 TEST_CASE("links lists active ones, monitors each one with its name", "[info][PI-3]") {
   on_every_driver([](driver_report& report) {
     otter::pid p = otter::spawn(wait_for_go);

@@ -1,12 +1,14 @@
 // Sending and receiving, names and timers, as a user sees them.
 
 #include <atomic>
+#include <chrono>
 #include <memory>
 #include <otter/alias.hpp>
 #include <otter/blocking.hpp>
 #include <otter/error.hpp>
 #include <otter/exit.hpp>
 #include <otter/name.hpp>
+#include <otter/node.hpp>
 #include <otter/process_info.hpp>
 #include <otter/receive.hpp>
 #include <otter/spawn.hpp>
@@ -209,5 +211,50 @@ TEST_CASE("a loop that only looks or checkpoints lets others run", "[process][PI
     otter::spawn([done] { *done = true; });
     for (int i = 0; i < 100'000'000 && !*done; ++i) otter::checkpoint();
     report.check("while checkpointing", *done);
+  });
+}
+
+namespace {
+
+/// Computes, and lets some time pass: a turn must end for it, and for nothing else.
+void compute() {
+  auto const until = std::chrono::steady_clock::now() + 20us;
+  while (std::chrono::steady_clock::now() < until) {
+  }
+}
+
+}  // namespace
+
+TEST_CASE("a loop that computes between two checkpoints lets others run soon", "[process][PI-7]") {
+  otter::node node({.workers = 1});
+  node.run([] {
+    auto done = std::make_shared<std::atomic<bool>>(false);
+    otter::spawn([done] { *done = true; });
+    int checkpoints = 0;
+    // The budget alone would be 4,000 of them.
+    for (; checkpoints < 1000 && !*done; ++checkpoints) {
+      compute();
+      otter::checkpoint();
+    }
+    CHECK(*done);
+    CHECK(checkpoints < 100);
+  });
+}
+
+TEST_CASE("messages whose handling takes long are handled in several turns", "[process][PI-7]") {
+  otter::node node({.workers = 1});
+  node.run([] {
+    int handled = 0;
+    int handled_when_other_ran = 0;
+    for (int i = 0; i < 1000; ++i) otter::send(otter::self(), number{i});
+    otter::spawn([&, me = otter::self()] {
+      handled_when_other_ran = handled;
+      otter::send(me, go{});
+    });
+    for (; handled < 1000; ++handled) {
+      otter::receive([](number) { compute(); });
+    }
+    otter::receive([](go) {});
+    CHECK(handled_when_other_ran < 200);
   });
 }
