@@ -43,6 +43,12 @@ void proc_lib_body::start() {
     stop(exit_reason::normal());
 }
 
+void proc_lib_body::come_from(origin from) noexcept {
+  parent_ = from.parent;
+  starter_ = from.starter;
+  descend_from(std::move(from.ancestors));
+}
+
 void proc_lib_body::handle(event& what) {
   if (inner_) inner_->handle(what);
 }

@@ -60,6 +60,10 @@ class proc_lib_body : public reactive, public kin {
   [[nodiscard]] alias_ref take_starter() noexcept { return std::exchange(starter_, {}); }
   [[nodiscard]] origin hand_over() const { return {parent_, {}, ancestors(), infinity}; }
 
+ protected:
+  /// For a body that was made by another process than the one that starts it, which calls this.
+  void come_from(origin from) noexcept;
+
  private:
   /// Runs the function; gives what it becomes, or null.
   virtual reactive_ptr run() = 0;

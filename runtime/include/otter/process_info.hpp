@@ -7,6 +7,7 @@
 //   otter::info_item, info   what can be asked, and the answers
 //   otter::set_priority(), set_sensitive(), set_label()   what a process says of itself
 //   otter::group_leader()    which family it belongs to
+//   otter::processes(), schedulers()   who lives on the node, and how many run at once
 
 #include <cstddef>
 #include <cstdint>
@@ -113,5 +114,9 @@ pid parent();
 
 /// All processes of the node that live, in the order of their slots. Any thread of the node.
 std::vector<pid> processes();
+
+/// How many workers the caller's node has: so many processes run at once, at most.
+/// Called from: a process or an attached thread. Blocks: never. Exits: never.
+unsigned schedulers();
 
 }  // namespace otter

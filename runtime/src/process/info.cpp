@@ -291,6 +291,12 @@ std::vector<pid> processes() {
   return result;
 }
 
+unsigned schedulers() {
+  runtime_entry entry;
+  rts::refuse_abandoned(entry);
+  return here::in_process().system->sched().workers();
+}
+
 void detail::throw_wrong_info_type(info_item item) {
   throw error(errc::badarg,
               fmt::format("process_info: item number {} has another type than asked for; see "

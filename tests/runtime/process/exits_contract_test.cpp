@@ -222,10 +222,11 @@ constexpr entry all_functions[] = {
        otter::set_label("label");
        otter::set_initial_call("call");
      }},
-    {"parent, processes", exits::never, waits::no,
+    {"parent, processes, schedulers", exits::never, waits::no,
      [](world&) {
        otter::parent();
        otter::processes();
+       otter::schedulers();
      }},
     {"system_monitor", exits::never, waits::no,
      [](world& w) {

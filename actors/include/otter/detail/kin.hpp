@@ -54,6 +54,8 @@ class kin {
 
  protected:
   ~kin() = default;
+  /// For a body that was made by another process than the one that starts it.
+  void descend_from(ancestry ancestors) noexcept { ancestors_ = std::move(ancestors); }
 
  private:
   ancestry ancestors_;
