@@ -143,7 +143,7 @@ pid register_entry(registry_table& table, std::string const& text, table_entry e
   }
   if (!done.full) {
     try {
-      link(table.owner);
+      otter::link(table.owner);
     } catch (...) {
       table.entries.erase(text, entry.process, done.number);
       throw;
