@@ -16,8 +16,7 @@
 // Reading asks no process: a lookup copies what stands in the table, and may be old when it
 // arrives. So may a pid in it: it leaves the table a moment after its end (REG-2).
 //
-// Names of the node (otter/name.hpp) are for few processes that all know; for processes in groups
-// which come and go by somebody else's will, see otter/pg.hpp.
+// Names of the node (otter/name.hpp) are for few processes that all know.
 
 #include <cstddef>
 #include <limits>
