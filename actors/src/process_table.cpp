@@ -2,6 +2,7 @@
 
 #include "process_table.hpp"
 
+#include <algorithm>
 #include <mutex>
 #include <otter/type_name.hpp>
 
@@ -41,7 +42,6 @@ std::uint64_t process_table::insert_into(shard& s, std::string_view key, table_e
     if (fresh) s.by_key.erase(at);
     throw;
   }
-  ++s.entries;
   return number;
 }
 
@@ -145,32 +145,6 @@ std::vector<table_entry> process_table::all() const {
   return result;
 }
 
-std::vector<std::string> process_table::keys() const {
-  std::vector<std::string> found;
-  for (std::size_t i = 0; i != count_; ++i) {
-    shard const& s = shards_[i];
-    std::shared_lock lock(s.mutex);
-    for (auto const& [key, g] : s.by_key) found.push_back(key);
-  }
-  return found;
-}
-
-std::vector<std::string> process_table::keys_of(pid process) const {
-  std::vector<std::string> found;
-  for (std::size_t i = 0; i != count_; ++i) {
-    shard const& s = shards_[i];
-    std::shared_lock lock(s.mutex);
-    auto const mine = s.by_process.find(process);
-    if (mine == s.by_process.end()) continue;
-    std::uint64_t last = 0;  // no group's id
-    for (auto const& [place, at] : mine->second) {
-      if (place.first != last) found.push_back(at->first);
-      last = place.first;
-    }
-  }
-  return found;
-}
-
 bool process_table::has(pid process) const {
   for (std::size_t i = 0; i != count_; ++i) {
     std::shared_lock lock(shards_[i].mutex);
@@ -179,13 +153,8 @@ bool process_table::has(pid process) const {
   return false;
 }
 
-std::size_t process_table::size() const {
-  std::size_t n = 0;
-  for (std::size_t i = 0; i != count_; ++i) {
-    std::shared_lock lock(shards_[i].mutex);
-    n += shards_[i].entries;
-  }
-  return n;
+std::size_t process_table::size() const noexcept {
+  return std::min(entries_.load(std::memory_order_relaxed), max_entries_);  // others may be refused
 }
 
 // --- removal ---
@@ -199,7 +168,6 @@ table_entry process_table::erase_from(shard& s, pid process, holdings::iterator 
   auto const mine = s.by_process.find(process);
   mine->second.erase(at);
   if (mine->second.empty()) s.by_process.erase(mine);
-  --s.entries;
   entries_.fetch_sub(1, std::memory_order_relaxed);
   return entry;
 }
@@ -222,14 +190,6 @@ std::optional<table_entry> process_table::erase(std::string_view key, pid proces
   for (auto [at, last] = held(s, key, process); at != last; ++at)
     if (at->first.second == number) return erase_from(s, process, at);
   return std::nullopt;
-}
-
-std::optional<table_entry> process_table::erase_one(std::string_view key, pid process) {
-  shard& s = shard_of(key);
-  std::unique_lock lock(s.mutex);
-  auto const [first, last] = held(s, key, process);
-  if (first == last) return std::nullopt;
-  return erase_from(s, process, std::prev(last));
 }
 
 std::vector<table_entry> process_table::erase_process(pid process) {

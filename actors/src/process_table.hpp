@@ -51,16 +51,12 @@ class process_table {
   [[nodiscard]] std::vector<table_entry> of_both(std::string_view key, pid process) const;
   [[nodiscard]] std::vector<table_entry> of_process(pid process) const;
   [[nodiscard]] std::vector<table_entry> all() const;
-  [[nodiscard]] std::vector<std::string> keys() const;
-  [[nodiscard]] std::vector<std::string> keys_of(pid process) const;
   [[nodiscard]] bool has(pid process) const;
-  [[nodiscard]] std::size_t size() const;
+  [[nodiscard]] std::size_t size() const noexcept;
 
   // What is removed is handed to the caller, who destroys it without a lock.
   std::vector<table_entry> erase(std::string_view key, pid process);
   std::optional<table_entry> erase(std::string_view key, pid process, std::uint64_t number);
-  /// The latest of them.
-  std::optional<table_entry> erase_one(std::string_view key, pid process);
   std::vector<table_entry> erase_process(pid process);
 
   /// The old value is left in `value`. False: there is no such entry.
@@ -80,7 +76,6 @@ class process_table {
     mutable std::shared_mutex mutex;
     groups by_key;                                 // guarded by mutex
     std::unordered_map<pid, holdings> by_process;  // guarded by mutex
-    std::size_t entries = 0;                       // guarded by mutex
     std::uint64_t last_group = 0;                  // guarded by mutex
   };
 

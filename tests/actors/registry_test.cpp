@@ -19,12 +19,13 @@
 #include <string>
 #include <vector>
 
-#include "on_every_driver.hpp"
+#include "process_support.hpp"
 #include "trace.hpp"
 
 using namespace trace;
 using otter_test::driver_report;
 using otter_test::on_every_driver;
+using process_test::errc_of;
 
 namespace registry_test {
 
@@ -69,16 +70,6 @@ std::string values_in(Entries const& entries) {
   std::string all;
   for (auto const& e : entries) all += fmt::format("{}{}", all.empty() ? "" : " ", e.value);
   return all;
-}
-
-template <class F>
-std::string errc_of(F f) {
-  try {
-    f();
-  } catch (otter::error const& e) {
-    return to_string(e.code());
-  }
-  return "none";
 }
 
 using ages_registered = otter::key_registered<std::string, int>;

@@ -15,13 +15,14 @@
 #include <utility>
 #include <vector>
 
-#include "on_every_driver.hpp"
+#include "process_support.hpp"
 #include "trace.hpp"
 
 using namespace trace;
 using otter::exit_reason;
 using otter_test::driver_report;
 using otter_test::on_every_driver;
+using process_test::errc_of;
 
 namespace task_test {
 
@@ -51,16 +52,6 @@ std::size_t monitors() {
 }
 /// Nothing of a task is left at the caller.
 bool nothing_is_left() { return links() == 0 && monitors() == 0 && mailbox_is_empty(); }
-
-template <class F>
-std::string errc_of(F f) {
-  try {
-    f();
-  } catch (otter::error const& e) {
-    return to_string(e.code());
-  }
-  return "none";
-}
 
 template <class T>
 std::string text_of(std::optional<otter::task_result<T>> const& result) {

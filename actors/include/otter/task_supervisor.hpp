@@ -3,9 +3,8 @@
 // otter/task_supervisor.hpp - tasks that belong to a supervision tree.
 //
 //   otter::task_supervisor::start_child()     runs a function; nobody waits for its result
-//   otter::task_supervisor::async()           a task<T> that ends with its owner, and its owner
-//   with it otter::task_supervisor::async_nolink()    a task<T> whose failure is a result, and
-//   nothing more
+//   otter::task_supervisor::async()           a task<T> that ends with its owner, and the other way
+//   otter::task_supervisor::async_nolink()    a task<T> whose failure is a result, and no more
 //
 // When the supervisor ends, it ends its tasks, as its shutdown says. None of them is ever started
 // again: they are temporary children of a dynamic_supervisor, whose operations take a

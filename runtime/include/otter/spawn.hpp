@@ -62,7 +62,7 @@ struct spawn_options {
   otter::priority priority = otter::priority::normal;
   std::size_t stack_size = 0;  ///< bytes, for a function that needs much; 0: default
   /// Finds out how much stack it uses: info_item::stack_depth. For trials, since each turn then
-  /// has a stack of its own, which is filled with a pattern first (10 us for 64 KiB).
+  /// has a stack of its own, which is filled with a pattern first.
   bool measure_stack = false;
   mailbox_limit max_mailbox = {};
   pid group_leader = {};                                   ///< none: the caller's (SP-2)

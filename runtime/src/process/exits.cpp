@@ -9,6 +9,7 @@
 #include "process/process.hpp"
 #include "process/process_system.hpp"
 #include "process/send.hpp"
+#include "stacks/depth.hpp"
 
 namespace otter {
 namespace rts {
@@ -196,11 +197,11 @@ bool trap_exit(bool on) noexcept {
 void checkpoint() {
   runtime_entry entry;
   rts::refuse_abandoned(entry);
-  // Who calls this computes for microseconds in between: the clock is looked at more often.
-  if (rts::worker* const w = rts::current_worker();
-      w != nullptr && w->reductions % 4 == 0 && w->turn_is_long())
-    w->reductions = 0;
-  rts::current_process().checkpoint();
+  constexpr unsigned often = 4;  // who calls this computes for microseconds in between
+  rts::process& self = rts::current_process();
+  // A deep recursion comes by here more often than it suspends.
+  if (rts::current_worker() != nullptr) rts::record_depth(*rts::running_stack());
+  self.checkpoint(often);
 }
 
 defer_exit::defer_exit() noexcept {

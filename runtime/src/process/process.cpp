@@ -81,11 +81,11 @@ bool process::sensitive(bool on) noexcept {
 
 namespace {
 
-/// Now and then a look at the clock: 4,000 messages whose handling takes 10 us each would be 40 ms
-/// in which nobody else runs. Not at the beginning of a turn, when 4,000 are left: most turns
-/// are one message long.
-bool turn_is_long(worker& w) noexcept {
-  return (static_cast<unsigned>(w.reductions) & 31u) == 8 && w.turn_is_long();
+/// A look at the clock, once in `every` reductions: 4,000 messages whose handling takes 10 us each
+/// would be 40 ms in which nobody else runs. Not while the budget is whole: most turns are one
+/// message long.
+bool turn_is_long(worker& w, unsigned every) noexcept {
+  return (static_cast<unsigned>(w.reductions) & (every - 1)) == every / 4 && w.turn_is_long();
 }
 
 }  // namespace
@@ -126,7 +126,8 @@ void process::run() noexcept {
       continue;
     }
     worker& w = *current_worker();
-    if (w.reductions <= 0 || turn_is_long(w)) {  // behind everybody, and this is the last touch
+    if (w.reductions <= 0 ||
+        turn_is_long(w, usual_look)) {  // behind everybody, and this is the last touch
       if (lone != nullptr) take_in(lone);
       turn_ends();
       w.submit_yielded(*this);
@@ -302,7 +303,7 @@ void process::meet_fault() {
   }
 }
 
-void process::checkpoint() {
+void process::checkpoint(unsigned look_every) {
   if (attached()) {
     drain();
     exit_if_asked();
@@ -318,7 +319,9 @@ void process::checkpoint() {
   // A guard against exits, or an exception on its way, puts off the token and not the turn's end:
   // others go on, or a loop in a destructor would starve them. Only no_suspend forbids to wait
   // here.
-  if ((--w->reductions > 0 && !turn_is_long(*w)) || no_suspends_ != 0 || has(flag_dying)) return;
+  if ((--w->reductions > 0 && !turn_is_long(*w, look_every)) || no_suspends_ != 0 ||
+      has(flag_dying))
+    return;
   // Out of budget in the middle of a frame: still runnable, so it submits itself.
   try {
     prepare_suspend(*w, *this);

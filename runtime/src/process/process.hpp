@@ -79,6 +79,9 @@ class attached_waker {
   ~attached_waker() = default;
 };
 
+/// In how many reductions a turn looks at the clock; a power of two.
+constexpr unsigned usual_look = 32;
+
 /// Ownership: the table of the process_system owns the block for ever; an *occupant* has it from
 ///            open() to the end of its death.
 /// Threads:   `inbox_`, `bits_`, `limit_`, `counted_`, `backlog_`, `killed_`, `waits_for_`,
@@ -155,7 +158,7 @@ class process final : public runnable {
     if (here != nullptr && (here->reductions -= cost) <= 0) checkpoint();
   }
   /// A safe point without waiting.
-  void checkpoint();
+  void checkpoint(unsigned look_every = usual_look);
   /// Throws the unwinding token if an exit signal has come and it may be thrown here.
   void exit_if_asked();
   /// Takes in what has arrived; true if there was anything.

@@ -66,7 +66,7 @@ bool threads_driver::anything_shared() const noexcept {
 void threads_driver::idle(worker_thread& t) noexcept {
   core& c = *t.held;
   c.clock = monotonic_ns();
-  if (run_timers(c) != 0) return;
+  if (run_timers(c, timers_at_once) != 0) return;
   if (core_wanted_.load(std::memory_order_relaxed) != 0) {
     hand_over(t);
     return;

@@ -19,8 +19,6 @@
 #include <array>
 #include <atomic>
 #include <cstddef>
-#include <cstdlib>
-#include <iterator>
 
 #include "scheduler/scheduler.hpp"
 #include "scheduler/suspension_check.hpp"
@@ -71,31 +69,19 @@ void forget(void const* mutex) noexcept {
   }
 }
 
-void say(char const* text) noexcept {
-  report_line line;
-  line.add(text).write(error_output);
-}
-
 void look() noexcept {
   held_mutexes const& mine = of_this_thread;
   if (mine.count == 0) return;
   held_mutex const& last = mine.held[mine.count - 1];
   report_line line;
-  line.add("otter: ")
-      .name(*running_stack())
-      .add(" is about to wait while its thread holds the mutex ");
-  line.address(last.mutex);
-  if (mine.count > 1) line.add(" and ").number(mine.count - 1).add(" more");
+  line.add("otter: the mutex ").address(last.mutex);
+  if (mine.count > 1) line.add(", and ").number(mine.count - 1).add(" more");
+  line.add(
+      ", is held by a process that is about to wait: who locks it next on this thread would "
+      "wait for ever. Unlock it before a call that can block. It was locked at");
   line.write(error_output);
-  say("otter: the next process on this thread that locks it would wait for ever; unlock it before "
-      "a call that can block");
-  say("otter: locked at");
   ::backtrace_symbols_fd(last.locked_at.data(), last.frames, error_output);
-  void* frames[32];
-  int const depth = ::backtrace(frames, static_cast<int>(std::size(frames)));
-  say("otter: about to wait at");
-  ::backtrace_symbols_fd(frames, depth, error_output);
-  std::abort();
+  stack_broken(*running_stack(), "this process is about to wait, and holds the mutex:");
 }
 
 [[maybe_unused]] bool const installed = [] {

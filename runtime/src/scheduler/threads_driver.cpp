@@ -25,9 +25,8 @@ constexpr std::uint32_t slot_turns = 16;
 constexpr std::uint32_t fresh_turns = 256;
 constexpr std::uint32_t low_every = 8;  // turns of normal priority for one of low
 constexpr std::size_t overflow_batch = 64;
-constexpr int turn_cost = 64;             // of a turn, in reductions, besides what it counts
-constexpr int housekeeping_every = 8000;  // reductions: some 100 short turns or two long ones
-constexpr std::size_t timers_at_once = 64;
+constexpr int turn_cost = 64;                // of a turn, in reductions, besides what it counts
+constexpr int housekeeping_every = 8000;     // reductions: some 100 short turns or two long ones
 constexpr std::size_t tidied_at_once = 256;  // blocks: 5 us, 150 if each is a cache miss
 constexpr std::int64_t hand_over_after_ns = 1'000'000;
 
@@ -262,11 +261,13 @@ threads_driver::after threads_driver::housekeeping(worker_thread& t) noexcept {
   // setter writes its condition first and then this.
   c.attention.store(false, std::memory_order_seq_cst);
   if (stopping_.load(std::memory_order_seq_cst)) {
+    // What other cores have cancelled here: this is the last that asks for it.
+    run_timers(c, std::numeric_limits<std::size_t>::max());
     give_up_core(t);
     return after::end;
   }
   c.clock = monotonic_ns();
-  run_timers(c);
+  run_timers(c, timers_at_once);
   if (c.timers.next_due() <= c.clock) c.work = housekeeping_every;  // more may be due
   if (c.clock - c.last_poll >= poll_every_ns && c.sockets->has_work()) {
     c.last_poll = c.clock;
@@ -294,10 +295,10 @@ void threads_driver::tidy_a_little(worker_thread& t) noexcept {
   }
 }
 
-/// Fires what is due by c.clock and releases what others have cancelled, in a bounded batch; gives
-/// the number of both.
-std::size_t threads_driver::run_timers(core& c) noexcept {
-  return c.timers.run(c.clock, timers_at_once, hooks_.timer_fired, hooks_.timer_released);
+/// Fires what is due by c.clock and releases what others have cancelled, `most` at once; gives the
+/// number of both.
+std::size_t threads_driver::run_timers(core& c, std::size_t most) noexcept {
+  return c.timers.run(c.clock, most, hooks_.timer_fired, hooks_.timer_released);
 }
 
 // --- into the queues ---

@@ -44,6 +44,8 @@ namespace otter::rts {
 constexpr int turn_budget = 4000;
 /// How long a turn may last that has not used up its budget: what its reductions do may take long.
 constexpr std::int64_t turn_time_ns = 50'000;
+/// How many timers are fired or released before others run again.
+constexpr std::size_t timers_at_once = 64;
 /// How often a worker looks at its sockets that has other things to do.
 constexpr std::int64_t poll_every_ns = 50'000;
 
@@ -86,7 +88,7 @@ class threads_driver {
   bool begin_round(worker_thread& t, core& c) noexcept;
   after housekeeping(worker_thread& t) noexcept;
   void tidy_a_little(worker_thread& t) noexcept;
-  std::size_t run_timers(core& c) noexcept;
+  std::size_t run_timers(core& c, std::size_t most) noexcept;
   void keep(worker_thread& t, runnable& r) noexcept;
   void take_inbox(worker_thread& t) noexcept;
   void submit_shared(runnable& r) noexcept;

@@ -2,7 +2,7 @@
 
 // stacks/depth.hpp - how much of a stack was used.
 //
-//   record_depth()     notes the present stack pointer; each switch away does it, too
+//   record_depth()     notes the present stack pointer: checkpoint(), and each switch away
 //   depth_of()         the deepest noted so far, in bytes: cheap, misses what happened in between
 //   paint()            fills the unused part with a pattern
 //   painted_depth()    the deepest byte written since: exact, but paint() touches every page

@@ -307,4 +307,5 @@ TEST_CASE("timers that others cancel are released though their worker sleeps", "
     otter::send(owner, go{});
   }
   CHECK(n.stop().empty());
+  CHECK(n.statistics().timers == 0);
 }

@@ -34,10 +34,10 @@ void wait_a_moment() { otter::sleep_for(1us); }
 void check_named(death const& d) {
   INFO(d.output);
   CHECK(d.of_signal(SIGABRT));
-  CHECK(d.said("(holder) is about to wait while its thread holds the mutex 0x"));
-  CHECK(d.said("unlock it before a call that can block"));
-  CHECK(d.said("otter: locked at\n"));
-  CHECK(d.said("otter: about to wait at\n"));
+  CHECK(d.said("otter: the mutex 0x"));
+  CHECK(d.said("Unlock it before a call that can block. It was locked at\n"));
+  CHECK(d.said("otter: this process is about to wait, and holds the mutex: process <"));
+  CHECK(d.said("(holder)"));
 }
 
 }  // namespace
