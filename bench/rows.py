@@ -6,10 +6,27 @@
 
 
 class row:
-    def __init__(self, name, program, gives, n, quick, variants, lower=True, limit=60, cores=(1, 2), words=(), runs=5):
+    def __init__(self, name, program, gives, n, quick, variants, lower=True, limit=60, cores=(1, 2), words=(), runs=5,
+                 scales=False, convert=None):
         self.name, self.program, self.gives = name, program, gives
-        self.n, self.quick, self.variants = n, quick, variants  # variants: {peer: [words of a variant, ...]}
+        self.n = n if isinstance(n, tuple) else (n,)  # several sizes make a curve
+        self.quick = quick if isinstance(quick, tuple) else (quick,)
+        self.variants = variants  # {peer: [words of a variant, ...]}
         self.lower, self.limit, self.cores, self.words, self.runs = lower, limit, cores, list(words), runs
+        self.scales = scales    # also with 4, 8, 16 ... workers, as far as there are cores
+        self.convert = convert  # (figure, n) -> the figure under this row's name, or None: it is another row's
+
+    def workers(self, cores):
+        """The worker counts to measure on a machine with so many cores."""
+        more = [2 ** i for i in range(2, 12)] + [cores] if self.scales else []
+        return sorted({c for c in [*self.cores, *more] if c <= cores})
+
+
+def as_memory(figure, n):
+    """The curve of memory asks for the whole, where spawn_idle's program says how much one process takes up."""
+    if figure["bench"] != "idle_bytes":
+        return None
+    return {"bench": "idle_memory", "value": figure["value"] * n / 1e6, "unit": "MB"}
 
 
 FORMS = ["form=behaviour", "form=free"]
@@ -24,6 +41,8 @@ ROWS = [
     row("spawn_exit", "spawn_exit", ["spawn_exit"], 1_000_000, 100_000, ALL),
     row("spawn_idle", "spawn_idle", ["spawn_idle", "idle_bytes"], 1_000_000, 50_000,
         but(erlang=["form=gen_server", "form=hibernate", "form=process"]), limit=120, runs=3),
+    row("idle_memory", "spawn_idle", ["idle_memory"], (10_000, 100_000, 500_000, 1_000_000, 2_000_000), (10_000, 50_000),
+        but(erlang=["form=gen_server"]), limit=120, cores=(1,), runs=1, convert=as_memory),
     row("ping_pong", "ping_pong", ["ping_pong"], 1_000_000, 100_000, ALL),
     row("ring_1", "ring", ["ring_1"], 1_000_000, 100_000, ALL, words=["tokens=1"]),
     row("ring_100", "ring", ["ring_100"], 1_000_000, 100_000, ALL, words=["tokens=100"]),
@@ -33,7 +52,7 @@ ROWS = [
          "boost_fiber": ["mailbox=bounded"], "tokio": ["mailbox=bounded", "mailbox=yield"]}, lower=False),
     row("one_to_many", "one_to_many", ["one_to_many"], 200_000, 10_000,
         but(tokio=["mailbox=bounded", "mailbox=yield"]), lower=False),
-    row("all_to_all", "all_to_all", ["all_to_all"], 10_000, 1_000, ALL),
+    row("all_to_all", "all_to_all", ["all_to_all"], 10_000, 1_000, ALL, scales=True),
     row("skynet", "skynet", ["skynet"], 1_000_000, 100_000, ALL, limit=90),
     row("call", "call", ["call"], 1_000_000, 100_000, ALL),
     row("call_long_mailbox", "call_long_mailbox", ["call_long_mailbox"], 200_000, 20_000,
@@ -55,6 +74,13 @@ GOALS = {"spawn_exit": 0.5, "spawn_idle": 0.6, "ping_pong": 0.5, "ring_1": 0.6, 
          "one_to_many": 0.7}
 # many_to_one has one for each kind of mailbox; larger is better there.
 GOALS_MAILBOX = {"unbounded": 4.0, "bounded": 0.8}
+
+# Goals that ask for no peer: the most that a behaviour may take. Of fairness_max the worst run counts.
+GOALS_ALONE = {("idle_bytes", ""): 400, ("fairness_p99", "plain"): 20_000, ("fairness_max", "plain"): 50_000,
+               ("fairness_p99", "checkpoint"): 100, ("idle_cpu", ""): 0, ("idle_wakeups", ""): 0}
+GOALS_ALONE_FREE = {("idle_bytes", ""): 4096 + 400, ("idle_cpu", ""): 0, ("idle_wakeups", ""): 0}
+# A second worker must not make these slower: a thief that walks a list does.
+NEVER_SLOWER_ON_TWO = ["spawn_exit", "spawn_idle"]
 
 # The dotted line of the plots, nanoseconds: what was measured of the machine's own means on 2 virtual cores: a direct
 # call of a handler from a loop with a queue 20, a slab block 5, two of them for a round trip.

@@ -1,7 +1,7 @@
 """The results as a table for people, and what has changed since earlier ones."""
 import json
 
-from rows import GOALS, GOALS_MAILBOX, PEERS, ROWS
+from rows import GOALS, GOALS_ALONE, GOALS_ALONE_FREE, GOALS_MAILBOX, NEVER_SLOWER_ON_TWO, PEERS, ROWS
 
 LARGER_IS_BETTER = {name for row in ROWS if not row.lower for name in row.gives}
 ORDER = [name for row in ROWS for name in row.gives]
@@ -16,7 +16,8 @@ def compared_with(line):
     mailbox = word(line["params"], "mailbox") if line["bench"] == "many_to_one" else ""
     kind = "" if mailbox == "" else "unbounded" if mailbox == "unbounded" else "bounded"
     spin = "none" if word(line["params"], "spin") == "none" else "busy" if word(line["params"], "spin") else ""
-    return line["bench"], line["cores"], kind, spin
+    size = word(line["params"], "n") if line["bench"] == "idle_memory" else ""  # a curve: point against point
+    return line["bench"], line["cores"], kind, spin, size
 
 
 def best_peer(lines, line):
@@ -29,15 +30,25 @@ def number(value):
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
+def goal_alone(line):
+    """A goal that asks for no peer: "<= 400 yes", or nothing."""
+    free = word(line["params"], "form") == "free"
+    goal = (GOALS_ALONE_FREE if free else GOALS_ALONE).get((line["bench"], word(line["params"], "spin")))
+    if goal is None:
+        return ""
+    found = line["max"] if line["bench"] == "fairness_max" else line["value"]
+    return f"<= {goal:,} {line['unit']} {'yes' if found <= goal else 'NO'}"
+
+
 def verdict(line, best):
     if best is None or best["value"] == 0:
-        return "", ""
+        return "", goal_alone(line)
     ratio = line["value"] / best["value"]
     goal = GOALS.get(line["bench"])
     if line["bench"] == "many_to_one":
         goal = GOALS_MAILBOX[compared_with(line)[2]]
     if goal is None:
-        return f"{ratio:.2f}", ""
+        return f"{ratio:.2f}", goal_alone(line)
     larger = line["bench"] in LARGER_IS_BETTER
     if word(line["params"], "form") == "free":
         goal = goal / 1.6 if larger else goal * 1.6
@@ -56,16 +67,42 @@ def markdown(lines, about):
     known = {name: i for i, name in enumerate(ORDER)}
     for line in sorted(lines, key=lambda l: (known.get(l["bench"], 99), l["cores"], PEERS.index(l["peer"]))):
         best = best_peer(lines, line) if line["peer"] == "otter" else None
-        ratio, goal = verdict(line, best) if best else ("", "")
-        variant = " ".join(w for w in line["params"].split() if not w.startswith(("n=", "tokens=", "seconds=")))
+        ratio, goal = verdict(line, best) if line["peer"] == "otter" else ("", "")
+        hidden = ("tokens=", "seconds=") if line["bench"] == "idle_memory" else ("n=", "tokens=", "seconds=")
+        variant = " ".join(w for w in line["params"].split() if not w.startswith(hidden))
         out.append(f"| {line['bench']} | {line['cores']} | {line['peer']} {variant} | {number(line['value'])} {line['unit']} | "
                    f"{number(line['min'])} to {number(line['max'])} | {line['runs']} | "
                    f"{str(round(line['peak_mb'])) + ' MB' if 'peak_mb' in line else ''} | {best['peer'] if best else ''} | {ratio} | {goal} |")
+    out += two_workers(lines) + every_run(lines)
     for peer, why in (about.get("absent") or {}).items():
         out.append(f"\nAbsent: {peer}: {why}")
     for p in about.get("problems") or []:
         out.append(f"\nCut: {p['row']} {p['peer']} {p['params']} on {p['cores']}: {p['problem']}")
     return "\n".join(out) + "\n"
+
+
+def two_workers(lines):
+    """What a second worker does to the rows that one process could feed alone."""
+    out = []
+    for line in lines:
+        if line["peer"] != "otter" or line["cores"] != 2 or line["bench"] not in NEVER_SLOWER_ON_TWO:
+            continue
+        one = next((l for l in lines if l["cores"] == 1 and
+                    (l["bench"], l["peer"], l["params"]) == (line["bench"], "otter", line["params"])), None)
+        if one is None or one["value"] == 0:
+            continue
+        ratio = line["value"] / one["value"]
+        out.append(f"| {line['bench']} | {word(line['params'], 'form')} | {number(one['value'])} {one['unit']} | "
+                   f"{number(line['value'])} {line['unit']} | {ratio:.2f} | <= 1 {'yes' if ratio <= 1 else 'NO'} |")
+    return ["", "| row | form | 1 worker | 2 workers | ratio | goal |", "|---|---|---|---|---|---|", *out] if out else []
+
+
+def every_run(lines):
+    """Fairness is about the worst that is seen: every run is shown."""
+    out = [f"| {l['cores']} | {l['peer']} {' '.join(w for w in l['params'].split() if '=' in w and not w.startswith('seconds'))} | "
+           f"{l['bench'].removeprefix('fairness_')} | {', '.join(number(v) for v in l['all'])} |"
+           for l in lines if l["bench"] in ("fairness_p99", "fairness_max") and "all" in l]
+    return ["", "Fairness, every run (us):", "", "| cores | who | figure | runs |", "|---|---|---|---|", *out] if out else []
 
 
 def compare(old_file, lines):

@@ -1,0 +1,106 @@
+"""bench/run is given programs that are quick, wrong, slow or dead: what it keeps of them, and what it says."""
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import unittest
+
+from support import ROOT, in_a_tree
+
+RUN = ROOT / "bench/run"
+FIGURE = """#!/bin/sh
+echo '{"bench":"ping_pong","value":%s,"unit":"ns","cpu":1}'
+"""
+
+
+class bench(in_a_tree):
+    def peers(self, **programs):
+        for peer, text in programs.items():
+            self.script(f"build/bench/{'otter_bench' if peer == 'otter' else 'bench_' + peer}", text)
+
+    def command(self, *words):
+        return [sys.executable, RUN, "--build", self.tree / "build", "--output", self.tree / "out", "--row", "ping_pong", "--peer",
+                "otter", "--peer", "caf", *words]
+
+    def measure(self, *words):
+        return self.run_program(*self.command(*words))
+
+    def lines(self):
+        return [json.loads(line) for line in (self.tree / "out/latest.jsonl").read_text().splitlines()]
+
+    def problems(self):
+        return json.loads((self.tree / "out/machine.json").read_text())["problems"]
+
+    def test_a_row_is_measured_for_each_form_and_peer(self):
+        self.peers(otter=FIGURE % 100, caf=FIGURE % 400)
+        done = self.measure("--runs", "3")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        one = [(l["peer"], l["params"].split()[0], l["value"], l["runs"]) for l in self.lines() if l["cores"] == 1]
+        self.assertEqual(one, [("otter", "form=behaviour", 100, 3), ("otter", "form=free", 100, 3), ("caf", "n=1000000", 400, 3)])
+        self.assertIn("| caf | 0.25 | <= 0.5 yes |", done.stdout)
+
+    def test_a_lost_comparison_is_shown_as_plainly(self):
+        self.peers(otter=FIGURE % 400, caf=FIGURE % 100)
+        self.assertIn("| caf | 4.00 | <= 0.5 NO |", self.measure("--quick").stdout)
+
+    def test_a_peer_that_crashes_is_listed_and_the_rest_goes_on(self):
+        self.peers(otter=FIGURE % 100, caf="#!/bin/sh\necho no more memory >&2\nkill -SEGV $$\n")
+        done = self.measure("--quick")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual({l["peer"] for l in self.lines()}, {"otter"})
+        self.assertIn("signal 11", self.problems()[0]["problem"])
+        self.assertIn("Cut: ping_pong caf", done.stdout)
+
+    def test_a_peer_that_hangs_is_cut_at_its_limit(self):
+        self.peers(otter=FIGURE % 100, caf="#!/bin/sh\nexec sleep 1000\n")
+        done = self.measure("--quick", "--limit", "0.5")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual({l["peer"] for l in self.lines()}, {"otter"})
+        self.assertIn("did not end within 0.5 s", self.problems()[0]["problem"])
+
+    def test_a_peer_that_says_nothing_is_no_result(self):
+        self.peers(otter=FIGURE % 100, caf="#!/bin/sh\necho hello\n")
+        self.measure("--quick")
+        self.assertIn("said nothing", self.problems()[0]["problem"])
+
+    def test_an_interrupted_run_keeps_what_it_has(self):
+        # When caf is at its turn, everything of otter's on one worker has been measured.
+        self.peers(otter=FIGURE % 100, caf="#!/bin/sh\nexec sleep 1000\n")
+        process = subprocess.Popen([str(c) for c in self.command("--quick")], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                   text=True, start_new_session=True)
+        for line in process.stderr:
+            if "ping_pong caf" in line:
+                break
+        process.send_signal(signal.SIGINT)
+        _, error = process.communicate(timeout=60)
+        self.assertEqual(process.returncode, 130)
+        self.assertIn("interrupted: what was measured is kept", error)
+        self.assertEqual([(l["peer"], l["cores"]) for l in self.lines()], [("otter", 1), ("otter", 1)])
+
+    def test_an_unknown_row_or_peer_is_refused_with_those_that_exist(self):
+        for words, expected in ((["--row", "pong"], "no row 'pong'; the rows are: spawn_exit"),
+                                (["--peer", "akka"], "no peer 'akka'; the peers are: otter, caf"),
+                                (["--runs", "0"], "--runs must be at least 1"), (["--limit", "0"], "--limit must be more than 0"),
+                                (["--compare", "none.jsonl"], "no file none.jsonl")):
+            done = self.run_program(sys.executable, RUN, *words)
+            self.assertEqual(done.returncode, 2)
+            self.assertIn(expected, done.stderr)
+
+    def test_what_has_become_slower_by_more_than_noise_is_marked(self):
+        self.peers(otter=FIGURE % 150, caf=FIGURE % 400)
+        old = {"bench": "ping_pong", "peer": "otter", "params": "form=behaviour n=100000", "cores": 1, "unit": "ns", "runs": 3}
+        noisy = dict(old, params="form=free n=100000")
+        self.write({"old.jsonl": json.dumps(dict(old, value=100, min=98, max=105)) + "\n" +
+                                 json.dumps(dict(noisy, value=100, min=60, max=200)) + "\n"})
+        compared = self.measure("--quick", "--compare", self.tree / "old.jsonl").stdout.split("against ")[1].splitlines()
+        self.assertRegex(compared[1], r"otter +1\.50 .*SLOWER +form=behaviour")
+        self.assertRegex(compared[2], r"otter +1\.50 .*\) +form=free")
+
+    @unittest.skipIf(shutil.which("gnuplot") is None, "gnuplot is not installed")
+    def test_plots_are_drawn(self):
+        self.peers(otter=FIGURE % 100, caf=FIGURE % 400)
+        done = self.measure("--quick")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertTrue((self.tree / "out/rows_1.png").read_bytes().startswith(b"\x89PNG"))
+        self.assertIn("<svg", (self.tree / "out/rows_1.svg").read_text())
