@@ -199,7 +199,8 @@ tcp_result<tcp_listener> tcp_listen(tcp_address const& address, tcp_options cons
 /// the listener goes on, and trying again is right.
 tcp_result<tcp_socket> tcp_accept(tcp_listener listener, duration limit = infinity);
 
-/// Connects to `host`, a name or a numeric address. The addresses of a name are tried in turn.
+/// Connects to `host`, a name or a numeric address. The addresses of a name are tried in turn;
+/// "localhost" and what ends in ".localhost" are this machine, whatever a name server says.
 ///
 /// Called from: a process. Blocks: at most `limit`. Exits: may.
 /// Errors: econnrefused, timeout, nxdomain, ehostunreach, emfile ...
