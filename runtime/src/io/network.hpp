@@ -12,6 +12,7 @@
 #include <otter/tcp_address.hpp>
 #include <otter/tcp_options.hpp>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "poller/poller.hpp"
@@ -68,6 +69,11 @@ class network {
   /// True: it blocks, and belongs on the blocking pool.
   virtual bool resolver_blocks() const noexcept = 0;
 };
+
+/// RFC 6761: localhost and what is below it are the loopback addresses. Nobody is asked: on a
+/// machine without /etc/hosts that would be a name server, and it should not know.
+bool is_localhost(std::string_view host) noexcept;
+std::vector<tcp_address> loopbacks(std::uint16_t port);
 
 std::unique_ptr<network> make_socket_network(scheduler& node);
 std::unique_ptr<network> make_simulated_network(scheduler& node);

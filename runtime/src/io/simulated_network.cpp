@@ -349,9 +349,7 @@ void simulated_network::unwatch(poll_source& source) noexcept {
 
 network::resolver simulated_network::name_resolver() const noexcept {
   return [](std::string const& host, std::uint16_t port) {
-    std::vector<tcp_address> found;
-    if (host == "localhost") found.push_back(tcp_address::loopback(port));
-    return found;
+    return is_localhost(host) ? loopbacks(port) : std::vector<tcp_address>{};
   };
 }
 

@@ -13,7 +13,6 @@
 #include <cstring>
 #include <limits>
 #include <new>
-#include <string_view>
 #include <system_error>
 
 #include "io/network.hpp"
@@ -89,19 +88,8 @@ int close_with(int fd, int error) noexcept {
   return -error;
 }
 
-/// RFC 6761: localhost and what is below it are the loopback addresses. Nobody is asked: on a
-/// machine without /etc/hosts that would be a name server, and it should not know.
-bool is_localhost(std::string_view host) noexcept {
-  constexpr std::string_view name = "localhost";
-  if (!host.empty() && host.back() == '.') host.remove_suffix(1);
-  if (host.size() < name.size()) return false;
-  std::string_view const last = host.substr(host.size() - name.size());
-  return ::strncasecmp(last.data(), name.data(), name.size()) == 0 &&
-         (host.size() == name.size() || host[host.size() - name.size() - 1] == '.');
-}
-
 std::vector<tcp_address> resolve(std::string const& host, std::uint16_t port) {
-  if (is_localhost(host)) return {*tcp_address::parse("::1", port), tcp_address::loopback(port)};
+  if (is_localhost(host)) return loopbacks(port);
   addrinfo hints{};
   hints.ai_family = AF_UNSPEC;
   hints.ai_socktype = SOCK_STREAM;
@@ -259,6 +247,19 @@ class socket_network final : public network {
 };
 
 }  // namespace
+
+bool is_localhost(std::string_view host) noexcept {
+  constexpr std::string_view name = "localhost";
+  if (host.ends_with('.')) host.remove_suffix(1);
+  if (host.size() < name.size()) return false;
+  std::string_view const last = host.substr(host.size() - name.size());
+  return ::strncasecmp(last.data(), name.data(), name.size()) == 0 &&
+         (host.size() == name.size() || host[host.size() - name.size() - 1] == '.');
+}
+
+std::vector<tcp_address> loopbacks(std::uint16_t port) {
+  return {*tcp_address::parse("::1", port), tcp_address::loopback(port)};
+}
 
 std::unique_ptr<network> make_socket_network(scheduler& node) {
   return std::make_unique<socket_network>(node);

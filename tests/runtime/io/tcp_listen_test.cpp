@@ -126,7 +126,7 @@ TEST_CASE("names are resolved, and a name without an address is an error", "[io]
 }
 
 TEST_CASE("localhost is this machine, with or without a file that says so", "[io][TCP-21]") {
-  on_threads({"ok", "ok", "ok"}, [](notes& see) {
+  everywhere({"ok", "ok", "ok"}, [](notes& see) {
     auto l = must(tcp_listen(tcp_address::loopback(0)), "listen");
     std::uint16_t const port = must(l.local_address(), "address").port;
     for (char const* name : {"LocalHost", "localhost.", "db.localhost"})
