@@ -83,10 +83,8 @@ def build(targets):
 
 
 def configure():
-    launcher = ["-DCMAKE_CXX_COMPILER_LAUNCHER=ccache"] if shutil.which("ccache") else []
+    launcher = [f"-DCMAKE_CXX_COMPILER_LAUNCHER={ROOT / '.ci/cached'}"] if shutil.which("ccache") else []
     os.environ["CCACHE_BASEDIR"] = str(TREE)
-    os.environ["CCACHE_NOHASHDIR"] = "1"
-    os.environ.setdefault("CCACHE_SLOPPINESS", "pch_defines,time_macros")
     os.environ.setdefault("CCACHE_DIR", str(ROOT / ".cache/ccache"))
     # As the release stage builds, down to the depth of the folder: what is not mutated comes out of its cache.
     return run(["cmake", "--preset", "release", *launcher], cwd=TREE)

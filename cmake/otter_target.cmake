@@ -8,6 +8,10 @@ function(otter_target name)
     -Wall -Wextra -Wpedantic -Wshadow -Wconversion
     $<$<BOOL:${OTTER_WARNINGS_AS_ERRORS}>:-Werror>
     -fno-omit-frame-pointer)  # backtraces of suspended processes walk frame pointers
+  if(OTTER_PCH AND CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+    # A precompiled header out of a compiler cache is older or younger than this checkout's headers.
+    target_compile_options(${name} PRIVATE "SHELL:-Xclang -fno-pch-timestamp")
+  endif()
   if(OTTER_SANITIZE AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
     # gcc 12's flow analysis loses its way in instrumented code and complains about libstdc++ itself.
     target_compile_options(${name} PRIVATE -Wno-maybe-uninitialized)

@@ -22,6 +22,7 @@ class mutate(in_a_tree):
         self.assertIn("\nLIMIT = 60\n", text)
         (self.tree / ".ci/mutate.py").write_text(text.replace("\nLIMIT = 60\n", "\nLIMIT = 3\n"))
         shutil.copy(ROOT / "CMakePresets.json", self.tree)
+        shutil.copy(ROOT / ".ci/cached", self.tree / ".ci")
         self.write({
             "CMakeLists.txt": "cmake_minimum_required(VERSION 3.25)\nproject(small LANGUAGES CXX)\n"
                               "add_executable(answer_tests runtime/answer.cpp tests/answer_test.cpp)\n",
@@ -34,6 +35,14 @@ class mutate(in_a_tree):
     def look(self, *arguments, **patches):
         self.write({f"tests/mutations/{name}.patch": text for name, text in patches.items()})
         return self.run_program(sys.executable, self.tree / ".ci/mutate.py", *arguments)
+
+    def test_every_mutation_says_its_rule_and_its_program_and_applies(self):
+        for path in sorted((ROOT / "tests/mutations").glob("*.patch")):
+            head = path.read_text().split("--- a/")[0]
+            self.assertRegex(head, r"(?m)^rule: \S", path.name)
+            self.assertRegex(head, r"(?m)^program: \S", path.name)
+            done = self.run_program("git", "apply", "--check", path, cwd=ROOT)
+            self.assertEqual(done.returncode, 0, f"{path.name}: {done.stderr}")
 
     def test_without_mutations_it_is_absent_and_not_passed(self):
         self.assertEqual(self.look().returncode, 3)

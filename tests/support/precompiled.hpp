@@ -1,7 +1,7 @@
 #pragma once
 
 // What most tests include, parsed once for all of them where OTTER_PCH is on. Every test file
-// still includes what it uses: the clang build has no precompiled header and says what is missing.
+// still includes what it uses: the clang preset has no precompiled header and says what is missing.
 
 #include <algorithm>
 #include <atomic>
