@@ -190,6 +190,8 @@ def sanitizer_environment():
                 "LSAN_OPTIONS": f"suppressions={ROOT / '.ci/leaks_of_the_abandoned.txt'}:print_suppressions=0",
                 "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1",
                 "TSAN_OPTIONS": f"suppressions={ROOT / '.ci/thread_sanitizer.txt'}:second_deadlock_stack=1"
+                                # clang's looks for llvm-symbolizer alone; without names no suppression applies
+                                f":external_symbolizer_path={shutil.which('addr2line') or ''}"
                                 ":halt_on_error=0:die_after_fork=0"}
     return {name: os.environ.get(name, value) for name, value in defaults.items()}
 

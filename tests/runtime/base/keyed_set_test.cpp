@@ -11,6 +11,15 @@
 #include <vector>
 
 #include "base/random.hpp"
+#include "base/sanitizers.hpp"
+
+// clang links a `new` of its own into every program with ThreadSanitizer: there memory is never
+// short, and the cases about that are left to the other builds.
+#if OTTER_TSAN && defined(__clang__)
+#define MEMORY_CAN_BE_SHORT 0
+#else
+#define MEMORY_CAN_BE_SHORT 1
+#endif
 
 namespace {
 
@@ -18,6 +27,7 @@ bool memory_is_short = false;
 
 }  // namespace
 
+#if MEMORY_CAN_BE_SHORT
 // The set asks for its buckets with nothrow new, and nobody else in this program does.
 void* operator new(std::size_t bytes, std::nothrow_t const&) noexcept {
   if (memory_is_short) return nullptr;
@@ -27,6 +37,7 @@ void* operator new(std::size_t bytes, std::nothrow_t const&) noexcept {
     return nullptr;
   }
 }
+#endif
 
 using otter::rts::keyed_set;
 using otter::rts::random_generator;
@@ -52,6 +63,7 @@ std::vector<std::uint64_t> keys_of(set const& s) {
 
 }  // namespace
 
+#if MEMORY_CAN_BE_SHORT
 TEST_CASE("an empty set is 16 bytes, and one element needs no memory", "[keyed_set]") {
   static_assert(sizeof(set) == 16);
   memory_is_short = true;
@@ -66,6 +78,7 @@ TEST_CASE("an empty set is 16 bytes, and one element needs no memory", "[keyed_s
   CHECK(s.remove(7) == nullptr);
   CHECK(s.empty());
 }
+#endif
 
 TEST_CASE("a set agrees with std::map whatever is done to it", "[keyed_set]") {
   auto const seed = Catch::rngSeed();
@@ -126,6 +139,7 @@ TEST_CASE("a set agrees with std::map whatever is done to it", "[keyed_set]") {
   }
 }
 
+#if MEMORY_CAN_BE_SHORT
 TEST_CASE("without memory a set stays as it is and only gets slower", "[keyed_set]") {
   std::vector<node> nodes;
   for (std::uint64_t key = 0; key < 100; ++key) nodes.push_back({key});
@@ -142,6 +156,7 @@ TEST_CASE("without memory a set stays as it is and only gets slower", "[keyed_se
   for (node& n : nodes) CHECK(s.remove(n.key) == &n);
   CHECK(s.pop_any() == &late);
 }
+#endif
 
 TEST_CASE("a set that has become small gives its buckets back", "[keyed_set]") {
   std::vector<node> nodes;

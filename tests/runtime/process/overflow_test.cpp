@@ -22,7 +22,7 @@ using otter::rts::testing::forked;
 namespace {
 
 // Touches a page per call and uses what the call gave, so that no compiler makes a loop of it.
-[[gnu::noinline]] int deeper(int n) {
+[[gnu::noinline, maybe_unused]] int deeper(int n) {
   char volatile room[2048];
   room[0] = static_cast<char>(n);
   room[2047] = room[0];
@@ -38,7 +38,7 @@ namespace {
 
 /// Goes down until less than `left` bytes of a small stack are left, and then over its end in one
 /// step. Small stacks lie at multiples of their size.
-[[gnu::noinline]] int over_the_end(std::size_t left) {
+[[gnu::noinline, maybe_unused]] int over_the_end(std::size_t left) {
   char volatile room[256];
   room[0] = 1;
   auto const here = reinterpret_cast<std::uintptr_t>(&room[0]);
