@@ -99,22 +99,15 @@ tl::expected<pid, start_error> start_registry(std::string const& name, registry_
   if (options.partitions == 0 || options.partitions > 1024)
     throw error(errc::badarg, fmt::format("registry \"{}\": {} partitions, must be 1 to 1024", name,
                                           options.partitions));
-  if (name.empty()) throw error(errc::badarg, "registry: its name is empty");
-  start_options how = start;
-  how.name = name;
-  how.via = {};
   auto table = std::make_shared<registry_table>(name, std::move(options), types);
   if (mode == start_mode::link) table->parent = self();
-  auto started = mode == start_mode::link ? registry_process::start_link(how, std::move(table))
-                                          : registry_process::start(how, std::move(table));
-  if (!started) return tl::unexpected<start_error>(std::move(started.error()));
-  return started->process();
+  return start_owner<registry_process>("registry", name, start, mode, std::move(table));
 }
 
 registry_ptr find_registry(std::string_view name, registry_types const& types) {
   pid const owner = whereis(name);
   if (!owner) return nullptr;
-  registry_ptr table = running_tables<registry_table>::instance().find(owner);
+  registry_ptr table = running_tables<registry_table>::instance().share(owner);
   if (table == nullptr) return nullptr;
   if (!same_type(*table->types.key, *types.key) || !same_type(*table->types.value, *types.value))
     throw error(errc::badarg,

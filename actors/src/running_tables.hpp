@@ -4,25 +4,34 @@
 //
 //   otter::detail::running_tables   which process has which table
 //   otter::detail::published        makes a table findable while it lives
+//   otter::detail::start_owner()    starts a process that has one, under the name that finds it
 
-#include <array>
+#include <fmt/format.h>
+
 #include <cstddef>
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <otter/error.hpp>
+#include <otter/name.hpp>
 #include <otter/pid.hpp>
 #include <otter/spawn.hpp>
-#include <shared_mutex>
-#include <unordered_map>
+#include <otter/start.hpp>
+#include <string>
+#include <string_view>
 #include <utility>
+
+#include "read_index.hpp"
+#include "readers.hpp"
 
 namespace otter::detail {
 
-/// Ownership: shared with those that found a table: one that they hold outlives its process, and
+/// Ownership: shared with those that share() a table: one that they hold outlives its process, and
 ///            nobody finds it any more.
-/// Threads:   any. Each call locks one shard, for the copy of a pointer.
+/// Threads:   any. find() and share() are wait-free; add() and remove() wait for each other and for
+///            the readers of this moment: processes with tables begin and end rarely.
 /// Invariant: a process has one table at most.
-/// Ordering:  what was written to a table before add() is seen by who finds it: by the mutex.
+/// Ordering:  what was written to a table before add() is seen by who finds it: by the index, [X1].
 ///
 /// One for the whole program, not for a node: pids of different nodes differ, and the pid of a node
 /// that is no more is replaced when it comes again.
@@ -35,34 +44,57 @@ class running_tables {
     return tables;
   }
 
-  std::shared_ptr<Table> find(pid owner) const {
-    shard const& s = shard_of(owner);
-    std::shared_lock lock(s.mutex);
-    auto const at = s.tables.find(owner);
-    return at == s.tables.end() ? nullptr : at->second;
+  /// The table of `owner`, or null. It stays while `here` stands.
+  Table* find(pid owner, [[maybe_unused]] reading const& here) const {
+    entry const* const e = entry_of(owner);
+    return e == nullptr ? nullptr : e->table.get();
   }
+  std::shared_ptr<Table> share(pid owner) const {
+    reading here;
+    entry const* const e = entry_of(owner);
+    return e == nullptr ? nullptr : e->table;
+  }
+
   void add(pid owner, std::shared_ptr<Table> table) {
-    shard& s = shard_of(owner);
-    std::unique_lock lock(s.mutex);
-    s.tables[owner].swap(table);
+    auto fresh = std::make_unique<entry>(owner, std::move(table));
+    std::unique_ptr<entry> before;
+    retired arrays;
+    std::lock_guard lock(mutex_);
+    before.reset(entry_of(owner));
+    if (before != nullptr) index_.erase(*before);
+    try {
+      index_.insert(*fresh, arrays);
+      fresh.release();
+    } catch (...) {
+      wait_for_readers();
+      throw;
+    }
+    wait_for_readers();  // `before` and `arrays` go now
   }
   void remove(pid owner, std::shared_ptr<Table> const& table) noexcept {
-    shard& s = shard_of(owner);
-    std::unique_lock lock(s.mutex);
-    auto const at = s.tables.find(owner);
-    if (at != s.tables.end() && at->second == table) s.tables.erase(at);
+    std::unique_ptr<entry> gone;
+    std::lock_guard lock(mutex_);
+    entry* const e = entry_of(owner);
+    if (e == nullptr || e->table != table) return;
+    index_.erase(*e);
+    gone.reset(e);
+    wait_for_readers();
   }
 
  private:
-  struct shard {
-    mutable std::shared_mutex mutex;
-    std::unordered_map<pid, std::shared_ptr<Table>> tables;  // guarded by mutex
+  struct entry {
+    entry(pid who, std::shared_ptr<Table> its)
+        : owner(who), hash(std::hash<pid>{}(who)), table(std::move(its)) {}
+    pid const owner;
+    std::size_t const hash;
+    std::shared_ptr<Table> const table;
   };
-  shard& shard_of(pid owner) const noexcept {
-    return shards_[std::hash<pid>{}(owner) % shards_.size()];
+  entry* entry_of(pid owner) const {
+    return index_.find(std::hash<pid>{}(owner), [&](entry const& e) { return e.owner == owner; });
   }
 
-  mutable std::array<shard, 16> shards_;
+  read_index<entry> index_;  // read by all, written under mutex_
+  std::mutex mutex_;
 };
 
 /// A member of the process's object: the table can be found from its construction in the process
@@ -84,5 +116,21 @@ class published {
   pid owner_;
   std::shared_ptr<Table> table_;
 };
+
+/// Starts `Process(table)` under `name`; `what` it is, for errors.
+/// Throws: error(badarg) if the name is empty.
+template <class Process, class Table>
+tl::expected<pid, start_error> start_owner(std::string_view what, std::string const& name,
+                                           start_options const& start, start_mode mode,
+                                           std::shared_ptr<Table> table) {
+  if (name.empty()) throw error(errc::badarg, fmt::format("{}: its name is empty", what));
+  start_options how = start;
+  how.name = name;
+  how.via = {};
+  auto started = mode == start_mode::link ? Process::start_link(how, std::move(table))
+                                          : Process::start(how, std::move(table));
+  if (!started) return tl::unexpected<start_error>(std::move(started.error()));
+  return started->process();
+}
 
 }  // namespace otter::detail

@@ -88,6 +88,12 @@ inline target locate(std::string_view name) noexcept { return {otter::whereis(na
 inline target locate(via const& address) {
   return {address.registry->whereis(address.key), address.key};
 }
+/// An address that another header declares knows by itself where it leads.
+template <class Address>
+requires requires(Address const& address) {
+  { address.locate() } -> std::same_as<target>;
+}
+target locate(Address const& address) { return address.locate(); }
 
 /// What is known at compile time of the server behind an address: nothing, or its class.
 struct any_server;

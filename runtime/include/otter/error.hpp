@@ -24,6 +24,7 @@ enum class errc : unsigned char {
   exiting,         ///< the process is ending: its destructors may send, but not wait
   mailbox_full,    ///< a bounded mailbox stayed full for block_limit
   abandoned,       ///< the process was given up; its code may not call the runtime any more
+  nolocal,         ///< the process belongs to another node
 };
 
 /// The name of the rule, as in "badarg".

@@ -3,6 +3,7 @@
 // otter/process_info.hpp - looking at a process.
 //
 //   otter::is_alive()        does it live, all earlier signals of mine counted?
+//   otter::is_local()        is it one of my node?
 //   otter::process_info()    chosen facts about it
 //   otter::info_item, info   what can be asked, and the answers
 //   otter::set_priority(), set_sensitive(), set_label()   what a process says of itself
@@ -30,6 +31,11 @@ namespace otter {
 ///
 /// Called from: a process or an attached thread. Blocks: until the answer. Exits: may.
 bool is_alive(pid process);
+
+/// True if `process` is, or was, one of the caller's node. No process is no node's.
+///
+/// Called from: a process or an attached thread. Blocks: never. Exits: never.
+bool is_local(pid process);
 
 enum class info_item : unsigned char {
   registered_name,    // std::string

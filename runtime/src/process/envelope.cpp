@@ -136,6 +136,8 @@ char const* to_string(errc code) noexcept {
       return "mailbox_full";
     case errc::abandoned:
       return "abandoned";
+    case errc::nolocal:
+      return "nolocal";
   }
   return "?";
 }

@@ -218,6 +218,12 @@ bool is_alive(pid who) {
   return process_info(who, std::vector<info_item>{}).has_value();
 }
 
+bool is_local(pid who) {
+  runtime_entry entry;
+  rts::refuse_abandoned(entry);
+  return who && rts::node_of(who) == rts::node_of(here::in_process().self->self_pid());
+}
+
 std::optional<std::vector<info>> process_info(pid who, std::vector<info_item> items) {
   {
     runtime_entry entry;

@@ -54,7 +54,11 @@ name_table::name_table(std::uint64_t secret) : key_(keys_from(secret)) {
 name_table::~name_table() = default;
 
 name_table::digest name_table::hash(std::string_view name) const noexcept {
-  return {sip_hash(key_[0], key_[1], name), sip_hash(key_[2], key_[3], name)};
+  return {keyed_hash(name), sip_hash(key_[2], key_[3], name)};
+}
+
+std::uint64_t name_table::keyed_hash(std::string_view text) const noexcept {
+  return sip_hash(key_[0], key_[1], text);
 }
 
 std::uint64_t name_table::find(std::string_view name) const noexcept {

@@ -37,6 +37,8 @@ class name_table {
   explicit name_table(std::uint64_t secret);
   ~name_table();
 
+  /// A hash of any text under the node's secret.
+  std::uint64_t keyed_hash(std::string_view text) const noexcept;
   /// Bits of the pid that has the name, or 0.
   std::uint64_t find(std::string_view name) const noexcept;
   /// Who may be named is the caller's: `claim()` is asked, under the mutex, once the name is known

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <new>
+#include <otter/detail/keyed_hash.hpp>
 #include <otter/name.hpp>
 #include <otter/spawn.hpp>
 
@@ -269,6 +270,12 @@ pid whereis(std::string_view name) noexcept {
   if (at.system == nullptr || entry.refused()) return {};
   std::uint64_t const bits = at.system->names().find(name);
   return bits == 0 ? pid{} : at.system->make_pid_of(bits);
+}
+
+std::uint64_t detail::keyed_hash(std::string_view text) {
+  runtime_entry entry;
+  rts::refuse_abandoned(entry);
+  return here::in_process().system->names().keyed_hash(text);
 }
 
 std::vector<std::string> registered() {

@@ -222,11 +222,12 @@ constexpr entry all_functions[] = {
        otter::set_label("label");
        otter::set_initial_call("call");
      }},
-    {"parent, processes, schedulers", exits::never, waits::no,
-     [](world&) {
+    {"parent, processes, schedulers, is_local", exits::never, waits::no,
+     [](world& w) {
        otter::parent();
        otter::processes();
        otter::schedulers();
+       otter::is_local(w.partner);
      }},
     {"system_monitor", exits::never, waits::no,
      [](world& w) {

@@ -261,3 +261,15 @@ TEST_CASE("processes lists who lives", "[info]") {
     report.check("no longer", !otter::is_alive(p));
   });
 }
+
+TEST_CASE("is_local knows the processes of its node, and no process is none", "[info]") {
+  on_every_driver([](driver_report& report) {
+    otter::spawned const p = otter::spawn_monitor(wait_for_go);
+    report.check("itself", otter::is_local(otter::self()));
+    report.check("a child", otter::is_local(p));
+    otter::send(p, go{});
+    otter::receive([](otter::down const&) {});
+    report.check("one that has ended", otter::is_local(p));
+    report.check("no process", !otter::is_local({}));
+  });
+}
