@@ -271,6 +271,14 @@ pid whereis(std::string_view name) noexcept {
   return bits == 0 ? pid{} : at.system->make_pid_of(bits);
 }
 
+std::string name_of(pid who) {
+  runtime_entry entry;
+  rts::refuse_abandoned(entry);
+  here const at = here::in_process();
+  if (rts::node_of(who) != at.system->node_index()) return {};
+  return at.system->names().name_of(rts::pid_access::bits(who));
+}
+
 std::vector<std::string> registered() {
   runtime_entry entry;
   rts::refuse_abandoned(entry);
