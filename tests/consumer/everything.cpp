@@ -28,11 +28,13 @@
 #include <otter/pid.hpp>
 #include <otter/print.hpp>
 #include <otter/process_info.hpp>
+#include <otter/random.hpp>
 #include <otter/reactive.hpp>
 #include <otter/receive.hpp>
 #include <otter/ref.hpp>
 #include <otter/reflection.hpp>
 #include <otter/request.hpp>
+#include <otter/restart_backoff.hpp>
 #include <otter/server_ref.hpp>
 #include <otter/shared.hpp>
 #include <otter/simulation.hpp>
