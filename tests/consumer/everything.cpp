@@ -41,6 +41,7 @@
 #include <otter/spawn.hpp>
 #include <otter/spawn_request.hpp>
 #include <otter/start.hpp>
+#include <otter/supervision_tree.hpp>
 #include <otter/supervisor.hpp>
 #include <otter/sys.hpp>
 #include <otter/system_monitor.hpp>
