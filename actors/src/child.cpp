@@ -3,12 +3,13 @@
 #include <fmt/format.h>
 
 #include <chrono>
-#include <optional>
 #include <otter/detail/unwinding.hpp>
 #include <otter/exit.hpp>
 #include <otter/link.hpp>
 #include <otter/monitor.hpp>
+#include <otter/node.hpp>
 #include <otter/receive.hpp>
+#include <otter/spawn.hpp>
 
 #include "report.hpp"
 #include "restart_window.hpp"
@@ -56,17 +57,13 @@ tl::expected<pid, start_error> run_start(child_start const& start) {
 
 exit_reason stop_child(pid child, shutdown_limit limit, child_type type) {
   const monitor_ref watch = monitor(child);
-  unlink(child);  // from here on no exit signal of it comes; one that has come is taken out
-  std::optional<exit_reason> ended;
-  receive(when([&](exited const& e) { return e.process == child; },
-               [&](exited e) { ended = std::move(e.reason); }),
-          after(duration::zero()));
-
+  unlink(child);  // from here on no exit signal of it comes; one that has come is taken out below
+  exit_reason ended;
   const auto wait = [&](duration time) {
     return receive_from(watch,
                         when([&](down const& d) { return d.ref == watch; },
                              [&](down d) {
-                               if (!ended) ended = std::move(d.reason);
+                               ended = std::move(d.reason);
                                return true;
                              }),
                         after(time, [] { return false; }));
@@ -77,7 +74,15 @@ exit_reason stop_child(pid child, shutdown_limit limit, child_type type) {
     otter::exit(child, exit_reason::kill());
     wait(infinity);
   }
-  return std::move(*ended);
+  auto its_exited = when([&](exited const& e) { return e.process == child; },
+                         [&](exited e) { ended = e.reason; });
+  // It came between monitor() and unlink(); or before both, from a child that had ended already.
+  // Only then is the whole mailbox looked at: a supervisor that many talk to may have a long one.
+  if (ended == exit_kind::noproc)
+    receive(its_exited, after(duration::zero()));
+  else
+    receive_from(watch, its_exited, after(duration::zero()));
+  return ended;
 }
 
 bool expected_end(exit_reason const& reason, restart_type restart, shutdown_limit limit) noexcept {
@@ -110,6 +115,27 @@ void report_child(std::string text) noexcept {
   defer_exit while_reporting;
   try {
     report_text(fmt::format("supervisor {}: {}", self_text(), text));
+  } catch (std::exception const&) {
+    // no memory for a report: the supervisor goes on without it
+  }
+}
+
+void report_started(child_spec const& spec, pid process) noexcept {
+  defer_exit while_reporting;
+  try {
+    static constexpr char const* restarts[] = {"permanent", "transient", "temporary"};
+    const duration limit = spec.shutdown.limit_for(spec.type);
+    const std::string shutdown =
+        spec.shutdown.is_brutal_kill() ? "brutal_kill"
+        : limit == infinity            ? "infinity"
+                            : fmt::format("{} s", std::chrono::duration<double>(limit).count());
+    report(
+        {node_event::kind::progress, self(),
+         bounded(fmt::format(
+                     "supervisor {}: started {}, {} {}, shutdown {}", self_text(),
+                     child_text(spec.id, process), restarts[static_cast<std::size_t>(spec.restart)],
+                     spec.type == child_type::supervisor ? "supervisor" : "worker", shutdown),
+                 max_report)});
   } catch (std::exception const&) {
     // no memory for a report: the supervisor goes on without it
   }

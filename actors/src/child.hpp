@@ -30,6 +30,8 @@ std::string child_text(std::string_view id, pid process);
 
 /// `supervisor "name" <pid>: ` and `text` (LOG-5).
 void report_child(std::string text) noexcept;
+/// Progress: a child has been started (SUP-10).
+void report_started(child_spec const& spec, pid process) noexcept;
 /// The supervisor gives up: one restart too many (SUP-21).
 void report_giving_up(std::string const& child, restart_window const& window,
                       exit_reason const& last);

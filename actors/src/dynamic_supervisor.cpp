@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <cstdint>
+#include <algorithm>
 #include <map>
 #include <memory>
 #include <otter/alias.hpp>
@@ -10,6 +10,7 @@
 #include <otter/exit.hpp>
 #include <otter/gen_server.hpp>
 #include <otter/link.hpp>
+#include <otter/message.hpp>
 #include <otter/monitor.hpp>
 #include <otter/process_info.hpp>
 #include <otter/receive.hpp>
@@ -19,9 +20,11 @@
 #include <unordered_map>
 #include <utility>
 
+#include "backoff.hpp"
 #include "child.hpp"
 #include "report.hpp"
 #include "restart_window.hpp"
+#include "supervisor_requests.hpp"
 
 namespace otter::detail {
 
@@ -33,31 +36,32 @@ struct dynamic_terminate_request {
   using reply = child_result<void>;
   pid child;
 };
-struct dynamic_which_request {
-  using reply = std::vector<child_info>;
-};
-struct dynamic_count_request {
-  using reply = child_count;
-};
-/// See retry_restart in supervisor.cpp.
+/// See retry_restart and begin_restart in supervisor.cpp. A child that does not run has the number
+/// of the process that it was last, which no other child can ever have.
 struct dynamic_retry {
-  std::uint64_t child;
+  pid child;
+};
+struct dynamic_begin {
+  pid child;
 };
 
 /// Ownership: of its children, by links. Threads: its own process.
-/// Invariant: a child is in running_ while it has a process, and in restarting_ while its restart
-/// has failed and is tried again; in one of the two.
+/// Invariant: a child is in running_ while it has a process, and in restarting_, by its last one,
+/// while its restart waits or has failed and is tried again; in one of the two.
 class dynamic_process : public gen_server<dynamic_process> {
  public:
-  using accepts = otter::accepts<dynamic_start_request, dynamic_terminate_request,
-                                 dynamic_which_request, dynamic_count_request, dynamic_retry>;
+  using accepts = otter::accepts<dynamic_start_request, dynamic_terminate_request, children_request,
+                                 count_children_request, dynamic_retry, dynamic_begin>;
 
   explicit dynamic_process(dynamic_flags flags)
-      : window_(flags.intensity, flags.period), max_children_(flags.max_children) {
+      : window_(flags.intensity, flags.period),
+        backoff_(flags.backoff),
+        max_children_(flags.max_children) {
     trap_exit(true);
     if (flags.period <= duration::zero())
-      throw process_exit(exit_reason::of(bad_child_spec{
-          fmt::format("invalid_period: {} ns, must be above 0", flags.period.count())}));
+      refuse_start(fmt::format("invalid_period: {} ns, must be above 0", flags.period.count()));
+    if (std::string wrong = wrong_with(flags.backoff); !wrong.empty())
+      refuse_start(std::move(wrong));
   }
 
   // --- operations ---
@@ -65,26 +69,33 @@ class dynamic_process : public gen_server<dynamic_process> {
   child_result<pid> handle_call(dynamic_start_request request) {
     child_spec& spec = request.spec;
     if (std::string wrong = wrong_with(spec, false); !wrong.empty())
-      return refused<pid>({child_error::kind::invalid, {}, exit_reason::of(bad_child_spec{wrong})});
-    if (running_.size() + restarting_.size() >= max_children_)
-      return refused<pid>({child_error::kind::max_children, {}, {}});
+      return refused_spec<pid>(std::move(wrong));
+    if (spec.significant)
+      return refused_spec<pid>(
+          "bad_combination: child is significant, and a dynamic_supervisor has no auto_shutdown");
+    if (size() >= max_children_) return refused<pid>(child_error::kind::max_children);
     auto started = run_start(spec.start);
     if (!started) {
       if (started.error().what == start_error::kind::ignored) return pid{};
-      return refused<pid>({child_error::kind::start_failed, {}, started.error().to_reason()});
+      return refused<pid>(child_error::kind::start_failed, {}, started.error().to_reason());
     }
     child c{spec.shutdown, spec.restart, spec.type, nullptr};
     if (spec.restart != restart_type::temporary)
-      c.start = std::make_unique<child_start>(std::move(spec.start));
-    add(*started, std::move(c));
+      c.again = std::make_unique<starting_again>(starting_again{std::move(spec.start), {}});
+    runs(*started, std::move(c));
     return *started;
   }
 
   child_result<void> handle_call(dynamic_terminate_request request) {
     auto found = running_.find(request.child);
     if (found == running_.end()) {
-      // Just ended: its `exited` is still on its way, or was dealt with.
-      if (is_alive(request.child)) return refused<void>({child_error::kind::not_found, {}, {}});
+      if (auto again = restarting_.find(request.child); again != restarting_.end()) {
+        if (again->second.timer) cancel_timer(again->second.timer);
+        restarting_.erase(again);
+        return {};
+      }
+      // Just ended: its `exited` was dealt with, and it is not started again.
+      if (is_alive(request.child)) return refused<void>(child_error::kind::not_found);
       return {};
     }
     child c = std::move(found->second);
@@ -95,22 +106,26 @@ class dynamic_process : public gen_server<dynamic_process> {
     return {};
   }
 
-  std::vector<child_info> handle_call(dynamic_which_request) {
-    std::vector<child_info> all;
-    all.reserve(running_.size() + restarting_.size());
-    for (auto const& [process, c] : running_)
-      all.push_back({{}, process, false, c.type, c.restart});
-    for (auto const& [number, c] : restarting_) all.push_back({{}, {}, true, c.type, c.restart});
-    return all;
+  children_list handle_call(children_request request) {
+    children_list list;
+    list.kind = "dynamic supervisor";
+    const std::size_t shown = std::min(size(), request.most);
+    list.left_out = size() - shown;
+    list.children.reserve(shown);
+    for (auto it = running_.begin(); it != running_.end() && list.children.size() != shown; ++it)
+      list.children.push_back({{}, it->first, false, it->second.type, it->second.restart});
+    for (auto it = restarting_.begin(); list.children.size() != shown; ++it)
+      list.children.push_back({{}, {}, true, it->second.c.type, it->second.c.restart});
+    return list;
   }
 
-  child_count handle_call(dynamic_count_request) {
+  child_count handle_call(count_children_request) {
     child_count n;
-    n.specs = running_.size() + restarting_.size();
+    n.specs = size();
     n.active = running_.size();
     n.supervisors = supervisors_;
-    for (auto const& [number, c] : restarting_)
-      n.supervisors += c.type == child_type::supervisor ? 1 : 0;
+    for (auto const& [last, w] : restarting_)
+      n.supervisors += w.c.type == child_type::supervisor ? 1 : 0;
     n.workers = n.specs - n.supervisors;
     return n;
   }
@@ -127,24 +142,32 @@ class dynamic_process : public gen_server<dynamic_process> {
     if (c.restart == restart_type::temporary ||
         (c.restart == restart_type::transient && end.reason.is_normal_exit()))
       return noreply();
-    return start_again(std::move(c), end.reason);
+    return restart(end.process, std::move(c), std::move(end.reason));
   }
 
   outcome handle_cast(dynamic_retry retry) {
     auto found = restarting_.find(retry.child);
-    if (found == restarting_.end()) return noreply();
-    child c = std::move(found->second);
+    if (found == restarting_.end()) return noreply();  // terminate_child() took it back
+    waiting w = std::move(found->second);
     restarting_.erase(found);
-    return start_again(std::move(c), last_failure_);
+    return restart(retry.child, std::move(w.c), std::move(w.last));
+  }
+
+  void handle_info(dynamic_begin due) {
+    auto found = restarting_.find(due.child);
+    if (found == restarting_.end()) return;
+    child c = std::move(found->second.c);
+    restarting_.erase(found);
+    start_again(due.child, std::move(c));
   }
 
   /// Tells all children at once; each has its own limit from then on (SUP-30).
   void terminate(exit_reason const&) {
-    struct waiting {
+    struct ending {
       pid process;
       child c;
     };
-    std::unordered_map<ref, waiting> left;
+    std::unordered_map<ref, ending> left;
     std::multimap<node_clock::time_point, ref> limits;
     const node_clock::time_point now = node_clock::now();
     // Their `down`s come after this; so the wait does not look at the `exited`s before it again.
@@ -154,7 +177,7 @@ class dynamic_process : public gen_server<dynamic_process> {
       unlink(process);
       const duration limit = c.shutdown.limit_for(c.type);
       if (!c.shutdown.is_brutal_kill() && limit != infinity) limits.emplace(now + limit, watch);
-      left.emplace(watch, waiting{process, std::move(c)});
+      left.emplace(watch, ending{process, std::move(c)});
     }
     running_.clear();
     for (auto const& [watch, w] : left)
@@ -188,20 +211,27 @@ class dynamic_process : public gen_server<dynamic_process> {
   }
 
  private:
+  struct starting_again {
+    child_start start;
+    restart_history history;
+  };
   /// Small: there may be a hundred thousand of them.
   struct child {
     shutdown_limit shutdown;
     restart_type restart;
     child_type type;
-    std::unique_ptr<child_start> start;  // none if temporary
+    std::unique_ptr<starting_again> again;  // none if temporary
+  };
+  struct waiting {
+    child c;
+    exit_reason last;   // why it has to be started again
+    timer_ref timer{};  // of its back-off
   };
 
-  template <class T>
-  static child_result<T> refused(child_error why) {
-    return tl::unexpected<child_error>(std::move(why));
-  }
+  [[nodiscard]] std::size_t size() const noexcept { return running_.size() + restarting_.size(); }
 
-  void add(pid process, child c) {
+  void runs(pid process, child c) {
+    if (c.again) backoff_.started(c.again->history);
     supervisors_ += c.type == child_type::supervisor ? 1 : 0;
     running_.emplace(process, std::move(c));
   }
@@ -210,43 +240,41 @@ class dynamic_process : public gen_server<dynamic_process> {
     running_.erase(it);
   }
 
-  outcome start_again(child c, exit_reason const& last) {
+  /// One restart event: counts now, and begins now or after the back-off.
+  outcome restart(pid ended, child c, exit_reason last) {
     if (!window_.allow(node_clock::now())) {
       report_giving_up("a child", window_, last);
       return stop(exit_reason::shutdown());
     }
-    auto started = run_start(*c.start);
-    if (started) {
-      add(*started, std::move(c));
-    } else if (started.error().what != start_error::kind::ignored) {
-      last_failure_ = started.error().to_reason();
-      report_child(fmt::format("start error of a child: {}", last_failure_));
-      restarting_.emplace(++last_retry_, std::move(c));
-      otter::cast(self(), dynamic_retry{last_retry_});
+    if (!backoff_.is_on()) {
+      start_again(ended, std::move(c));
+      return noreply();
     }
+    const duration wait = backoff_.next_wait(c.again->history);
+    const timer_ref timer = otter::send_after(wait, self(), dynamic_begin{ended});
+    restarting_.emplace(ended, waiting{std::move(c), std::move(last), timer});
     return noreply();
   }
 
+  void start_again(pid ended, child c) {
+    auto started = run_start(c.again->start);
+    if (started) {
+      runs(*started, std::move(c));
+    } else if (started.error().what != start_error::kind::ignored) {
+      exit_reason why = started.error().to_reason();
+      report_child(fmt::format("start error of a child: {}", why));
+      restarting_.emplace(ended, waiting{std::move(c), std::move(why)});
+      otter::cast(self(), dynamic_retry{ended});
+    }
+  }
+
   restart_window window_;
+  backoff backoff_;
   std::size_t max_children_;
   std::size_t supervisors_ = 0;  // of those that run
   std::unordered_map<pid, child> running_;
-  std::unordered_map<std::uint64_t, child> restarting_;
-  std::uint64_t last_retry_ = 0;
-  exit_reason last_failure_{};
+  std::unordered_map<pid, waiting> restarting_;
 };
-
-namespace {
-
-template <class Request>
-reply_t<Request> ask(target const& to, Request request) {
-  response got = call_target(to, pack<Request>(signal_kind::request, std::move(request)), infinity,
-                             descriptor_of<reply_t<Request>>());
-  if (!got.reply) throw_call_failed(to, type_name<Request>(), std::move(got.why));
-  return unpack_reply<reply_t<Request>>(got.reply);
-}
-
-}  // namespace
 
 child_result<pid> dynamic_start_child(target const& to, child_spec spec) {
   return ask(to, dynamic_start_request{std::move(spec)});
@@ -255,9 +283,9 @@ child_result<void> dynamic_terminate_child(target const& to, pid child) {
   return ask(to, dynamic_terminate_request{child});
 }
 std::vector<child_info> dynamic_which_children(target const& to) {
-  return ask(to, dynamic_which_request{});
+  return ask(to, children_request{}).children;
 }
-child_count dynamic_count_children(target const& to) { return ask(to, dynamic_count_request{}); }
+child_count dynamic_count_children(target const& to) { return ask(to, count_children_request{}); }
 
 }  // namespace otter::detail
 

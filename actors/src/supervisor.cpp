@@ -2,20 +2,22 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdint>
-#include <iterator>
-#include <list>
 #include <otter/exit.hpp>
 #include <otter/gen_server.hpp>
+#include <otter/message.hpp>
 #include <otter/spawn.hpp>
 #include <otter/supervisor.hpp>
 #include <otter/timer.hpp>
-#include <unordered_map>
 #include <utility>
 
+#include "backoff.hpp"
 #include "child.hpp"
+#include "child_table.hpp"
 #include "report.hpp"
 #include "restart_window.hpp"
+#include "supervisor_requests.hpp"
 
 namespace otter::detail {
 
@@ -41,35 +43,37 @@ struct get_childspec_request {
   using reply = child_result<child_spec>;
   std::string id;
 };
-struct which_children_request {
-  using reply = std::vector<child_info>;
-};
-struct count_children_request {
-  using reply = child_count;
-};
 /// Sent by a supervisor to itself: a restart failed, try again. Through the mailbox, so that
 /// whatever else it was asked meanwhile, to shut down too, comes first (SUP-22, SUP-25).
 struct retry_restart {
-  std::uint64_t child;
+  std::uint64_t restart;
+};
+/// The back-off of a restart is over.
+struct begin_restart {
+  std::uint64_t restart;
 };
 
 /// Ownership: of its children, by links. Threads: its own process.
-/// Invariant: children_ is in start order; by_id_ names all of them, by_pid_ those that run.
 class supervisor_process : public gen_server<supervisor_process> {
  public:
-  using accepts = otter::accepts<start_child_request, terminate_child_request,
-                                 restart_child_request, delete_child_request, get_childspec_request,
-                                 which_children_request, count_children_request, retry_restart>;
+  using accepts =
+      otter::accepts<start_child_request, terminate_child_request, restart_child_request,
+                     delete_child_request, get_childspec_request, children_request,
+                     count_children_request, retry_restart, begin_restart>;
 
   supervisor_process(supervisor_flags flags, std::vector<child_spec> specs)
-      : strategy_(flags.strategy), window_(flags.intensity, flags.period) {
+      : flags_(flags), window_(flags.intensity, flags.period), backoff_(flags.backoff) {
     trap_exit(true);
-    check(flags);
+    check_flags();
+    if (specs.size() > flags_.max_children)
+      refuse_start(fmt::format("max_children: {} children, allowed are {}", specs.size(),
+                               flags_.max_children));
     for (child_spec& spec : specs) {
-      if (std::string wrong = wrong_with(spec, true); !wrong.empty()) refuse(std::move(wrong));
-      if (by_id_.contains(spec.id))
-        refuse(fmt::format("duplicate_child_name: there are two children \"{}\"", spec.id));
-      add(std::move(spec));
+      if (std::string wrong = wrong_with_child(spec); !wrong.empty())
+        refuse_start(std::move(wrong));
+      if (children_.find(spec.id) != children_.end())
+        refuse_start(fmt::format("duplicate_child_name: there are two children \"{}\"", spec.id));
+      children_.add(std::move(spec));
     }
   }
 
@@ -86,7 +90,7 @@ class supervisor_process : public gen_server<supervisor_process> {
       if (started)
         runs(here, *started);
       else if (here->spec.restart == restart_type::temporary)
-        forget(here);
+        children_.forget(here);
     }
     return ok();
   }
@@ -94,72 +98,74 @@ class supervisor_process : public gen_server<supervisor_process> {
   // --- operations ---
 
   child_result<pid> handle_call(start_child_request request) {
-    if (std::string wrong = wrong_with(request.spec, true); !wrong.empty())
-      return refused<pid>({child_error::kind::invalid, {}, exit_reason::of(bad_child_spec{wrong})});
-    if (auto found = by_id_.find(request.spec.id); found != by_id_.end()) {
-      child const& there = *found->second;
-      if (there.process)
-        return refused<pid>({child_error::kind::already_started, there.process, {}});
-      return refused<pid>({child_error::kind::already_present, {}, {}});
+    if (std::string wrong = wrong_with_child(request.spec); !wrong.empty())
+      return refused_spec<pid>(std::move(wrong));
+    if (auto there = children_.find(request.spec.id); there != children_.end()) {
+      if (there->process) return refused<pid>(child_error::kind::already_started, there->process);
+      return refused<pid>(child_error::kind::already_present);
     }
+    if (children_.size() >= flags_.max_children)
+      return refused<pid>(child_error::kind::max_children);
     auto started = run_start(request.spec.start);
     if (!started && started.error().what != start_error::kind::ignored)
-      return refused<pid>({child_error::kind::start_failed, {}, started.error().to_reason()});
+      return refused<pid>(child_error::kind::start_failed, {}, started.error().to_reason());
     if (!started && request.spec.restart == restart_type::temporary) return pid{};
-    auto it = add(std::move(request.spec));
+    auto it = children_.add(std::move(request.spec));
     if (!started) return pid{};
     runs(it, *started);
     return *started;
   }
 
   child_result<void> handle_call(terminate_child_request request) {
-    auto found = by_id_.find(request.id);
-    if (found == by_id_.end()) return refused<void>({child_error::kind::not_found, {}, {}});
-    auto it = found->second;
+    auto it = children_.find(request.id);
+    if (it == children_.end()) return refused<void>(child_error::kind::not_found);
     shut_down(it);
-    if (it->spec.restart == restart_type::temporary) forget(it);
+    it->history = {};
+    if (it->spec.restart == restart_type::temporary) children_.forget(it);
     return {};
   }
 
   child_result<pid> handle_call(restart_child_request request) {
-    auto found = by_id_.find(request.id);
-    if (auto no = not_idle(found)) return refused<pid>(std::move(*no));
-    auto it = found->second;
+    auto it = children_.find(request.id);
+    if (auto no = not_idle(it)) return tl::unexpected<child_error>(std::move(*no));
     auto started = run_start(it->spec.start);
     if (started) {
       runs(it, *started);
       return *started;
     }
     if (started.error().what == start_error::kind::ignored) return pid{};
-    return refused<pid>({child_error::kind::start_failed, {}, started.error().to_reason()});
+    return refused<pid>(child_error::kind::start_failed, {}, started.error().to_reason());
   }
 
   child_result<void> handle_call(delete_child_request request) {
-    auto found = by_id_.find(request.id);
-    if (auto no = not_idle(found)) return refused<void>(std::move(*no));
-    forget(found->second);
+    auto it = children_.find(request.id);
+    if (auto no = not_idle(it)) return tl::unexpected<child_error>(std::move(*no));
+    children_.forget(it);
     return {};
   }
 
   child_result<child_spec> handle_call(get_childspec_request request) {
-    auto found = by_id_.find(request.id);
-    if (found == by_id_.end()) return refused<child_spec>({child_error::kind::not_found, {}, {}});
-    return found->second->spec;
+    auto it = children_.find(request.id);
+    if (it == children_.end()) return refused<child_spec>(child_error::kind::not_found);
+    return it->spec;
   }
 
-  std::vector<child_info> handle_call(which_children_request) {
-    std::vector<child_info> all;
-    all.reserve(children_.size());
-    for (auto it = children_.rbegin(); it != children_.rend(); ++it)
-      all.push_back(
-          {it->spec.id, it->process, it->restarting != 0, it->spec.type, it->spec.restart});
-    return all;
+  children_list handle_call(children_request request) {
+    children_list list;
+    list.kind = fmt::format("{} supervisor", to_string(flags_.strategy));
+    const std::size_t shown = std::min(children_.size(), request.most);
+    list.left_out = children_.size() - shown;
+    list.children.reserve(shown);
+    for (auto it = children_.begin(); list.children.size() != shown; ++it)
+      list.children.push_back(
+          {it->spec.id, it->process, it->restart != 0, it->spec.type, it->spec.restart});
+    return list;
   }
 
   child_count handle_call(count_children_request) {
     child_count n;
     n.specs = children_.size();
-    n.active = by_pid_.size();
+    n.active = children_.running();
     for (child const& c : children_)
       ++(c.spec.type == child_type::supervisor ? n.supervisors : n.workers);
     return n;
@@ -168,92 +174,91 @@ class supervisor_process : public gen_server<supervisor_process> {
   // --- ends of children ---
 
   outcome handle_info(exited end) {
-    auto found = by_pid_.find(end.process);
-    if (found == by_pid_.end()) return noreply();  // no child of ours, or one that we stopped
-    auto it = found->second;
-    by_pid_.erase(found);
-    const pid process = std::exchange(it->process, pid{});
+    auto it = children_.find(end.process);
+    if (it == children_.end()) return noreply();  // no child of ours, or one that we stopped
+    const pid process = children_.has_no_process(it);
     const restart_type restart = it->spec.restart;
     if (restart == restart_type::permanent || end.reason.abnormal())
       report_child(fmt::format("{} terminated: {}", child_text(it->spec.id, process), end.reason));
-    if (restart == restart_type::temporary) {
-      forget(it);
-      return noreply();
-    }
-    if (restart == restart_type::transient && end.reason.is_normal_exit()) return noreply();
-    return restart_from(it, end.reason);
+    if (restart == restart_type::permanent ||
+        (restart == restart_type::transient && !end.reason.is_normal_exit()))
+      return restart_for(it, std::move(end.reason));
+    const bool significant = it->spec.significant;
+    if (restart == restart_type::temporary) children_.forget(it);
+    return significant ? after_significant_end() : noreply();
   }
 
   outcome handle_cast(retry_restart retry) {
-    auto found = retries_.find(retry.child);
-    if (found == retries_.end()) return noreply();  // terminate_child() took the retry back
-    auto it = found->second;
-    exit_reason last = std::move(it->last);
-    no_retry(it);
-    return restart_from(it, last);
+    auto it = children_.find_restart(retry.restart);
+    if (it == children_.end()) return noreply();  // terminate_child() took the retry back
+    children_.no_restart(it);
+    return restart_for(it, std::move(it->last));
+  }
+
+  void handle_info(begin_restart due) {
+    auto it = children_.find_restart(due.restart);
+    if (it == children_.end()) return;
+    children_.no_restart(it);
+    start_round(it);
   }
 
   void terminate(exit_reason const&) { stop_all(); }
 
  private:
-  struct child {
-    child_spec spec;
-    pid process{};
-    std::uint64_t restarting = 0;  // the number of its retry
-    exit_reason last{};            // of the start that failed
-  };
-  using iterator = std::list<child>::iterator;
+  using child = child_table::child;
+  using iterator = child_table::iterator;
 
-  template <class T>
-  static child_result<T> refused(child_error why) {
-    return tl::unexpected<child_error>(std::move(why));
-  }
-  [[noreturn]] static void refuse(std::string wrong) {
-    throw process_exit(exit_reason::of(bad_child_spec{std::move(wrong)}));
-  }
-  static void check(supervisor_flags const& flags) {
-    if (flags.strategy > strategy_type::rest_for_one)
-      refuse(fmt::format("invalid_strategy: {}", static_cast<int>(flags.strategy)));
-    if (flags.period <= duration::zero())
-      refuse(fmt::format("invalid_period: {} ns, must be above 0", flags.period.count()));
+  // --- what may be asked of us ---
+
+  void check_flags() const {
+    if (flags_.strategy > strategy_type::rest_for_one)
+      refuse_start(fmt::format("invalid_strategy: {}", static_cast<int>(flags_.strategy)));
+    if (flags_.period <= duration::zero())
+      refuse_start(fmt::format("invalid_period: {} ns, must be above 0", flags_.period.count()));
+    if (flags_.auto_shutdown > auto_shutdown_type::all_significant)
+      refuse_start(
+          fmt::format("invalid_auto_shutdown: {}", static_cast<int>(flags_.auto_shutdown)));
+    if (std::string wrong = wrong_with(flags_.backoff); !wrong.empty())
+      refuse_start(std::move(wrong));
   }
 
-  iterator add(child_spec spec) {
-    children_.push_back(child{std::move(spec)});
-    auto it = std::prev(children_.end());
-    by_id_.emplace(it->spec.id, it);
-    return it;
-  }
-  void forget(iterator it) {
-    no_retry(it);
-    by_id_.erase(it->spec.id);
-    children_.erase(it);
-  }
-  void runs(iterator it, pid process) {
-    it->process = process;
-    by_pid_.emplace(process, it);
-  }
-  void no_retry(iterator it) {
-    if (it->restarting == 0) return;
-    retries_.erase(std::exchange(it->restarting, 0));
+  std::string wrong_with_child(child_spec const& spec) const {
+    std::string wrong = wrong_with(spec, true);
+    if (!wrong.empty() || !spec.significant) return wrong;
+    if (flags_.auto_shutdown == auto_shutdown_type::never)
+      return fmt::format(
+          "bad_combination: child \"{}\" is significant, and its supervisor's auto_shutdown is "
+          "never",
+          spec.id);
+    if (spec.restart == restart_type::permanent)
+      return fmt::format(
+          "bad_combination: child \"{}\" is significant and permanent; one that is always "
+          "restarted never ends",
+          spec.id);
+    return {};
   }
 
   /// Why a child cannot be started or deleted by hand; nothing if it can.
-  std::optional<child_error> not_idle(
-      std::unordered_map<std::string, iterator>::iterator found) const {
-    if (found == by_id_.end()) return child_error{child_error::kind::not_found, {}, {}};
-    if (found->second->process)
-      return child_error{child_error::kind::running, found->second->process, {}};
-    if (found->second->restarting != 0) return child_error{child_error::kind::restarting, {}, {}};
+  std::optional<child_error> not_idle(iterator it) {
+    if (it == children_.end()) return child_error{child_error::kind::not_found, {}, {}};
+    if (it->process) return child_error{child_error::kind::running, it->process, {}};
+    if (it->restart != 0) return child_error{child_error::kind::restarting, {}, {}};
     return std::nullopt;
   }
 
-  /// Stops a child if it runs, and takes its retry back. It is kept.
+  // --- starting and stopping ---
+
+  void runs(iterator it, pid process) {
+    children_.has_process(it, process);
+    backoff_.started(it->history);
+    report_started(it->spec, process);
+  }
+
+  /// Stops a child if it runs, and takes its restart back. It is kept.
   void shut_down(iterator it) {
-    no_retry(it);
-    if (!it->process) return;
-    const pid process = std::exchange(it->process, pid{});
-    by_pid_.erase(process);
+    children_.no_restart(it);
+    const pid process = children_.has_no_process(it);
+    if (!process) return;
     const exit_reason ended = stop_child(process, it->spec.shutdown, it->spec.type);
     if (!expected_end(ended, it->spec.restart, it->spec.shutdown))
       report_child(
@@ -265,27 +270,49 @@ class supervisor_process : public gen_server<supervisor_process> {
     for (auto it = children_.end(); it != first;) shut_down(--it);
   }
 
-  /// One restart event (SUP-14, SUP-18).
-  outcome restart_from(iterator failed, exit_reason const& last) {
+  // --- restarts ---
+
+  /// The first child that is started again with `failed`; those after it are too, unless that is
+  /// the strategy that knows no others.
+  iterator first_of_round(iterator failed) {
+    return strategy() == strategy_type::one_for_all ? children_.begin() : failed;
+  }
+
+  /// One restart event (SUP-14, SUP-18). It counts now, and begins now or after its back-off; the
+  /// others that it concerns do not run meanwhile.
+  outcome restart_for(iterator failed, exit_reason last) {
     if (!window_.allow(node_clock::now())) {
       report_giving_up(child_text(failed->spec.id, {}), window_, last);
       return stop(exit_reason::shutdown());
     }
-    if (strategy_ == strategy_type::one_for_one) {
-      start_again(failed);
+    if (!backoff_.is_on()) {
+      start_round(failed);
       return noreply();
     }
-    const auto first = strategy_ == strategy_type::one_for_all ? children_.begin() : failed;
-    stop_from(first);
-    for (auto it = first; it != children_.end();) {
-      auto here = it++;
-      if (here->spec.restart == restart_type::temporary) {
-        forget(here);  // not restarted with its siblings (SUP-15)
-      } else if (!start_again(here)) {
-        break;  // those after it wait for the retry (SUP-23)
-      }
-    }
+    clear_round(failed);
+    const duration wait = backoff_.next_wait(failed->history);
+    const std::uint64_t restart = children_.waits_for_restart(failed);
+    failed->waits = otter::send_after(wait, self(), begin_restart{restart});
     return noreply();
+  }
+
+  /// Stops all that are to be started again; temporary ones are not, and forgotten (SUP-15).
+  void clear_round(iterator failed) {
+    if (strategy() == strategy_type::one_for_one) return;
+    const auto first = first_of_round(failed);
+    stop_from(first);
+    for (auto it = first; it != children_.end();)
+      it = it->spec.restart == restart_type::temporary ? children_.forget(it) : std::next(it);
+  }
+
+  void start_round(iterator failed) {
+    if (strategy() == strategy_type::one_for_one) {
+      start_again(failed);
+      return;
+    }
+    clear_round(failed);
+    // After one that fails the others wait for its retry (SUP-23).
+    for (auto it = first_of_round(failed); it != children_.end() && start_again(it);) ++it;
   }
 
   /// Starts a child; if that fails, tries again later. True if the round can go on.
@@ -298,37 +325,35 @@ class supervisor_process : public gen_server<supervisor_process> {
     if (started.error().what == start_error::kind::ignored) return true;
     it->last = started.error().to_reason();
     report_start_error(*it, it->last);
-    it->restarting = ++last_retry_;
-    retries_.emplace(it->restarting, it);
-    otter::cast(self(), retry_restart{it->restarting});
+    otter::cast(self(), retry_restart{children_.waits_for_restart(it)});
     return false;
+  }
+
+  // --- the end ---
+
+  /// A significant child has ended by itself and is not restarted (SUP-38).
+  outcome after_significant_end() {
+    const bool others_live = std::any_of(children_.begin(), children_.end(), [](child const& c) {
+      return c.spec.significant && (c.process || c.restart != 0);
+    });
+    if (flags_.auto_shutdown == auto_shutdown_type::all_significant && others_live)
+      return noreply();
+    return stop(exit_reason::shutdown());
   }
 
   static void report_start_error(child const& c, exit_reason const& why) {
     report_child(fmt::format("start error of {}: {}", child_text(c.spec.id, {}), why));
   }
 
-  strategy_type strategy_;
+  [[nodiscard]] strategy_type strategy() const noexcept { return flags_.strategy; }
+
+  supervisor_flags flags_;
   restart_window window_;
-  std::list<child> children_;
-  std::unordered_map<std::string, iterator> by_id_;
-  std::unordered_map<pid, iterator> by_pid_;
-  std::unordered_map<std::uint64_t, iterator> retries_;
-  std::uint64_t last_retry_ = 0;
+  backoff backoff_;
+  child_table children_;
 };
 
-namespace {
-
-/// As otter::call(), without a limit.
-template <class Request>
-reply_t<Request> ask(target const& to, Request request) {
-  response got = call_target(to, pack<Request>(signal_kind::request, std::move(request)), infinity,
-                             descriptor_of<reply_t<Request>>());
-  if (!got.reply) throw_call_failed(to, type_name<Request>(), std::move(got.why));
-  return unpack_reply<reply_t<Request>>(got.reply);
-}
-
-}  // namespace
+// --- the operations ---
 
 child_result<pid> supervisor_start_child(target const& to, child_spec spec) {
   return ask(to, start_child_request{std::move(spec)});
@@ -346,7 +371,9 @@ child_result<child_spec> supervisor_get_childspec(target const& to, std::string_
   return ask(to, get_childspec_request{std::string(id)});
 }
 std::vector<child_info> supervisor_which_children(target const& to) {
-  return ask(to, which_children_request{});
+  std::vector<child_info> all = ask(to, children_request{}).children;
+  std::reverse(all.begin(), all.end());
+  return all;
 }
 child_count supervisor_count_children(target const& to) {
   return ask(to, count_children_request{});
@@ -355,6 +382,18 @@ child_count supervisor_count_children(target const& to) {
 }  // namespace otter::detail
 
 namespace otter {
+
+std::string_view to_string(strategy_type strategy) noexcept {
+  switch (strategy) {
+    case strategy_type::one_for_one:
+      return "one_for_one";
+    case strategy_type::one_for_all:
+      return "one_for_all";
+    case strategy_type::rest_for_one:
+      return "rest_for_one";
+  }
+  return "?";
+}
 
 start_result<supervisor> supervisor::start_link(supervisor_flags flags,
                                                 std::vector<child_spec> children,

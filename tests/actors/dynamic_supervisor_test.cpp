@@ -1,8 +1,11 @@
 // Supervisors of very many children that come and go.
 
 #include <catch2/catch.hpp>
+#include <chrono>
+#include <cmath>
 #include <otter/dynamic_supervisor.hpp>
 #include <otter/exit.hpp>
+#include <otter/timer.hpp>
 #include <string>
 #include <vector>
 
@@ -15,7 +18,8 @@ using otter::child_error;
 using otter::dynamic_supervisor;
 using trace::text;
 
-TEST_CASE("a dynamic supervisor starts children on demand", "[dynamic_supervisor][SUP-36]") {
+TEST_CASE("a dynamic supervisor starts children on demand, whatever their ids",
+          "[dynamic_supervisor][SUP-36][DS-1]") {
   on_every_driver([](driver_report& report) {
     const otter::pid me = otter::self();
     auto sup = dynamic_supervisor::start_link().value();
@@ -28,7 +32,7 @@ TEST_CASE("a dynamic supervisor starts children on demand", "[dynamic_supervisor
   });
 }
 
-TEST_CASE("a start that fails or is ignored keeps nothing", "[dynamic_supervisor][SUP-36]") {
+TEST_CASE("a start that fails or is ignored keeps nothing", "[dynamic_supervisor][SUP-36][DS-3]") {
   on_every_driver([](driver_report& report) {
     const otter::pid me = otter::self();
     auto sup = dynamic_supervisor::start_link().value();
@@ -45,7 +49,8 @@ TEST_CASE("a start that fails or is ignored keeps nothing", "[dynamic_supervisor
   });
 }
 
-TEST_CASE("a dynamic child is stopped by its pid and forgotten", "[dynamic_supervisor][SUP-37]") {
+TEST_CASE("a dynamic child is stopped by its pid and forgotten",
+          "[dynamic_supervisor][SUP-37][DS-3]") {
   on_every_driver([](driver_report& report) {
     const otter::pid me = otter::self();
     auto sup = dynamic_supervisor::start_link().value();
@@ -107,7 +112,7 @@ TEST_CASE("one restart too many ends a dynamic supervisor", "[dynamic_supervisor
   });
 }
 
-TEST_CASE("max_children is obeyed", "[dynamic_supervisor]") {
+TEST_CASE("max_children is obeyed", "[dynamic_supervisor][DS-2]") {
   on_every_driver([](driver_report& report) {
     const otter::pid me = otter::self();
     auto sup = dynamic_supervisor::start_link({.max_children = 2}).value();
@@ -141,6 +146,62 @@ TEST_CASE("all dynamic children are told at once, and those that do not stop are
     report.equal("end", trace::end_of(polite), text(exit_reason::shutdown()));
     for (auto ref : killed) report.equal("killed", trace::end_of(ref), text(exit_reason::killed()));
     report.equal("one report for all three", report.count_events("3 children"), std::size_t{1});
+  });
+}
+
+TEST_CASE("a dynamic child that is restarted leaves the others alone",
+          "[dynamic_supervisor][DS-1]") {
+  on_every_driver([](driver_report& report) {
+    const otter::pid me = otter::self();
+    auto sup = dynamic_supervisor::start_link().value();
+    const otter::pid a = dynamic_supervisor::start_child(sup, spec(me, "a")).value();
+    const otter::pid b = dynamic_supervisor::start_child(sup, spec(me, "b")).value();
+    crash(a);
+    report.equal("traces", next(4), "start a, start b, stop a, start a");
+    report.check("b lives on", otter::is_alive(b) && trace::mailbox_is_empty());
+  });
+}
+
+TEST_CASE("a dynamic supervisor that is told nothing tolerates three restarts in five seconds",
+          "[dynamic_supervisor][DS-2]") {
+  in_simulation([](driver_report& report) {
+    otter::trap_exit(true);
+    const otter::pid me = otter::self();
+    auto sup = dynamic_supervisor::start_link().value();
+    auto watch = otter::monitor(sup);
+    dynamic_supervisor::start_child(sup, spec(me, "a")).value();
+    const auto crash_it = [&] { crash(dynamic_supervisor::which_children(sup)[0].process); };
+    for (int i = 0; i != 3; ++i) crash_it();
+    otter::sleep_for(5s + 1ms);
+    for (int i = 0; i != 3; ++i) crash_it();
+    report.equal("it serves", dynamic_supervisor::count_children(sup).active, 1u);
+    crash_it();
+    report.equal("end", trace::end_of(watch), text(exit_reason::shutdown()));
+    report.equal("it says why", report.count_events("needs restart 4 within 5 s (allowed: 3)"), 1u);
+  });
+}
+
+TEST_CASE("dynamic children that do not stop are killed each after its own limit",
+          "[dynamic_supervisor][DS-3][SUP-30]") {
+  in_simulation([](driver_report& report) {
+    otter::trap_exit(true);
+    const otter::pid me = otter::self();
+    auto sup = dynamic_supervisor::start_link().value();
+    std::vector<otter::monitor_ref> ends;
+    for (auto limit : {3s, 1s, 2s}) {
+      child_spec s = spec(me, "s", restart_type::permanent, manner::stubborn);
+      s.shutdown = limit;
+      ends.push_back(otter::monitor(dynamic_supervisor::start_child(sup, s).value()));
+    }
+    const auto before = otter::node_clock::now();
+    otter::exit(sup, exit_reason::shutdown());  // its parent's: it ends
+    const auto seconds_until = [&](otter::monitor_ref end) {
+      trace::end_of(end);
+      return std::lround(std::chrono::duration<double>(otter::node_clock::now() - before).count());
+    };
+    report.equal("one", seconds_until(ends[1]), 1);
+    report.equal("two", seconds_until(ends[2]), 2);
+    report.equal("three", seconds_until(ends[0]), 3);
   });
 }
 

@@ -4,6 +4,7 @@
 #include <otter/exit.hpp>
 #include <otter/gen_server.hpp>
 #include <otter/link.hpp>
+#include <otter/supervisor.hpp>
 #include <stdexcept>
 #include <string>
 
@@ -71,6 +72,41 @@ class mortal : public otter::gen_server<mortal> {
   int done_ = 0;
 };
 
+/// Tells what terminate finds.
+class ledger : public otter::gen_server<ledger> {
+ public:
+  struct add {
+    int amount;
+  };
+  struct check_then_add {
+    int amount;
+  };
+  struct add_then_check {
+    int amount;
+  };
+  using accepts = otter::accepts<add, check_then_add, add_then_check>;
+
+  explicit ledger(otter::pid watcher) : watcher_(watcher) {}
+  void handle_cast(add m) { total_ += m.amount; }
+  void handle_cast(check_then_add m) {
+    check(m.amount);
+    total_ += m.amount;
+  }
+  void handle_cast(add_then_check m) {
+    total_ += m.amount;
+    check(m.amount);
+  }
+  void terminate(exit_reason const&) { trace::tell(watcher_, std::to_string(total_)); }
+
+ private:
+  static void check(int amount) {
+    if (amount < 0) throw std::invalid_argument("a negative amount");
+  }
+
+  otter::pid watcher_;
+  int total_ = 0;
+};
+
 class hoarder : public otter::gen_server<hoarder> {
  public:
   struct text_message {
@@ -88,6 +124,7 @@ class hoarder : public otter::gen_server<hoarder> {
 }  // namespace gen_server_end_test
 
 using gen_server_end_test::ending;
+using gen_server_end_test::ledger;
 using gen_server_end_test::mortal;
 using gen_server_end_test::traps;
 
@@ -148,6 +185,42 @@ TEST_CASE("kill ends a server without terminate", "[gen_server][GS-25]") {
     otter::exit(*server.result, exit_reason::kill());
     report.equal("end", trace::end_of(server.ref), text(exit_reason::killed()));
     report.check("terminate did not run", trace::mailbox_is_empty());
+  });
+}
+
+TEST_CASE(
+    "the shutdown of a supervisor reaches terminate of a server that traps exits, and is not "
+    "killed at once",
+    "[gen_server][supervisor][GS-28]") {
+  on_every_driver([](driver_report& report) {
+    const otter::pid me = otter::self();
+    for (traps t : {traps::no, traps::yes}) {
+      for (otter::shutdown_limit limit : {otter::shutdown_limit(), otter::brutal_kill}) {
+        auto sup = otter::supervisor::start_link(
+                       {}, {{.id = "m",
+                             .start = [me, t] { return mortal::start_link(me, t); },
+                             .shutdown = limit}})
+                       .value();
+        report.check("stopped", otter::supervisor::terminate_child(sup, "m").has_value());
+        if (t == traps::yes && !limit.is_brutal_kill())
+          report.equal("told", trace::next(), "terminate " + text(exit_reason::shutdown()));
+        report.check("no more", trace::mailbox_is_empty());
+      }
+    }
+  });
+}
+
+TEST_CASE("terminate finds the state as the failed callback left it",
+          "[gen_server][GS-29][GS-37]") {
+  on_every_driver([](driver_report& report) {
+    auto careful = ledger::start(otter::self()).value();
+    otter::cast(careful, ledger::add{5});
+    otter::cast(careful, ledger::check_then_add{-2});
+    report.equal("as it was before", trace::next(), "5");
+    auto careless = ledger::start(otter::self()).value();
+    otter::cast(careless, ledger::add{5});
+    otter::cast(careless, ledger::add_then_check{-2});
+    report.equal("half changed", trace::next(), "3");
   });
 }
 

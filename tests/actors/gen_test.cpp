@@ -89,6 +89,30 @@ class phone_book : public otter::name_registry {
   void unregister_name(std::string_view) override {}
 };
 
+/// Asks another of its kind in the middle of a call.
+class gossip : public otter::gen_server<gossip> {
+ public:
+  struct hello {
+    using reply = std::string;
+  };
+  struct ask {  // `whom` for hello
+    using reply = std::string;
+    std::string whom;
+  };
+  struct pass_on {  // asks `first` to ask `whom`
+    using reply = std::string;
+    std::string first, whom;
+  };
+  using accepts = otter::accepts<hello, ask, pass_on>;
+
+  std::string handle_call(hello) { return "hello"; }
+  std::string handle_call(ask m) {
+    auto answer = otter::try_call(m.whom, hello{}, 1ms);
+    return answer ? *answer : text(answer.error());
+  }
+  std::string handle_call(pass_on m) { return otter::call(m.first, ask{m.whom}); }
+};
+
 }  // namespace gen_test
 
 using gen_test::counter;
@@ -264,6 +288,25 @@ TEST_CASE("a call of a request that the server does not accept fails, and the se
     otter::cast(server.process(), gen_test::strange_cast{});
     report.equal("it goes on", otter::call(server, counter::read{}), 3);
     report.equal("reports", report.count_events("does not handle"), std::size_t{2});
+  });
+}
+
+TEST_CASE("servers that call each other wait until the time of one is over, and are named",
+          "[gen][GC-21]") {
+  on_every_driver([](driver_report& report) {
+    using gen_test::gossip;
+    auto anna = gossip::start({.name = "anna"}).value();
+    auto berta = gossip::start({.name = "berta"}).value();
+    report.equal("berta waits for anna, who waits for berta",
+                 otter::call(anna, gossip::pass_on{"berta", "anna"}),
+                 text(otter::exit_reason::timeout()));
+    report.equal("reports", report.count_events("wait for each other in a circle"), 1u);
+    for (auto const& e : report.events())
+      report.check(e.text, e.text.find("anna") != std::string::npos &&
+                               e.text.find("berta") != std::string::npos);
+    report.equal("both go on", otter::call(anna, gossip::ask{"berta"}), "hello");
+    otter::stop(anna);
+    otter::stop(berta);
   });
 }
 

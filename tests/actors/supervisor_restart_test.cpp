@@ -302,6 +302,26 @@ TEST_CASE("a shutdown is honoured while a restart is tried again and again",
   });
 }
 
+TEST_CASE("a supervisor that is told to stop does not go on trying first", "[supervisor][SUP-25]") {
+  // In the simulation alone: there it has the request within a few turns.
+  in_simulation([](driver_report& report) {
+    otter::trap_exit(true);
+    const otter::pid me = otter::self();
+    auto left = std::make_shared<std::atomic<int>>(0);
+    auto sup = supervisor::start_link({.intensity = 4'000'000'000u, .period = 1h},
+                                      {failing_spec(me, "a", left)})
+                   .value();
+    next(1);
+    left->store(1'000'000'000);
+    crash(process_of(sup, "a"));
+    next(2);
+    const int when_told = left->load();
+    otter::stop(sup, exit_reason::shutdown());
+    report.check(fmt::format("{} more tries", when_told - left->load()),
+                 when_told - left->load() < 10'000);
+  });
+}
+
 TEST_CASE("in one_for_all a failed restart leaves the later ones waiting for the retry",
           "[supervisor][SUP-23]") {
   on_every_driver([](driver_report& report) {

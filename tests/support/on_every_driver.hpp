@@ -5,6 +5,8 @@
 //
 //   on_every_driver(scenario, options)   runs `scenario(report)` as the first process of a node,
 //                                        each time; the options may be left out
+//   in_simulation(scenario, options)     the same in the simulation alone, for what takes hours, or
+//                                        is about exact times
 //   driver_report                        where a process writes down what it saw
 //
 //     TEST_CASE("a message to a dead pid is dropped", "[process][P-7]") {
@@ -52,7 +54,7 @@ class driver_report {
   /// What the node holds now.
   otter::node_statistics statistics() const { return statistics_(); }
 
-  /// The node's events so far: crash reports and others, but no stalls.
+  /// The node's events so far: crash reports and others, but no stalls and no progress.
   std::vector<otter::node_event> events() const {
     std::lock_guard lock(mutex_);
     return events_;
@@ -62,6 +64,11 @@ class driver_report {
     std::size_t n = 0;
     for (auto const& e : events_) n += e.what == what ? 1 : 0;
     return n;
+  }
+  /// What supervisors have started so far, each in the words of its report.
+  std::vector<std::string> progress() const {
+    std::lock_guard lock(mutex_);
+    return progress_;
   }
   /// How many events have `part` in their text.
   std::size_t count_events(std::string_view part) const {
@@ -87,7 +94,10 @@ class driver_report {
     // own.
     if (event.what == otter::node_event::kind::stall) return;
     std::lock_guard lock(mutex_);
-    events_.push_back(event);
+    if (event.what == otter::node_event::kind::progress)
+      progress_.push_back(event.text);
+    else
+      events_.push_back(event);
   }
 
  private:
@@ -100,6 +110,7 @@ class driver_report {
   mutable std::mutex mutex_;
   std::vector<fact> facts_;
   std::vector<otter::node_event> events_;
+  std::vector<std::string> progress_;
 };
 
 inline void assert_facts(driver_report const& report, std::string const& driver) {
@@ -116,13 +127,11 @@ inline void assert_facts(driver_report const& report, std::string const& driver)
 inline constexpr std::uint64_t seeds_of_a_test = 5;
 inline constexpr std::uint64_t most_turns_of_a_test = 1'000'000;  // more: it goes round in circles
 
-/// Runs `scenario(driver_report&)` on every driver. It must end normally and report something. Of
-/// `base` everything but workers and on_event counts.
-///
-/// The simulation comes first: it knows at once when the scenario waits for something that will
-/// never come, which on threads would be a test that hangs. So such a scenario is not run there.
+/// Runs `scenario(driver_report&)` in the simulation, with several seeds. It must end normally and
+/// report something. Of `base` everything but workers and on_event counts. False if it did not
+/// always end.
 template <class Scenario>
-void on_every_driver(Scenario scenario, otter::node_options const& base = {}) {
+bool in_simulation(Scenario scenario, otter::node_options const& base = {}) {
   seed_range const range = seeds(seeds_of_a_test);
   bool always_ends = true;
   for (std::uint64_t seed = range.first; seed <= range.last; ++seed) {
@@ -142,7 +151,17 @@ void on_every_driver(Scenario scenario, otter::node_options const& base = {}) {
     CHECK(to_string(result.main) == to_string(otter::exit_reason::normal()));
     always_ends = always_ends && result.finished;
   }
-  if (range.one_alone || !always_ends) return;
+  return always_ends;
+}
+
+/// Runs `scenario(driver_report&)` on every driver, as in_simulation() does.
+///
+/// The simulation comes first: it knows at once when the scenario waits for something that will
+/// never come, which on threads would be a test that hangs. So such a scenario is not run there.
+template <class Scenario>
+void on_every_driver(Scenario scenario, otter::node_options const& base = {}) {
+  bool const always_ends = in_simulation(scenario, base);
+  if (!always_ends || seeds(seeds_of_a_test).one_alone) return;
   for (unsigned workers : {1u, 4u}) {
     const std::string driver = fmt::format("threads driver, {} workers", workers);
     INFO(driver);
@@ -164,4 +183,5 @@ void on_every_driver(Scenario scenario, otter::node_options const& base = {}) {
 }  // namespace otter_test
 
 using otter_test::driver_report;
+using otter_test::in_simulation;
 using otter_test::on_every_driver;

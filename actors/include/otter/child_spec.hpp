@@ -71,6 +71,9 @@ struct child_spec {
   std::string id{};  ///< unique in its supervisor; not used by a dynamic_supervisor
   child_start start{};
   restart_type restart = restart_type::permanent;
+  /// Its end may end the supervisor: see auto_shutdown_type. Not for permanent children, nor below
+  /// a dynamic_supervisor.
+  bool significant = false;
   shutdown_limit shutdown{};
   child_type type = child_type::worker;
 };
@@ -80,7 +83,7 @@ struct child_error {
     already_started,  ///< a child with this id runs, as `process`
     already_present,  ///< a child with this id is known, and does not run
     running,          ///< it runs
-    restarting,       ///< it is being restarted
+    restarting,       ///< its restart failed and is tried again, or waits for its back-off
     not_found,        ///< no such child
     start_failed,     ///< see `reason`
     invalid,          ///< the specification or the flags: `reason` says what is wrong
@@ -101,7 +104,7 @@ using child_result = tl::expected<T, child_error>;
 struct child_info {
   std::string id{};         ///< empty in a dynamic_supervisor
   pid process{};            ///< none: it does not run
-  bool restarting = false;  ///< its restart failed and is tried again
+  bool restarting = false;  ///< its restart failed and is tried again, or waits for its back-off
   child_type type = child_type::worker;
   restart_type restart = restart_type::permanent;
 };

@@ -8,6 +8,7 @@
 // It starts without children. They are named by their pids, have no order, and are restarted each
 // for itself. To start or stop one costs the same with ten children and with a hundred thousand.
 // When it ends it tells all of them at once, and each has its own shutdown_limit from then on.
+// Arguments are what a child's start captures: it knows no others (DS-3).
 //
 // For a few children that belong together, see otter/supervisor.hpp.
 
@@ -16,6 +17,7 @@
 #include <limits>
 #include <otter/child_spec.hpp>
 #include <otter/gen.hpp>
+#include <otter/restart_backoff.hpp>
 #include <otter/server_ref.hpp>
 #include <otter/start.hpp>
 #include <vector>
@@ -23,9 +25,11 @@
 namespace otter {
 
 struct dynamic_flags {
-  unsigned intensity = 1;  ///< so many restarts within `period`, of all children together
+  unsigned intensity = 3;  ///< so many restarts within `period`, of all children together
   duration period = std::chrono::seconds(5);
+  /// Those that are restarting count too (DS-2).
   std::size_t max_children = std::numeric_limits<std::size_t>::max();
+  restart_backoff backoff{};  ///< of each child for itself
 };
 
 namespace detail {
@@ -49,7 +53,8 @@ class dynamic_supervisor {
     return detail::dynamic_start_child(detail::locate(sup), std::move(spec));
   }
   /// Stops a child and forgets it. One that has just ended is no error; a process that is no child
-  /// is `not_found` (SUP-37).
+  /// is `not_found` (SUP-37). A child that is restarting is named by the process that it was last:
+  /// its restart is taken back (SUP-24).
   template <server_address Address>
   static child_result<void> terminate_child(Address const& sup, pid child) {
     return detail::dynamic_terminate_child(detail::locate(sup), child);

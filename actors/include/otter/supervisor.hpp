@@ -2,9 +2,10 @@
 
 // otter/supervisor.hpp - a process that starts others, and starts them again when they end.
 //
-//   otter::supervisor        the operations, all static
-//   otter::supervisor_flags  which others are restarted too, and how many restarts are too many
-//   otter::strategy_type     one_for_one, one_for_all, rest_for_one
+//   otter::supervisor          the operations, all static
+//   otter::supervisor_flags    which others are restarted too, and how many restarts are too many
+//   otter::strategy_type       one_for_one, one_for_all, rest_for_one
+//   otter::auto_shutdown_type  whether it ends when its work is done
 //
 //     auto sup = otter::supervisor::start_link(
 //         {.intensity = 3, .period = 5s},
@@ -16,11 +17,15 @@
 // and ends with its parent. More than `intensity` restarts within `period`: it stops its children
 // and ends with reason shutdown, so that its own supervisor decides.
 //
-// For very many children of one kind that come and go, see otter/dynamic_supervisor.hpp.
+// For very many children of one kind that come and go, see otter/dynamic_supervisor.hpp. To look at
+// a whole tree, see otter/supervision_tree.hpp.
 
 #include <chrono>
+#include <cstddef>
+#include <limits>
 #include <otter/child_spec.hpp>
 #include <otter/gen.hpp>
+#include <otter/restart_backoff.hpp>
 #include <otter/server_ref.hpp>
 #include <otter/start.hpp>
 #include <string>
@@ -36,12 +41,28 @@ enum class strategy_type : unsigned char {
   rest_for_one,  ///< that one and those started after it
 };
 
+[[nodiscard]] std::string_view to_string(strategy_type strategy) noexcept;
+
+/// Whether a supervisor ends by itself when significant children have ended, with reason shutdown
+/// and after the others, the newest first (SUP-38). What counts is an end by itself that no restart
+/// follows: of a transient child a clean one, of a temporary one any. An end by terminate_child()
+/// or by a sibling's restart does not.
+enum class auto_shutdown_type : unsigned char {
+  never,            ///< no child may be significant
+  any_significant,  ///< when one of them has ended
+  all_significant,  ///< when the last of them has ended
+};
+
 struct supervisor_flags {
   strategy_type strategy = strategy_type::one_for_one;
   /// So many restarts within `period` are allowed; 0: none at all. A restart of several children
   /// counts once; starts by start_child() and restart_child() do not count.
   unsigned intensity = 1;
   duration period = std::chrono::seconds(5);
+  auto_shutdown_type auto_shutdown = auto_shutdown_type::never;
+  /// Those that do not run count too.
+  std::size_t max_children = std::numeric_limits<std::size_t>::max();
+  restart_backoff backoff{};
 };
 
 namespace detail {
@@ -66,13 +87,13 @@ class supervisor {
                                              start_options const& options = {});
 
   /// Adds a child, last in the order, and starts it. No process: the start said `ignored`. If the
-  /// start fails, the child is not kept (SUP-32).
+  /// start fails, the child is not kept (SUP-32). Nor is one above max_children.
   template <server_address Address>
   static child_result<pid> start_child(Address const& sup, child_spec spec) {
     return detail::supervisor_start_child(detail::locate(sup), std::move(spec));
   }
   /// Stops a child. It is kept, unless temporary, and can be started by restart_child(). One that
-  /// does not run is no error (SUP-33).
+  /// does not run is no error (SUP-33); of one that is restarting the restart is taken back.
   template <server_address Address>
   static child_result<void> terminate_child(Address const& sup, std::string_view id) {
     return detail::supervisor_terminate_child(detail::locate(sup), id);

@@ -5,6 +5,7 @@
 //   otter::register_name()     gives a process a name
 //   otter::unregister_name()   takes it away
 //   otter::whereis()           who has the name?
+//   otter::name_of()           which name does a process have?
 //   otter::registered()        all names
 //
 // A process has one name at most. Its death frees the name before anybody hears of the death
@@ -29,6 +30,13 @@ void unregister_name(std::string_view name);
 
 /// Who has the name, or no process. Lock-free; the answer may be old when it arrives.
 pid whereis(std::string_view name) noexcept;
+
+/// The name of a process of this node, or an empty text: it has none, or has ended. The process
+/// itself is not asked, so that one which is stuck has its name too.
+///
+/// Called from: a process, or an attached thread. Blocks: never. Exits: never.
+/// Throws: std::bad_alloc.
+std::string name_of(pid process);
 
 /// All names of the node, sorted.
 std::vector<std::string> registered();

@@ -278,6 +278,14 @@ std::uint64_t detail::keyed_hash(std::string_view text) {
   return here::in_process().system->names().keyed_hash(text);
 }
 
+std::string name_of(pid who) {
+  runtime_entry entry;
+  rts::refuse_abandoned(entry);
+  here const at = here::in_process();
+  if (rts::node_of(who) != at.system->node_index()) return {};
+  return at.system->names().name_of(rts::pid_access::bits(who));
+}
+
 std::vector<std::string> registered() {
   runtime_entry entry;
   rts::refuse_abandoned(entry);

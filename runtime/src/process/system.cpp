@@ -146,7 +146,8 @@ void process_system::report(node_event&& event) noexcept {
       on_event_(event);
       return;
     }
-    if (event.what == node_event::kind::stall) return;  // for those who asked for events
+    // Those two are for those who asked for events.
+    if (event.what == node_event::kind::stall || event.what == node_event::kind::progress) return;
     char const* const what = event.what == node_event::kind::crash               ? "crash"
                              : event.what == node_event::kind::process_abandoned ? "abandoned"
                              : event.what == node_event::kind::long_queue        ? "long queue"

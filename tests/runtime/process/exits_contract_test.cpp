@@ -12,6 +12,7 @@
 #include <otter/name.hpp>
 #include <otter/node.hpp>
 #include <otter/process_info.hpp>
+#include <otter/random.hpp>
 #include <otter/spawn_request.hpp>
 #include <otter/system_monitor.hpp>
 #include <otter/timer.hpp>
@@ -165,9 +166,10 @@ constexpr entry all_functions[] = {
        otter::register_name(name, otter::self());
        otter::unregister_name(name);
      }},
-    {"whereis, registered", exits::never, waits::no,
+    {"whereis, name_of, registered", exits::never, waits::no,
      [](world& w) {
        otter::whereis(w.name);
+       otter::name_of(w.partner);
        otter::registered();
      }},
     // timer.hpp
@@ -207,6 +209,8 @@ constexpr entry all_functions[] = {
        otter::cancel_timer(otter::kill_after(1h, w.partner));
      }},
     {"node_clock::now", exits::never, waits::no, [](world&) { otter::node_clock::now(); }},
+    // random.hpp
+    {"random_number", exits::never, waits::no, [](world&) { otter::random_number(); }},
     // process_info.hpp, dictionary.hpp
     {"is_alive", exits::may, waits::perhaps, [](world& w) { otter::is_alive(w.partner); }},
     {"process_info", exits::may, waits::perhaps,

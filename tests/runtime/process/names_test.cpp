@@ -90,6 +90,19 @@ TEST_CASE("registered lists the names, sorted", "[name][RN-4]") {
   });
 }
 
+TEST_CASE("the name of a process is found without asking it", "[name][RN-4]") {
+  on_every_driver([](driver_report& report) {
+    otter::spawned const p = otter::spawn_monitor([] { otter::receive([](go) {}); });
+    report.equal("none", otter::name_of(p), "");
+    otter::register_name("somebody", p);
+    report.equal("its name", otter::name_of(p), "somebody");
+    otter::send(p.process, go{});
+    otter::receive([](otter::down const&) {});
+    report.equal("it has ended", otter::name_of(p), "");
+    report.equal("nobody", otter::name_of(otter::pid{}), "");
+  });
+}
+
 TEST_CASE("an empty or too long name, or one for the dead, is badarg", "[name][RN-1]") {
   on_every_driver([](driver_report& report) {
     otter::spawned gone = otter::spawn_monitor([] {});
