@@ -51,6 +51,8 @@ void log_node_event(otter::node_event const& event) {
       return spdlog::warn("process {}: {}", who, event.text);
     case kind::failure:
       return spdlog::error("{}", event.text);
+    case kind::progress:
+      return spdlog::debug("process {}: {}", who, event.text);
   }
 }
 

@@ -52,7 +52,7 @@ class driver_report {
   /// What the node holds now.
   otter::node_statistics statistics() const { return statistics_(); }
 
-  /// The node's events so far: crash reports and others, but no stalls.
+  /// The node's events so far: crash reports and others, but no stalls and no progress.
   std::vector<otter::node_event> events() const {
     std::lock_guard lock(mutex_);
     return events_;
@@ -62,6 +62,11 @@ class driver_report {
     std::size_t n = 0;
     for (auto const& e : events_) n += e.what == what ? 1 : 0;
     return n;
+  }
+  /// What supervisors have started so far, each in the words of its report.
+  std::vector<std::string> progress() const {
+    std::lock_guard lock(mutex_);
+    return progress_;
   }
   /// How many events have `part` in their text.
   std::size_t count_events(std::string_view part) const {
@@ -87,7 +92,10 @@ class driver_report {
     // own.
     if (event.what == otter::node_event::kind::stall) return;
     std::lock_guard lock(mutex_);
-    events_.push_back(event);
+    if (event.what == otter::node_event::kind::progress)
+      progress_.push_back(event.text);
+    else
+      events_.push_back(event);
   }
 
  private:
@@ -100,6 +108,7 @@ class driver_report {
   mutable std::mutex mutex_;
   std::vector<fact> facts_;
   std::vector<otter::node_event> events_;
+  std::vector<std::string> progress_;
 };
 
 inline void assert_facts(driver_report const& report, std::string const& driver) {

@@ -37,6 +37,7 @@ struct node_event {
     long_queue,         ///< a mailbox went above the threshold; or below it again
     report,             ///< a behaviour's report
     failure,            ///< something the operator should know
+    progress,           ///< a supervisor has started a child
   };
   kind what = kind::report;
   pid process = {};
@@ -66,7 +67,7 @@ struct node_options {
   /// Takes a backtrace of stalled threads by a real-time signal.
   bool stall_backtraces = false;
   /// Gets the node's events, on whatever thread they happen; must not block for long. Without it
-  /// they go to stderr.
+  /// they go to stderr, all but stall and progress.
   std::function<void(node_event const&)> on_event = {};
 };
 
