@@ -1,7 +1,7 @@
 # Install rules: libraries, public headers, the CMake package `otter` and pkg-config files.
 #
-# Consumers see otter::runtime and, where it was built, otter::actors. Nothing that is installed
-# names Boost's headers or its CMake package (see otter_boost_context.cmake).
+# Consumers see otter::runtime and, where they were built, otter::actors and otter::logger. Nothing that
+# is installed names Boost's headers or its CMake package (see otter_boost_context.cmake).
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
@@ -11,7 +11,10 @@ if(TARGET otter_actors)
   list(APPEND otter_installed_targets otter_actors)
 endif()
 
-foreach(target IN LISTS otter_installed_targets)
+foreach(target IN LISTS otter_installed_targets ITEMS otter_logger)
+  if(NOT TARGET ${target})
+    continue()
+  endif()
   get_target_property(type ${target} TYPE)
   if(NOT type STREQUAL "INTERFACE_LIBRARY")
     # Before 1.0 a minor version may change the ABI, so it is part of the soname.
@@ -27,6 +30,16 @@ install(TARGETS ${otter_installed_targets} EXPORT otter_targets
   RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR}
   FILE_SET HEADERS DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(EXPORT otter_targets FILE otter_targets.cmake NAMESPACE otter:: DESTINATION ${otter_package_dir})
+# A set of its own: otter::logger is offered only where spdlog is found (otter-config.cmake).
+if(TARGET otter_logger)
+  install(TARGETS otter_logger EXPORT otter_logger_targets
+    ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}
+    LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}
+    RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR}
+    FILE_SET HEADERS DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+  install(EXPORT otter_logger_targets FILE otter_logger_targets.cmake NAMESPACE otter::
+    DESTINATION ${otter_package_dir})
+endif()
 
 configure_package_config_file(${CMAKE_CURRENT_LIST_DIR}/otter-config.cmake.in
   ${PROJECT_BINARY_DIR}/package/otter-config.cmake
@@ -41,7 +54,7 @@ install(FILES
 
 # pkg-config. With static libraries there is no shared library to carry otter's own needs, so plain
 # `pkg-config --libs` must name them; with shared ones they are private.
-foreach(part runtime actors)
+foreach(part runtime actors logger)
   if(NOT TARGET otter_${part})
     continue()
   endif()
@@ -58,6 +71,10 @@ foreach(part runtime actors)
     set(otter_pc_requires "fmt >= 9")
     set(otter_pc_needs "-lboost_context -pthread ${CMAKE_DL_LIBS}")
     string(REGEX REPLACE " ([a-z]+)$" " -l\\1" otter_pc_needs "${otter_pc_needs}")
+  endif()
+  if(part STREQUAL "logger")
+    set(otter_pc_requires "otter-actors = ${PROJECT_VERSION}")
+    set(otter_pc_needs "-lspdlog")
   endif()
   set(otter_pc_private "")
   if(type STREQUAL "STATIC_LIBRARY")

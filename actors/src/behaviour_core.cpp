@@ -80,8 +80,10 @@ last_event describe_event(event& e) noexcept {
 }
 
 void behaviour_core::report_unknown(last_event const& e) const {
-  report_text(fmt::format("{} {} ({}) does not handle this {}, dropped: {}", type().kind,
-                          self_text(), type().name, e.kind, e.text()));
+  log_report(logger::level::warning,
+             fmt::format("{} {} ({}) does not handle this {}, dropped: {}", type().kind,
+                         self_text(), type().name, e.kind, e.text()),
+             {{"behaviour", std::string(type().kind)}, {"module", std::string(type().name)}});
 }
 
 void behaviour_core::refuse_call(from caller, std::string_view request) {
@@ -239,12 +241,25 @@ void behaviour_core::finish(step& end, last_event const& last) {
   // After terminate, and also if it failed (GS-9).
   if (end.reply && last.caller) answer(last.caller, std::move(end.reply));
   if (crashed || reason.abnormal()) {
-    report_text(fmt::format("{} {} ({}) terminates: {}\n  last {}: {}\n  state: {}{}", type().kind,
-                            self_text(), type().name, reason, last.kind, last.text(), describe(),
-                            more_status()));
+    report_end(reason, last);
     report_crash(reason, type().name, ancestors().list());
   }
   stop(std::move(reason));
+}
+
+/// LOG-2, LOG-3.
+void behaviour_core::report_end(exit_reason const& reason, last_event const& last) const {
+  facts all = {{"behaviour", std::string(type().kind)},
+               {"module", std::string(type().name)},
+               {"reason", to_string(reason)},
+               {"last_" + std::string(last.kind), last.text()}};
+  if (last.caller) all.push_back({"client", to_string(last.caller.caller())});
+  all.push_back({"state", describe()});
+  for (logger::named_value& more : facts_in(more_status())) all.push_back(std::move(more));
+  log_report(
+      logger::level::error,
+      fmt::format("{} {} ({}) terminates: {}", type().kind, self_text(), type().name, reason),
+      std::move(all));
 }
 
 std::string behaviour_core::describe() const {

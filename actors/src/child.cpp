@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <array>
 #include <chrono>
 #include <otter/detail/unwinding.hpp>
 #include <otter/exit.hpp>
@@ -111,42 +112,79 @@ std::string child_text(std::string_view id, pid process) {
   return text;
 }
 
-void report_child(std::string text) noexcept {
+namespace {
+
+constexpr std::array<char const*, 4> context_names = {"start_error", "child_terminated",
+                                                      "shutdown_error", "shutdown"};
+constexpr std::array<char const*, 3> restart_names = {"permanent", "transient", "temporary"};
+
+std::string shutdown_text(shutdown_limit limit, child_type type) {
+  if (limit.is_brutal_kill()) return "brutal_kill";
+  if (limit.limit_for(type) == infinity) return "infinity";
+  return fmt::format("{} s", std::chrono::duration<double>(limit.limit_for(type)).count());
+}
+
+char const* type_text(child_type type) noexcept {
+  return type == child_type::supervisor ? "supervisor" : "worker";
+}
+
+void add_offender(facts& all, std::string_view id, pid process, child_spec const* spec) {
+  if (!id.empty()) all.push_back({"child", std::string(id)});
+  if (process) all.push_back({"pid", to_string(process)});
+  if (spec == nullptr) return;
+  all.push_back(
+      {"restart", std::string(restart_names.at(static_cast<std::size_t>(spec->restart)))});
+  all.push_back({"shutdown", shutdown_text(spec->shutdown, spec->type)});
+  all.push_back({"type", std::string(type_text(spec->type))});
+}
+
+}  // namespace
+
+void report_child(std::string text, child_fault const& fault) noexcept {
   defer_exit while_reporting;
   try {
-    report_text(fmt::format("supervisor {}: {}", self_text(), text));
+    std::string const me = self_text();
+    facts all = {
+        {"supervisor", me},
+        {"error_context", std::string(context_names.at(static_cast<std::size_t>(fault.context)))},
+        {"reason", to_string(fault.reason)}};
+    add_offender(all, fault.id, fault.process, fault.spec);
+    if (fault.children != 1) all.push_back({"nb_children", std::uint64_t{fault.children}});
+    log_report(logger::level::error, fmt::format("supervisor {}: {}", me, text), std::move(all));
   } catch (std::exception const&) {
     // no memory for a report: the supervisor goes on without it
   }
 }
 
 void report_started(child_spec const& spec, pid process) noexcept {
+  if (!wants_report(logger::level::info)) return;
   defer_exit while_reporting;
   try {
-    static constexpr char const* restarts[] = {"permanent", "transient", "temporary"};
-    const duration limit = spec.shutdown.limit_for(spec.type);
-    const std::string shutdown =
-        spec.shutdown.is_brutal_kill() ? "brutal_kill"
-        : limit == infinity            ? "infinity"
-                            : fmt::format("{} s", std::chrono::duration<double>(limit).count());
-    report(
-        {node_event::kind::progress, self(),
-         bounded(fmt::format(
-                     "supervisor {}: started {}, {} {}, shutdown {}", self_text(),
-                     child_text(spec.id, process), restarts[static_cast<std::size_t>(spec.restart)],
-                     spec.type == child_type::supervisor ? "supervisor" : "worker", shutdown),
-                 max_report)});
+    std::string const me = self_text();
+    facts all = {{"supervisor", me}};
+    add_offender(all, spec.id, process, &spec);
+    log_report(logger::level::info,
+               fmt::format("supervisor {}: started {}, {} {}, shutdown {}", me,
+                           child_text(spec.id, process),
+                           restart_names.at(static_cast<std::size_t>(spec.restart)),
+                           type_text(spec.type), shutdown_text(spec.shutdown, spec.type)),
+               std::move(all), node_event::kind::progress);
   } catch (std::exception const&) {
     // no memory for a report: the supervisor goes on without it
   }
 }
 
 void report_giving_up(std::string const& child, restart_window const& window,
-                      exit_reason const& last) {
-  report_child(
-      fmt::format("{} needs restart {} within {} s (allowed: {}), stopping; its last exit: {}",
-                  child, window.count(), std::chrono::duration<double>(window.period()).count(),
-                  window.intensity(), last));
+                      exit_reason const& last) noexcept {
+  try {
+    report_child(
+        fmt::format("{} needs restart {} within {} s (allowed: {}), stopping; its last exit: {}",
+                    child, window.count(), std::chrono::duration<double>(window.period()).count(),
+                    window.intensity(), last),
+        {.context = error_context::shutdown, .reason = last, .id = child});
+  } catch (std::exception const&) {
+    // no memory for a report: the supervisor goes on without it
+  }
 }
 
 }  // namespace detail

@@ -28,12 +28,28 @@ std::string wrong_with(child_spec const& spec, bool needs_id);
 /// `child "id" <pid>`, as far as there is an id or a process.
 std::string child_text(std::string_view id, pid process);
 
+/// What happened to a child, or several of one kind, in OTP's words (LOG-5).
+enum class error_context : unsigned char {
+  start_error,
+  child_terminated,
+  shutdown_error,
+  shutdown,  // the supervisor gives up
+};
+struct child_fault {
+  error_context context;
+  exit_reason const& reason;
+  std::string_view id{};
+  pid process{};
+  child_spec const* spec = nullptr;  // if the supervisor has it
+  std::size_t children = 1;
+};
+
 /// `supervisor "name" <pid>: ` and `text` (LOG-5).
-void report_child(std::string text) noexcept;
-/// Progress: a child has been started (SUP-10).
+void report_child(std::string text, child_fault const& fault) noexcept;
+/// Progress: a child has been started (LOG-6, SUP-10). Costs nothing if nobody wants to know.
 void report_started(child_spec const& spec, pid process) noexcept;
 /// The supervisor gives up: one restart too many (SUP-21).
 void report_giving_up(std::string const& child, restart_window const& window,
-                      exit_reason const& last);
+                      exit_reason const& last) noexcept;
 
 }  // namespace otter::detail

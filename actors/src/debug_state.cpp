@@ -52,7 +52,7 @@ void debug_state::note(sys::debug_event const& event) noexcept {
     if (event.what == sys::debug_event::kind::out) ++counted_->messages_out;
   }
   try {
-    if (trace_) report_text(fmt::format("{} {}", self_text(), event.text()));
+    if (trace_) log_report(logger::level::notice, fmt::format("{} {}", self_text(), event.text()));
     if (log_limit_ != 0) {
       log_.push_back(event.text());
       if (log_.size() > log_limit_) log_.pop_front();

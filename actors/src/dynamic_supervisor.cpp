@@ -102,7 +102,9 @@ class dynamic_process : public gen_server<dynamic_process> {
     remove(found);
     const exit_reason ended = stop_child(request.child, c.shutdown, c.type);
     if (!expected_end(ended, c.restart, c.shutdown))
-      report_child(fmt::format("shutdown error of {}: {}", child_text({}, request.child), ended));
+      report_child(
+          fmt::format("shutdown error of {}: {}", child_text({}, request.child), ended),
+          {.context = error_context::shutdown_error, .reason = ended, .process = request.child});
     return {};
   }
 
@@ -138,7 +140,10 @@ class dynamic_process : public gen_server<dynamic_process> {
     child c = std::move(found->second);
     remove(found);
     if (c.restart == restart_type::permanent || end.reason.abnormal())
-      report_child(fmt::format("{} terminated: {}", child_text({}, end.process), end.reason));
+      report_child(fmt::format("{} terminated: {}", child_text({}, end.process), end.reason),
+                   {.context = error_context::child_terminated,
+                    .reason = end.reason,
+                    .process = end.process});
     if (c.restart == restart_type::temporary ||
         (c.restart == restart_type::transient && end.reason.is_normal_exit()))
       return noreply();
@@ -183,7 +188,11 @@ class dynamic_process : public gen_server<dynamic_process> {
     for (auto const& [watch, w] : left)
       otter::exit(w.process,
                   w.c.shutdown.is_brutal_kill() ? exit_reason::kill() : exit_reason::shutdown());
-    std::map<std::string, std::size_t> bad_ends;  // aggregated by reason
+    struct ends {
+      exit_reason reason;
+      std::size_t count = 0;
+    };
+    std::map<std::string, ends> bad_ends;  // aggregated by reason
     while (!left.empty()) {
       const duration time =
           limits.empty() ? infinity
@@ -195,8 +204,11 @@ class dynamic_process : public gen_server<dynamic_process> {
                           child const& c = it->second.c;
                           // noproc: it had ended before, its `exited` was not dealt with
                           if (!(d.reason == exit_kind::noproc) &&
-                              !expected_end(d.reason, c.restart, c.shutdown))
-                            ++bad_ends[to_string(d.reason)];
+                              !expected_end(d.reason, c.restart, c.shutdown)) {
+                            ends& same = bad_ends[to_string(d.reason)];
+                            same.reason = d.reason;
+                            ++same.count;
+                          }
                           left.erase(it);
                         }),
                    after(time, [&] {
@@ -206,8 +218,10 @@ class dynamic_process : public gen_server<dynamic_process> {
                      limits.erase(due);
                    }));
     }
-    for (auto const& [reason, count] : bad_ends)
-      report_child(fmt::format("shutdown error of {} children: {}", count, reason));
+    for (auto const& [reason, bad] : bad_ends)
+      report_child(
+          fmt::format("shutdown error of {} children: {}", bad.count, reason),
+          {.context = error_context::shutdown_error, .reason = bad.reason, .children = bad.count});
   }
 
  private:
@@ -262,7 +276,8 @@ class dynamic_process : public gen_server<dynamic_process> {
       runs(*started, std::move(c));
     } else if (started.error().what != start_error::kind::ignored) {
       exit_reason why = started.error().to_reason();
-      report_child(fmt::format("start error of a child: {}", why));
+      report_child(fmt::format("start error of a child: {}", why),
+                   {.context = error_context::start_error, .reason = why});
       restarting_.emplace(ended, waiting{std::move(c), std::move(why)});
       otter::cast(self(), dynamic_retry{ended});
     }

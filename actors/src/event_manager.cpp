@@ -24,6 +24,7 @@ outcome event_manager::handle_cast(event_notice notice) {
 }
 
 void event_manager::notify(type_descriptor const& type, void* payload) {
+  last_message_ = type.name;
   for (auto it = handlers_.begin(); it != handlers_.end();) {
     event_box& box = **it++;  // what happens to it leaves the next one where it is
     handler_wish wish;
@@ -38,6 +39,7 @@ void event_manager::notify(type_descriptor const& type, void* payload) {
 }
 
 outcome event_manager::handle_info(any_message& message) {
+  last_message_ = message.type()->name;
   bool known = false;
   for (auto it = handlers_.begin(); it != handlers_.end();) {
     event_box& box = **it++;
@@ -72,6 +74,7 @@ outcome event_manager::handle_info(exited end) {
 }
 
 call_outcome<event_answer> event_manager::handle_call(event_request request) {
+  last_message_ = "call";
   event_answer answer;
   request.job->run(*this, answer);
   if (std::exchange(hibernate_, false)) return reply(std::move(answer)).hibernate();
@@ -131,8 +134,11 @@ event_box_ptr event_manager::take_out(event_box& box, handler_end const& end) {
   } catch (...) {
     terminated = false;
     told = exit_reason::from_current_exception("terminate");
-    report_text(fmt::format("gen_event {}: terminate of handler {} failed: {}", self_text(),
-                            gone->name(), told));
+    log_report(
+        logger::level::error,
+        fmt::format("gen_event {}: terminate of handler {} failed: {}", self_text(), gone->name(),
+                    told),
+        {{"handler", std::string(gone->name())}, {"id", gone->id()}, {"reason", to_string(told)}});
   }
   tell_owner(*gone, std::move(told), end.what == handler_end::kind::swapped);
   if (!terminated) return nullptr;
@@ -159,8 +165,13 @@ exit_reason event_manager::drop_failed(event_box& box) {
   } catch (...) {
     why = exit_reason::from_current_exception(box.name());
   }
-  report_text(fmt::format("gen_event {}: handler {}{}{} is removed, since it failed: {}",
-                          self_text(), box.name(), box.id().empty() ? "" : " ", box.id(), why));
+  log_report(logger::level::error,
+             fmt::format("gen_event {}: handler {}{}{} is removed, since it failed: {}",
+                         self_text(), box.name(), box.id().empty() ? "" : " ", box.id(), why),
+             {{"handler", std::string(box.name())},
+              {"id", box.id()},
+              {"last_message", std::string(last_message_)},
+              {"reason", to_string(why)}});
   take_out(box, {handler_end::kind::error, why});
   return why;
 }

@@ -2,51 +2,63 @@
 
 #include <fmt/format.h>
 
-#include <otter/node.hpp>
+#include <algorithm>
+#include <array>
 #include <otter/process_info.hpp>
 #include <otter/spawn.hpp>
+#include <utility>
 #include <variant>
 #include <vector>
+
+#include "log_core.hpp"
 
 namespace otter::detail {
 namespace {
 
-std::string text_of(info_value const& value) {
+constexpr std::array<char const*, 5> status_names = {"running", "runnable", "waiting", "exiting",
+                                                     "suspended"};
+
+/// The first `most` of `all`, each as `text` makes it, and how many are missing.
+template <class T, class Text>
+std::string list_of(std::vector<T> const& all, std::size_t most, char const* between, Text text) {
+  std::string list;
+  for (std::size_t i = 0; i != all.size() && i != most; ++i)
+    list += fmt::format("{}{}", i == 0 ? "" : between, text(all[i]));
+  if (all.size() > most) list += fmt::format(" and {} more", all.size() - most);
+  return list;
+}
+
+/// As a value of a report; an empty text where there is nothing to tell.
+logger::value value_of(info_value const& value) {
   return std::visit(
-      [](auto const& v) -> std::string {
+      [](auto const& v) -> logger::value {
         using type = std::remove_cvref_t<decltype(v)>;
         if constexpr (std::is_same_v<type, std::vector<pid>>) {
-          std::string all;
-          for (std::size_t i = 0; i != v.size() && i != 16; ++i)
-            all += fmt::format("{}{}", i == 0 ? "" : " ", v[i]);
-          if (v.size() > 16) all += fmt::format(" and {} more", v.size() - 16);
-          return all.empty() ? "none" : all;
+          return list_of(v, 16, " ", [](pid p) { return to_string(p); });
         } else if constexpr (std::is_same_v<type, std::vector<std::string>>) {
-          std::string all;
-          for (std::size_t i = 0; i != v.size() && i != 8; ++i)
-            all += fmt::format("{}{}", i == 0 ? "" : "; ", v[i]);
-          if (v.size() > 8) all += fmt::format(" and {} more", v.size() - 8);
-          return all.empty() ? "none" : all;
+          return list_of(v, 8, "; ", [](std::string const& s) { return s; });
         } else if constexpr (std::is_same_v<type, std::vector<monitored>>) {
-          std::string all;
-          for (std::size_t i = 0; i != v.size() && i != 16; ++i)
-            all += fmt::format("{}{}", i == 0 ? "" : " ",
-                               v[i].name.empty() ? to_string(v[i].process) : v[i].name);
-          if (v.size() > 16) all += fmt::format(" and {} more", v.size() - 16);
-          return all.empty() ? "none" : all;
+          return list_of(v, 16, " ", [](monitored const& m) {
+            return m.name.empty() ? to_string(m.process) : m.name;
+          });
         } else if constexpr (std::is_same_v<type, max_heap_size>) {
-          return fmt::format("{} bytes", v.size);
-        } else if constexpr (std::is_same_v<type, bool>) {
-          return v ? "yes" : "no";
+          return std::uint64_t{v.size};
+        } else if constexpr (std::is_same_v<type, process_status>) {
+          return std::string(status_names.at(static_cast<std::size_t>(v)));
         } else if constexpr (std::is_enum_v<type>) {
-          return fmt::format("{}", static_cast<int>(v));
+          return static_cast<std::int64_t>(v);
         } else if constexpr (std::is_same_v<type, pid>) {
-          return v ? to_string(v) : "none";
+          return v ? to_string(v) : std::string();
         } else {
-          return fmt::format("{}", v);
+          return v;
         }
       },
       value);
+}
+
+bool tells_nothing(logger::value const& v) noexcept {
+  auto const* text = std::get_if<std::string>(&v);
+  return text != nullptr && text->empty();
 }
 
 }  // namespace
@@ -68,9 +80,36 @@ std::string bounded(std::string text, std::size_t limit) {
   return text + fmt::format("... ({} bytes more)", missing);
 }
 
-void report_text(std::string text) noexcept {
+facts facts_in(std::string_view lines) {
+  facts all;
+  while (!lines.empty()) {
+    std::string_view line = lines.substr(0, lines.find('\n'));
+    lines.remove_prefix(std::min(lines.size(), line.size() + 1));
+    line.remove_prefix(std::min(line.size(), line.find_first_not_of(' ')));
+    if (line.empty()) continue;
+    std::size_t const colon = line.find(": ");
+    std::string name(line.substr(0, colon));
+    std::replace(name.begin(), name.end(), ' ', '_');
+    all.push_back({std::move(name), colon == std::string_view::npos
+                                        ? std::string()
+                                        : std::string(line.substr(colon + 2))});
+  }
+  return all;
+}
+
+bool wants_report(logger::level at) noexcept {
+  log_core const* const core = log_core::current();
+  return has_listener() || (core != nullptr && core->allows(hash_text(otter_module), at) &&
+                            !core->table()->handlers.empty());
+}
+
+void log_report(logger::level at, std::string text, facts more, node_event::kind kind) noexcept {
   try {
-    report({node_event::kind::report, self(), bounded(std::move(text), max_report)});
+    logger::event e = make_log_event(at, otter_module, text);
+    e.fields = std::move(more);
+    e.is_report = true;
+    bound_log_event(e);
+    log_or_report(e, kind);
   } catch (std::exception const&) {
     // no memory for a report: the process goes on without it
   }
@@ -78,30 +117,38 @@ void report_text(std::string text) noexcept {
 
 void report_crash(exit_reason const& reason, std::string_view initial_call,
                   std::vector<std::string> const& ancestors) {
-  std::string text = fmt::format("crash of {}\n  initial call: {}\n  reason: {}", self_text(),
-                                 initial_call, reason);
-  if (!reason.place().empty()) text += fmt::format("\n  in: {}", reason.place());
-  if (!ancestors.empty()) text += fmt::format("\n  ancestors: {}", fmt::join(ancestors, " "));
+  facts all = {{"initial_call", std::string(initial_call)},
+               {"error_class", std::string(to_string(reason.kind()))},
+               {"reason", to_string(reason)}};
+  if (!reason.place().empty()) all.push_back({"in", std::string(reason.place())});
+  if (!ancestors.empty())
+    all.push_back({"ancestors", fmt::format("{}", fmt::join(ancestors, " "))});
   static constexpr struct {
     info_item item;
-    char const* label;
-  } facts[] = {
-      {info_item::parent, "parent"},
+    char const* name;
+  } asked[] = {
+      {info_item::registered_name, "registered_name"},
       {info_item::label, "label"},
-      {info_item::message_queue_len, "messages waiting"},
-      {info_item::messages, "messages"},
+      {info_item::parent, "parent"},
+      {info_item::status, "status"},
+      {info_item::message_queue_len, "message_queue_len"},
       {info_item::links, "links"},
-      {info_item::trap_exit, "traps exits"},
-      {info_item::memory, "memory, bytes"},
+      {info_item::trap_exit, "trap_exit"},
+      {info_item::memory, "memory"},
       {info_item::reductions, "reductions"},
+      {info_item::dictionary, "dictionary"},
+      {info_item::messages, "messages"},
   };
   std::vector<info_item> items;
-  for (auto const& fact : facts) items.push_back(fact.item);
+  for (auto const& fact : asked) items.push_back(fact.item);
   if (auto found = process_info(self(), items)) {
-    for (std::size_t i = 0; i != found->size(); ++i)
-      text += fmt::format("\n  {}: {}", facts[i].label, bounded(text_of((*found)[i].value)));
+    for (std::size_t i = 0; i != found->size(); ++i) {
+      logger::value v = value_of((*found)[i].value);
+      if (!tells_nothing(v)) all.push_back({asked[i].name, std::move(v)});
+    }
   }
-  report({node_event::kind::crash, self(), bounded(std::move(text), max_report)});
+  log_report(logger::level::error, fmt::format("crash of {}", self_text()), std::move(all),
+             node_event::kind::crash);
 }
 
 }  // namespace otter::detail

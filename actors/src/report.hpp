@@ -1,8 +1,13 @@
 #pragma once
 
-// report.hpp - what behaviours write when something went wrong. Each report is bounded in size.
+// report.hpp - what behaviours say when something went wrong: events of the node's log, of module
+// "otter", each bounded in size.
+//
+// The process that it is about writes it, before anybody hears of its end (LOG-7).
 
 #include <otter/exit_reason.hpp>
+#include <otter/log_event.hpp>
+#include <otter/node.hpp>
 #include <otter/pid.hpp>
 #include <string>
 #include <string_view>
@@ -10,9 +15,10 @@
 
 namespace otter::detail {
 
-/// The longest report, and the longest part of one that a user's code wrote, in bytes.
-inline constexpr std::size_t max_report = 8192;
-inline constexpr std::size_t max_report_part = 2048;
+/// The longest part of a report that a user's code wrote, in bytes.
+inline constexpr std::size_t max_report_part = logger::max_text;
+
+using facts = std::vector<logger::named_value>;
 
 /// The name of the calling process, or nothing.
 std::string registered_name();
@@ -23,8 +29,20 @@ std::string self_text();
 /// `text` cut to `limit` bytes, with a note of what is missing.
 std::string bounded(std::string text, std::size_t limit = max_report_part);
 
-/// A report of the calling process (LOG-2, LOG-5). Never throws.
-void report_text(std::string text) noexcept;
+/// Facts of a text with a `name: value` in each line.
+facts facts_in(std::string_view lines);
+
+/// False if nobody would see a report of that level, so that it need not be made.
+bool wants_report(logger::level at) noexcept;
+
+/// A report of the calling process. Never throws.
+void log_report(logger::level at, std::string text, facts more = {},
+                node_event::kind kind = node_event::kind::report) noexcept;
+
+/// Something went on in another way than it should have, and the process goes on: a warning.
+inline void report_text(std::string text) noexcept {
+  log_report(logger::level::warning, std::move(text));
+}
 
 /// The crash report of the calling process, which is about to end with `reason` (LOG-4). Exits:
 /// may.

@@ -179,7 +179,8 @@ class supervisor_process : public gen_server<supervisor_process> {
     const pid process = children_.has_no_process(it);
     const restart_type restart = it->spec.restart;
     if (restart == restart_type::permanent || end.reason.abnormal())
-      report_child(fmt::format("{} terminated: {}", child_text(it->spec.id, process), end.reason));
+      report_child(fmt::format("{} terminated: {}", child_text(it->spec.id, process), end.reason),
+                   {error_context::child_terminated, end.reason, it->spec.id, process, &it->spec});
     if (restart == restart_type::permanent ||
         (restart == restart_type::transient && !end.reason.is_normal_exit()))
       return restart_for(it, std::move(end.reason));
@@ -261,8 +262,8 @@ class supervisor_process : public gen_server<supervisor_process> {
     if (!process) return;
     const exit_reason ended = stop_child(process, it->spec.shutdown, it->spec.type);
     if (!expected_end(ended, it->spec.restart, it->spec.shutdown))
-      report_child(
-          fmt::format("shutdown error of {}: {}", child_text(it->spec.id, process), ended));
+      report_child(fmt::format("shutdown error of {}: {}", child_text(it->spec.id, process), ended),
+                   {error_context::shutdown_error, ended, it->spec.id, process, &it->spec});
   }
   void stop_all() { stop_from(children_.begin()); }
   /// Stops `first` and all that were started after it, the newest first.
@@ -342,7 +343,8 @@ class supervisor_process : public gen_server<supervisor_process> {
   }
 
   static void report_start_error(child const& c, exit_reason const& why) {
-    report_child(fmt::format("start error of {}: {}", child_text(c.spec.id, {}), why));
+    report_child(fmt::format("start error of {}: {}", child_text(c.spec.id, {}), why),
+                 {error_context::start_error, why, c.spec.id, {}, &c.spec});
   }
 
   [[nodiscard]] strategy_type strategy() const noexcept { return flags_.strategy; }

@@ -1,13 +1,14 @@
 #include "accounts.hpp"
 
-#include <spdlog/spdlog.h>
-
 #include <otter/blocking.hpp>
+#include <otter/logger.hpp>
 #include <otter/timer.hpp>
 #include <utility>
 
 namespace chat {
 namespace {
+
+constexpr otter::logger::module_log log{"chat.accounts"};
 
 std::chrono::milliseconds now() {
   return std::chrono::duration_cast<std::chrono::milliseconds>(
@@ -25,8 +26,8 @@ accounts::accounts(std::string directory, rate_limit failed_logins)
 otter::call_outcome<accounts::find::reply> accounts::handle_call(find m, otter::caller<find> who) {
   auto const wait = brake_.wait_of(m.username, m.address.bytes, now());
   if (wait.count() == 0) return reply(look_up(m.username));
-  spdlog::warn("a login of \"{}\" from {} waits {} ms: too many have failed", m.username,
-               to_string(m.address), wait.count());
+  log.warning("a login waits, since too many have failed",
+              {{"user", m.username}, {"from", m.address}, {"ms", wait.count()}});
   otter::send_after(wait, otter::self(), waited{who, std::move(m.username)});
   return noreply();
 }
@@ -40,7 +41,7 @@ accounts::find::reply accounts::look_up(std::string const& username) {
   try {
     return otter::blocking([&] { return store_.find_account(username); });
   } catch (store_error const& e) {
-    spdlog::error("{}", e.what());
+    log.error("an account cannot be looked up", {{"reason", e.what()}});
     return tl::unexpected(lookup_failed{});
   }
 }

@@ -1,14 +1,20 @@
 #include "connections.hpp"
 
-#include <spdlog/spdlog.h>
+#include <otter/logger.hpp>
 
 namespace chat {
+namespace {
+
+constexpr otter::logger::module_log log{"chat.connections"};
+
+}  // namespace
 
 bool connections::handle_call(admit m, otter::from who) {
   auto const found = counts_.find(m.from.bytes);
   auto const count = found == counts_.end() ? 0 : found->second;
   if (count >= per_address_) {
-    spdlog::warn("a connection from {} is refused: there are {} already", to_string(m.from), count);
+    log.warning("a connection is refused: there are too many from its address",
+                {{"from", m.from}, {"open", count}});
     return false;
   }
   leave(who.caller());

@@ -1,11 +1,11 @@
 #include "listener.hpp"
 
 #include <fmt/format.h>
-#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <otter/dynamic_supervisor.hpp>
 #include <otter/exit.hpp>
+#include <otter/logger.hpp>
 #include <otter/message.hpp>
 #include <otter/spawn.hpp>
 #include <string>
@@ -16,6 +16,8 @@
 
 namespace chat {
 namespace {
+
+constexpr otter::logger::module_log log{"chat.listener"};
 
 constexpr int acceptors = 4;
 
@@ -62,13 +64,13 @@ class acceptor {
     }
     otter::cast(counter_, connections::hand_over{otter::self(), *session});
     if (auto const given = connection.controlling_process(*session); !given) {
-      spdlog::error("the connection from {} cannot be given to its session: {}", to_string(*from),
-                    given.error().message());
+      log.error("a connection cannot be given to its session",
+                {{"from", *from}, {"reason", given.error().message()}});
       otter::exit(*session, otter::exit_reason::kill());
       return connection.close();
     }
     otter::send(*session, session::begin{});
-    spdlog::debug("{} has connected", to_string(*from));
+    log.debug("somebody has connected", {{"from", *from}});
   }
 
   otter::child_result<otter::pid> start(otter::tcp_socket connection) {
@@ -112,7 +114,7 @@ listener::listener(chat_config const& config, std::shared_ptr<session_context co
   address_ = socket_.local_address().value();
   for (int i = 0; i < acceptors; ++i)
     otter::spawn_link(acceptor{socket_, counter, sessions, context});
-  spdlog::info("listening on {}", to_string(address_));
+  log.info("listening", {{"at", address_}});
 }
 
 }  // namespace chat

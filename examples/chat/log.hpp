@@ -1,22 +1,18 @@
 #pragma once
 
-// log.hpp - where the server's words go: standard error, through spdlog.
+// log.hpp - where the server's words go: standard error, in colours if a person reads it.
 //
-//   start_logging()    once, before anything is logged
-//   log_node_event()   what the runtime has to tell: crash reports, stalls, lost processes
+//   log_options()   for otter::logger::start_link()
 //
 // Standard output is for the person who starts the server; what is logged never holds a password, a
 // key, or the text of a message.
 
-#include <otter/node.hpp>
+#include <otter/logger.hpp>
 
 #include "config.hpp"
 
 namespace chat {
 
-void start_logging(log_level level);
-
-/// Called from: any thread; for node_options::on_event.
-void log_node_event(otter::node_event const& event);
+otter::logger::options log_options(log_level level);
 
 }  // namespace chat

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 #include <poll.h>
 #include <pthread.h>
-#include <spdlog/spdlog.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
@@ -12,6 +11,7 @@
 #include <cstdio>
 #include <exception>
 #include <otter/attached_thread.hpp>
+#include <otter/logger.hpp>
 #include <otter/monitor.hpp>
 #include <otter/node.hpp>
 #include <otter/receive.hpp>
@@ -26,6 +26,8 @@
 #include "store.hpp"
 
 namespace {
+
+constexpr otter::logger::module_log chat_log{"chat"};
 
 /// SIGTERM and SIGINT as something to wait for. They are blocked before the first thread starts,
 /// so that no other thread gets them.
@@ -85,10 +87,10 @@ void print_welcome(chat::chat_config const& config, otter::tcp_address const& at
 /// Returns the status to exit with.
 int serve(chat::chat_config config) {
   stop_signals const signals;
-  chat::start_logging(config.log);
   raise_descriptor_limit();
 
   chat::chat_server server{.config = std::move(config), .sessions = {}};
+  server.log = chat::log_options(server.config.log);
   auto const& settings = server.config;
   server.sessions.domain = server.sessions.sasl.domain = settings.domain;
   server.sessions.limits = settings.limits;
@@ -103,7 +105,6 @@ int serve(chat::chat_config config) {
   options.workers = settings.workers;
   options.blocking_threads = settings.blocking_threads;
   options.crash_report = true;
-  options.on_event = chat::log_node_event;
   otter::node node{options};
 
   int signal = 0;
@@ -123,16 +124,16 @@ int serve(chat::chat_config config) {
       return 1;
     }
     signal = signals.wait(here.event_fd());
+    if (signal != 0)
+      chat_log.info("a signal has come: the streams are closed", {{"signal", signal}});
   }
   signals.release();
-  if (signal != 0) spdlog::info("signal {}: closing the streams", signal);
   auto const left = node.stop(settings.limits.close_time + std::chrono::seconds{5});
-  for (auto const& line : left) spdlog::error("{}", line);
+  for (auto const& line : left) fmt::print(stderr, "otter_chat: {}\n", line);
   if (signal == 0) {
-    spdlog::error("the server has ended by itself, see above");
+    fmt::print(stderr, "otter_chat: the server has ended by itself, see above\n");
     return 1;
   }
-  spdlog::info("stopped");
   return left.empty() ? 0 : 1;
 }
 

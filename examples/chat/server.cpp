@@ -4,6 +4,7 @@
 #include <memory>
 #include <otter/dynamic_supervisor.hpp>
 #include <otter/exit.hpp>
+#include <otter/logger.hpp>
 #include <otter/name.hpp>
 #include <otter/receive.hpp>
 #include <otter/supervisor.hpp>
@@ -18,6 +19,8 @@
 
 namespace chat {
 namespace {
+
+constexpr otter::logger::module_log log{"chat.server"};
 
 /// How a child finds one that was started before it.
 template <typename Server>
@@ -62,10 +65,37 @@ std::vector<otter::child_spec> children(chat_server const& server) {
   return list;
 }
 
+/// Starts the logger, and again should it end: the server does not depend on it.
+class log_keeper {
+ public:
+  explicit log_keeper(chat_server const& server) : server_{server} { start(); }
+  /// True if it was the logger that has ended.
+  bool takes(otter::exited const& end) {
+    if (!logger_ || end.process != logger_) return false;
+    start();
+    return true;
+  }
+
+ private:
+  void start() {
+    logger_ = {};
+    if (!server_.log) return;
+    auto const started = otter::logger::start_link(*server_.log);
+    if (started)
+      logger_ = started->process();
+    else
+      log.error("the log cannot be opened", {{"reason", started.error()}});
+  }
+
+  chat_server const& server_;
+  otter::pid logger_;
+};
+
 }  // namespace
 
 void run_server(chat_server const& server, otter::pid starter) {
   otter::trap_exit(true);
+  log_keeper logging{server};  // linked to this process, and so the last that ends
   auto const tree = otter::supervisor::start_link({.strategy = otter::strategy_type::rest_for_one,
                                                    .intensity = 3,
                                                    .period = std::chrono::seconds{10}},
@@ -74,6 +104,7 @@ void run_server(chat_server const& server, otter::pid starter) {
   otter::send(starter, server_started{otter::call("listener", listener::address{})});
   for (;;) {
     auto const end = otter::receive([](otter::exited e) { return e; });
+    if (logging.takes(end)) continue;
     if (end.process != tree->process()) {
       otter::exit(*tree, otter::exit_reason::shutdown());  // the node stops
       continue;

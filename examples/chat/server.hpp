@@ -3,11 +3,13 @@
 // server.hpp - the whole server as one supervision tree.
 //
 //   chat_server    what all processes of it share; constant while the node lives
-//   run_server()   the process at the top: starts the tree, and ends with it
+//   run_server()   the process at the top: starts the log and the tree, and ends with the tree
 //
 // The tree is drawn in README.md. Its strategy is rest_for_one: what was started later leans on
 // what was started earlier, so it is started again with it.
 
+#include <optional>
+#include <otter/logger.hpp>
 #include <otter/pid.hpp>
 #include <otter/tcp_address.hpp>
 
@@ -20,6 +22,8 @@ namespace chat {
 struct chat_server {
   chat_config config;
   session_settings sessions;
+  /// None: the log is what its node makes of it.
+  std::optional<otter::logger::options> log{};
 };
 
 /// What run_server() sends to who started it.

@@ -1,11 +1,11 @@
 #include "session.hpp"
 
 #include <fmt/format.h>
-#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <otter/blocking.hpp>
 #include <otter/exit.hpp>
+#include <otter/logger.hpp>
 #include <otter/message.hpp>
 #include <otter/request.hpp>
 #include <otter/spawn.hpp>
@@ -19,6 +19,8 @@
 
 namespace chat {
 namespace {
+
+constexpr otter::logger::module_log log{"chat.session"};
 
 /// Tokens of the process' one timer.
 constexpr std::uint64_t core_timer = 1;
@@ -239,7 +241,7 @@ void session::on_answer(otter::event& what) {
 }
 
 void session::arrived() {
-  spdlog::info("{} is here", core_.who().full());
+  log.info("somebody is here", {{"who", [this] { return core_.who().full(); }}});
   if (auto const from = socket_.peer_address())
     otter::cast(context_->accounts, accounts::logged_in{std::string{core_.who().local()}, *from});
 }
@@ -279,8 +281,9 @@ void session::send_now(std::string const& bytes) {
   auto const sent = socket_.send(bytes);
   if (sent) return;
   if (sent.error() == otter::tcp_errc::timeout)
-    spdlog::warn("{}: {} bytes are unsent, the connection is cut", describe(),
-                 context_->settings->limits.send_queue_bytes);
+    log.warning("too much is unsent, the connection is cut",
+                {{"session", [this] { return describe(); }},
+                 {"bytes", context_->settings->limits.send_queue_bytes}});
   static_cast<void>(socket_.set_linger(otter::duration::zero()));
   lost_ = true;
 }
@@ -301,7 +304,7 @@ void session::carry_out(action::derive_key& a) {
 void session::carry_out(action::login_failed& a) {
   auto const from = socket_.peer_address();
   if (!from) return;
-  spdlog::info("a login from {} has failed", to_string(*from));
+  log.info("a login has failed", {{"from", *from}});
   otter::cast(context_->accounts, accounts::login_failed{std::move(a.username), *from});
 }
 
@@ -320,7 +323,7 @@ void session::carry_out(action::bind& a) {
 }
 
 void session::carry_out(action::unbind& a) {
-  spdlog::info("{} has left", a.who.full());
+  log.info("somebody has left", {{"who", [&] { return a.who.full(); }}});
   question_ = question::leaving;
   asked_ = otter::send_request(context_->router, router::unbind{});
 }

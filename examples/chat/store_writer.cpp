@@ -1,10 +1,9 @@
 #include "store_writer.hpp"
 
-#include <spdlog/spdlog.h>
-
 #include <chrono>
 #include <otter/blocking.hpp>
 #include <otter/exit.hpp>
+#include <otter/logger.hpp>
 #include <otter/message.hpp>
 #include <utility>
 
@@ -13,6 +12,8 @@
 
 namespace chat {
 namespace {
+
+constexpr otter::logger::module_log log{"chat.store"};
 
 /// So many messages travel at once: enough to be quick, and few enough for the send queue.
 constexpr std::size_t batch_size = 50;
@@ -72,7 +73,7 @@ void store_writer::write_gathered() {
       });
     });
   } catch (store_error const& e) {
-    spdlog::error("{}", e.what());
+    log.error("changes were not stored", {{"changes", changes.size()}, {"reason", e.what()}});
     done.assign(changes.size(), false);  // all or nothing
   }
   for (std::size_t i = 0; i < changes.size(); ++i) {
@@ -92,7 +93,7 @@ void store_writer::handle_cast(fetch m) {
     batch =
         otter::blocking([&] { return store_->offline_for(m.account, 0, batch_size, batch_bytes); });
   } catch (store_error const& e) {
-    spdlog::error("{}", e.what());
+    log.error("waiting messages cannot be read", {{"reason", e.what()}});
   }
   otter::reply(m.to, std::move(batch));
 }

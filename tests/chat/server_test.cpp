@@ -1,8 +1,6 @@
 // The whole chat server on every driver: on threads, and in simulation, where the seed decides how
 // bytes are cut, who runs next and when. Clients are processes of the same node.
 
-#include <spdlog/spdlog.h>
-
 #include <catch2/catch.hpp>
 #include <otter/name.hpp>
 #include <otter/process_info.hpp>
@@ -16,12 +14,6 @@
 using namespace chat_test;
 
 namespace {
-
-/// What the server logs is no part of a test's output.
-bool const quiet = [] {
-  spdlog::set_level(spdlog::level::off);
-  return true;
-}();
 
 bool contains(std::string const& text, std::string_view part) {
   return text.find(part) != std::string::npos;

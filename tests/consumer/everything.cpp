@@ -19,6 +19,7 @@
 #include <otter/gen.hpp>
 #include <otter/gen_server.hpp>
 #include <otter/link.hpp>
+#include <otter/logger.hpp>
 #include <otter/memory.hpp>
 #include <otter/message.hpp>
 #include <otter/monitor.hpp>
@@ -58,6 +59,8 @@
 
 using namespace std::chrono_literals;
 namespace {
+
+constexpr otter::logger::module_log log_here{"everything"};
 
 struct ask {
   using reply = int;
@@ -119,6 +122,8 @@ int main() {
     otter::spawn_request({}, [] {});
     otter::spawn_link([](int x) { static_cast<void>(x); }, 3);
     std::vector<int, otter::counted_allocator<int>> v(10);
+    log_here.error("all",
+                   {{"text", "x"}, {"number", b}, {"server", s}, {"lazy", [] { return 1; }}});
     otter::system_monitor(otter::self(), {});
     if (auto l = otter::tcp_listen(otter::tcp_address::loopback(0))) {
       fmt::print("{}\n", l->local_address().value());

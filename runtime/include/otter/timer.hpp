@@ -8,6 +8,7 @@
 //   otter::read_timer()     how long is left?
 //   otter::send_interval(), apply_after(), apply_interval(), exit_after(), kill_after()
 //   otter::node_clock       the clock that all of them go by
+//   otter::system_time()    the time of day, for people and logs
 //
 // Never early, on the monotonic clock (TM-2). A timer ends with the process that it is for, so
 // timers of dead processes do not accumulate. To give a receive a limit, use otter::after().
@@ -46,6 +47,13 @@ struct node_clock {
   /// Called from: a process, or an attached thread.
   static time_point now();
 };
+
+/// The time of day, UTC: for people, not for measuring, since somebody may set it. In simulation it
+/// begins at 2000-01-01 00:00:00 and goes on with the virtual clock.
+///
+/// Called from: anywhere; outside a node it is the system's. Blocks: never. Exits: never.
+using system_time_point = std::chrono::time_point<std::chrono::system_clock, duration>;
+system_time_point system_time() noexcept;
 
 namespace detail {
 timer_ref start_message_timer(node_clock::time_point due, pid to, envelope_ptr message);

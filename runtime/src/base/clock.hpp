@@ -11,4 +11,7 @@ namespace otter::rts {
 /// Nanoseconds of CLOCK_MONOTONIC: never goes back, not set by anybody.
 [[nodiscard]] std::int64_t monotonic_ns() noexcept;
 
+/// Nanoseconds since 1970, of CLOCK_REALTIME: what people call the time. Somebody may set it.
+[[nodiscard]] std::int64_t wall_ns() noexcept;
+
 }  // namespace otter::rts

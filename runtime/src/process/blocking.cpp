@@ -28,7 +28,10 @@ struct waited_job final : rts::blocking_job {
   rts::wake_signal signal;
 
   void run() noexcept override {
-    job(argument);
+    {
+      rts::on_behalf_of const here(*system, owner);  // it may log
+      job(argument);
+    }
     rts::push(*system, owner, &signal);
   }
 };

@@ -12,6 +12,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <otter/detail/node_log.hpp>
 #include <otter/fault.hpp>
 #include <otter/node.hpp>
 #include <vector>
@@ -91,7 +92,14 @@ class process_system {
     simulated_ = s.simulated();
   }
 
+  /// To the log, and what hand_on() does.
   void report(node_event&& event) noexcept;
+  /// The trace, on_event; stderr if there is none, unless a log has taken the event.
+  void hand_on(node_event&& event, bool taken) noexcept;
+  bool has_listener() const noexcept { return static_cast<bool>(on_event_); }
+  /// What the room above keeps for its log; null: it has not asked for one yet.
+  detail::node_log* log() const noexcept { return log_.load(std::memory_order_acquire); }  // [NL1]
+  detail::node_log& make_log(std::unique_ptr<detail::node_log> (*make)());
 
   /// Processes that live, attached threads included. Exact when nothing is spawned or ends.
   std::int64_t alive() noexcept;
@@ -139,7 +147,15 @@ class process_system {
 
   std::mutex ends_mutex_;
   std::condition_variable ends_;
+
+  // [NL1] The release of the pointer shows the finished object to who finds it without the mutex.
+  std::mutex log_mutex_;
+  std::unique_ptr<detail::node_log> log_owner_;  // guarded by log_mutex_; set once
+  std::atomic<detail::node_log*> log_{nullptr};
 };
+
+/// The last resort: a line on stderr.
+void print_event(node_event const& event) noexcept;
 
 [[noreturn]] void throw_abandoned();
 /// For public functions that may throw. Throws: error(abandoned) if the runtime refused the entry.
@@ -154,6 +170,7 @@ struct foreign_context {
   slab* memory = nullptr;
   local_state* local = nullptr;
   process_system* system = nullptr;
+  std::uint64_t job_of = 0;  ///< bits of the process that waits for this thread's job
 
   static foreign_context* current() noexcept;
   static void set_current(foreign_context* c) noexcept;
@@ -170,6 +187,20 @@ class pool_memory {
  private:
   foreign_context context_;
   foreign_context* before_;
+};
+
+/// While it lives, a thread that works for no node (a job of the pool, the watchdog) works for this
+/// one, and for the process whose job it does: it may log. On any other thread it does nothing.
+class on_behalf_of {
+ public:
+  explicit on_behalf_of(process_system& system, std::uint64_t process = 0) noexcept;
+  ~on_behalf_of();
+  on_behalf_of(on_behalf_of const&) = delete;
+  on_behalf_of& operator=(on_behalf_of const&) = delete;
+
+ private:
+  foreign_context context_;
+  bool const active_;
 };
 
 /// Who is executing this, and with what. Cheap to make, old after every suspension.

@@ -15,6 +15,8 @@ namespace otter::rts {
 namespace {
 /// What a thread that is no worker works with; never read inlined, as current_worker() is not.
 thread_local foreign_context* foreign = nullptr;
+
+constexpr std::size_t longest_event = 8192;  // bytes
 }  // namespace
 
 [[gnu::noinline]] foreign_context* foreign_context::current() noexcept { return foreign; }
@@ -137,23 +139,41 @@ bool process_system::wait_for_ends(std::function<bool()> const& enough, std::int
 }
 
 void process_system::report(node_event&& event) noexcept {
-  try {
-    if (event.text.size() > 8192) event.text.resize(8192);
-    if (scheduler_ != nullptr)
-      scheduler_->trace("event", static_cast<std::uint64_t>(event.what),
-                        pid_access::bits(event.process), event.text);
-    if (on_event_) {
+  on_behalf_of const here(*this);
+  if (event.text.size() > longest_event) event.text.resize(longest_event);
+  detail::node_log* const l = log();
+  bool const taken = l != nullptr && l->take(event);
+  hand_on(std::move(event), taken);
+}
+
+void process_system::hand_on(node_event&& event, bool taken) noexcept {
+  if (event.text.size() > longest_event) event.text.resize(longest_event);
+  if (scheduler_ != nullptr)
+    scheduler_->trace("event", static_cast<std::uint64_t>(event.what),
+                      pid_access::bits(event.process), event.text);
+  if (on_event_) {
+    try {
       on_event_(event);
-      return;
+    } catch (...) {
+      std::fputs("otter: node_options::on_event threw, and an event is lost\n", stderr);
     }
-    // Those two are for those who asked for events.
-    if (event.what == node_event::kind::stall || event.what == node_event::kind::progress) return;
-    char const* const what = event.what == node_event::kind::crash               ? "crash"
-                             : event.what == node_event::kind::process_abandoned ? "abandoned"
-                             : event.what == node_event::kind::long_queue        ? "long queue"
-                             : event.what == node_event::kind::large_heap        ? "large heap"
-                             : event.what == node_event::kind::failure           ? "failure"
-                                                                                 : "report";
+    return;
+  }
+  // Those two are for those who asked for events.
+  if (event.what == node_event::kind::stall || event.what == node_event::kind::progress) return;
+  if (!taken) print_event(event);
+}
+
+void print_event(node_event const& event) noexcept {
+  char const* const what = event.what == node_event::kind::crash               ? "crash"
+                           : event.what == node_event::kind::stall             ? "stall"
+                           : event.what == node_event::kind::process_abandoned ? "abandoned"
+                           : event.what == node_event::kind::long_queue        ? "long queue"
+                           : event.what == node_event::kind::large_heap        ? "large heap"
+                           : event.what == node_event::kind::failure           ? "failure"
+                           : event.what == node_event::kind::progress          ? "progress"
+                                                                               : "report";
+  try {
     fmt::print(stderr, "otter: {} {}: {}\n", what, event.process, event.text);
   } catch (...) {
     std::fputs("otter: an event could not be reported: out of memory\n", stderr);

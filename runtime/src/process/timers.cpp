@@ -6,6 +6,7 @@
 #include <otter/exit.hpp>
 #include <otter/timer.hpp>
 
+#include "base/clock.hpp"
 #include "process/process.hpp"
 #include "process/process_system.hpp"
 #include "process/send.hpp"
@@ -204,6 +205,14 @@ node_clock::time_point node_clock::now() {
   return time_point(duration(here::in_process().system->sched().now()));
 }
 
+system_time_point system_time() noexcept {
+  constexpr std::int64_t year_2000 = 946'684'800'000'000'000;  // ns since 1970
+  here const at = here::now();
+  bool const is_virtual = at.system != nullptr && at.system->simulated();
+  return system_time_point(
+      duration(is_virtual ? year_2000 + at.system->sched().now() : rts::wall_ns()));
+}
+
 namespace detail {
 
 duration checked_limit(duration limit) {
@@ -297,7 +306,7 @@ timer_ref start_message_timer(node_clock::time_point due, std::string_view name,
 std::optional<duration> cancel_timer(timer_ref timer) noexcept {
   runtime_entry entry;
   here const at = here::now();
-  if (at.system == nullptr || entry.refused()) return std::nullopt;
+  if (at.local == nullptr || entry.refused()) return std::nullopt;
   std::uint64_t generation = 0;
   timer_block* t = rts::block_of(*at.system, timer, generation);
   if (t == nullptr) return std::nullopt;
@@ -331,7 +340,7 @@ std::optional<duration> cancel_timer(timer_ref timer) noexcept {
 std::optional<duration> read_timer(timer_ref timer) noexcept {
   runtime_entry entry;
   here const at = here::now();
-  if (at.system == nullptr || entry.refused()) return std::nullopt;
+  if (at.local == nullptr || entry.refused()) return std::nullopt;
   std::uint64_t generation = 0;
   timer_block* t = rts::block_of(*at.system, timer, generation);
   if (t == nullptr || t->state() != rts::timer_state::armed) return std::nullopt;

@@ -97,6 +97,8 @@ class behaviour_core : public reactive, public kin, private system_host {
   /// An event that nobody handles: a call fails at its caller, anything else is reported.
   void refuse_call(from caller, std::string_view request);
   void report_unknown(last_event const& e) const;
+  /// How and in what state it ends.
+  void report_end(exit_reason const& reason, last_event const& last) const;
 
   /// What the hooks get: the object, or null while there is none.
   virtual void* object() const noexcept = 0;

@@ -151,6 +151,7 @@ class event_manager : public gen_server<event_manager> {
   void tell_owner(event_box& box, exit_reason reason, bool swapped);
 
   std::list<event_box_ptr> handlers_;  // the latest added first
+  std::string_view last_message_{};    // for reports: the type of what is handled
   bool hibernate_ = false;
 };
 
