@@ -65,7 +65,7 @@ class driver_report {
     for (auto const& e : events_) n += e.what == what ? 1 : 0;
     return n;
   }
-  /// What supervisors have started so far, each in the words of its report.
+  /// What supervisors have started so far, each in the first line of its report.
   std::vector<std::string> progress() const {
     std::lock_guard lock(mutex_);
     return progress_;
@@ -95,7 +95,7 @@ class driver_report {
     if (event.what == otter::node_event::kind::stall) return;
     std::lock_guard lock(mutex_);
     if (event.what == otter::node_event::kind::progress)
-      progress_.push_back(event.text);
+      progress_.push_back(event.text.substr(0, event.text.find('\n')));
     else
       events_.push_back(event);
   }
