@@ -1,4 +1,4 @@
-// A door that is opened by a code, as a state machine.
+// 06: a door that is opened by a code, as a state machine.
 //
 // Shows: states as types, a handler for each state and event, a time-out that ends with its state,
 // events that wait for another state. Try it:

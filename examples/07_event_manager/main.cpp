@@ -1,4 +1,4 @@
-// 11: an event manager.
+// 07: an event manager.
 //
 // One process hands each event to any number of handlers, which come and go while it runs. A
 // handler that fails is removed; the others do not notice.

@@ -1,4 +1,4 @@
-// 12: looking inside a running server.
+// 08: looking inside a running server.
 //
 // Holds it still, reads and changes its state, and shows what it did.
 //
