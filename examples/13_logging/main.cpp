@@ -110,15 +110,17 @@ int main() {
                     ("otter_logging_" + std::to_string(::getpid()) + ".jsonl");
   int const status = otter::run([&] {
     // The log is the first child, so that it is the last that stops.
-    otter::supervisor::start_link(
-        {}, {{.id = "log",
-              .start =
-                  [&] {
-                    return logger::start_link({.handlers = {console(), error_file(path)}});
-                  }},
-             {.id = "cart", .start = [] { return shop::cart::start_link({.name = "cart"}); }}})
-        .value();
+    auto const top =
+        otter::supervisor::start_link(
+            {}, {{.id = "log",
+                  .start =
+                      [&] {
+                        return logger::start_link({.handlers = {console(), error_file(path)}});
+                      }},
+                 {.id = "cart", .start = [] { return shop::cart::start_link({.name = "cart"}); }}})
+            .value();
     shopping();
+    otter::stop(top, otter::exit_reason::shutdown());  // the handlers write what they have
   });
 
   std::ifstream file(path);

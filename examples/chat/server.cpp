@@ -5,6 +5,7 @@
 #include <otter/dynamic_supervisor.hpp>
 #include <otter/exit.hpp>
 #include <otter/logger.hpp>
+#include <otter/monitor.hpp>
 #include <otter/name.hpp>
 #include <otter/receive.hpp>
 #include <otter/supervisor.hpp>
@@ -69,6 +70,14 @@ std::vector<otter::child_spec> children(chat_server const& server) {
 class log_keeper {
  public:
   explicit log_keeper(chat_server const& server) : server_{server} { start(); }
+  /// Waits until all is written: the end of this process would be the end of the logger.
+  void stop() {
+    if (!logger_) return;
+    auto const watch = otter::monitor(logger_);
+    otter::exit(std::exchange(logger_, {}), otter::exit_reason::shutdown());
+    otter::receive(
+        otter::when([&](otter::down const& d) { return d.ref == watch; }, [](otter::down) {}));
+  }
   /// True if it was the logger that has ended.
   bool takes(otter::exited const& end) {
     if (!logger_ || end.process != logger_) return false;
@@ -109,6 +118,7 @@ void run_server(chat_server const& server, otter::pid starter) {
       otter::exit(*tree, otter::exit_reason::shutdown());  // the node stops
       continue;
     }
+    logging.stop();
     if (end.reason != otter::exit_reason::shutdown()) otter::exit(end.reason);
     return;
   }

@@ -20,7 +20,9 @@
 // as a text, or prints it to stderr.
 //
 // The logger is a process like any other, to be started before what is to be logged, as the first
-// child of the topmost supervisor: so it is the last that stops.
+// child of the topmost supervisor: so it is the last that stops. A node kills what is left when the
+// processes that were started from outside have ended: so the first process stops its tree itself,
+// or calls sync(), before it returns.
 
 #include <cstdint>
 #include <initializer_list>
