@@ -33,8 +33,7 @@ namespace otter::detail {
 /// Threads:   members() and groups() any, wait-free. The rest: the process that owns the table.
 /// Invariant: a group in the index has a member. Numbers grow along a row. holdings_ has each place
 ///            that was not left, under its process.
-/// Ordering:  [G1] a place is written before it is counted; [G2] a row is filled before it is
-/// shown.
+/// Ordering:  [G1] a place is written before it is counted; [G2] a row is filled before it is seen.
 ///            Groups reach readers by the index, [X1]; what they hold is freed by readers.hpp,
 ///            [E1].
 class group_table {

@@ -55,9 +55,8 @@ struct scope_table {
 using followers = std::map<monitor_ref, pid>;
 
 /// Ownership: of the monitors of members and followers. Threads: its own process.
-/// Invariant: whoever is in a group is in ends_. Whoever follows is in watched_, and under the
-/// group
-///            that stands there in of_group_, or in of_scope_ if none does.
+/// Invariant: whoever is in a group is in ends_. Whoever follows is in watched_; and in of_group_
+///            under the group that stands there, or in of_scope_ if none does.
 class scope_process : public gen_server<scope_process> {
  public:
   using accepts = otter::accepts<join_request, leave_request, watch_request, unwatch_request>;

@@ -18,9 +18,8 @@ namespace otter::detail {
 /// Ownership: of its arrays. An entry that was erased is the caller's to retire.
 /// Threads:   find() and for_each(): any, while a `reading` of theirs stands, or the writer. The
 ///            rest: one writer at a time.
-/// Invariant: of entries that are equal one is in the index at most. At least a half of the slots
-/// was
-///            never used.
+/// Invariant: of entries that are equal one is in the index at most. At least half of the slots
+///            were never used.
 /// Ordering:  [X1] an entry's contents happen before its being found; [X2] an array's likewise.
 template <class Entry>
 class read_index {

@@ -1,6 +1,11 @@
 """The runner of the stages counts honestly, and the smaller tools of .ci say what they found."""
+import contextlib
+import hashlib
 import importlib.util
+import io
+import os
 import sys
+from unittest import mock
 
 from support import ROOT, in_a_tree
 
@@ -88,6 +93,68 @@ class same_digest(in_a_tree):
         done = self.run_program("setarch", "-R", ROOT / ".ci/same_digest", program, 1, 1)
         self.assertEqual(done.returncode, 2)
         self.assertIn("randomisation is off", done.stderr)
+
+
+class choosing(in_a_tree):
+    """Which stages run, with stages that only say that they ran."""
+
+    def run_with(self, *words, failing=()):
+        ran = []
+
+        def stage(name):
+            def function(r):
+                ran.append(name)
+                r.result.add(*((0, 1) if name in failing else (1, 0)))
+            function.__name__ = name
+            return function, 10, name
+
+        names = [function.__name__ for function, _, _ in stages.STAGES]
+        with mock.patch.object(stages, "STAGES", [stage(name) for name in names]), \
+                mock.patch.object(stages, "LOGS", self.tree / "logs"), \
+                mock.patch.dict(os.environ), \
+                mock.patch.object(sys, "argv", ["stages.py", *words]), \
+                contextlib.redirect_stdout(io.StringIO()):
+            status = stages.main()
+        return ran, status
+
+    def test_a_stage_brings_the_build_that_it_needs(self):
+        self.assertEqual(self.run_with("--only", "chat"), (["release", "chat"], 0))
+        self.assertEqual(self.run_with("--only", "checks"), (["checks"], 0))
+
+    def test_the_clang_preset_is_built_with_full_or_when_asked_for(self):
+        self.assertNotIn("clang", self.run_with()[0])
+        self.assertIn("clang", self.run_with("--full")[0])
+        self.assertEqual(self.run_with("--only", "clang"), (["clang"], 0))
+
+    def test_without_its_build_a_stage_does_not_run_even_when_going_on(self):
+        ran, status = self.run_with("--keep-going", failing=["release"])
+        self.assertEqual(status, 1)
+        self.assertIn("asan", ran)
+        self.assertFalse(stages.NEED_RELEASE & set(ran))
+
+
+class cache(in_a_tree):
+    """.ci/cached, with a ccache that only compiles."""
+
+    def compile(self, name, status=0):
+        self.script("bin/ccache", f'#!/bin/sh\nprintf "%s\\n" "$@" >>calls\necho made >"{name}"\nexit {status}\n')
+        environment = dict(os.environ, PATH=f"{self.tree / 'bin'}:{os.environ['PATH']}")
+        return self.run_program(ROOT / ".ci/cached", "c++", "-c", "a file.hpp", "-o", name, env=environment).returncode
+
+    def test_a_precompiled_header_gets_a_checksum_and_a_new_one_another(self):
+        self.assertEqual(self.compile("all.hxx.gch"), 0)
+        first = (self.tree / "all.hxx.gch.sum").read_text()
+        self.assertEqual(first.split()[0], hashlib.sha256(b"made\n").hexdigest())
+        self.assertEqual((self.tree / "calls").read_text().splitlines(), ["c++", "-c", "a file.hpp", "-o", "all.hxx.gch"])
+
+    def test_one_that_does_not_compile_leaves_no_checksum(self):
+        self.write({"all.hxx.gch.sum": "of an older one"})
+        self.assertEqual(self.compile("all.hxx.gch", status=3), 3)
+        self.assertFalse((self.tree / "all.hxx.gch.sum").exists())
+
+    def test_other_files_are_only_compiled(self):
+        self.assertEqual(self.compile("a.o", status=4), 4)
+        self.assertFalse((self.tree / "a.o.sum").exists())
 
 
 class pages(in_a_tree):

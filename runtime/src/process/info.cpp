@@ -221,7 +221,7 @@ bool is_alive(pid who) {
 bool is_local(pid who) {
   runtime_entry entry;
   rts::refuse_abandoned(entry);
-  return who && rts::node_of(who) == rts::node_of(here::in_process().self->self_pid());
+  return who && rts::node_of(who) == here::in_process().system->node_index();
 }
 
 std::optional<std::vector<info>> process_info(pid who, std::vector<info_item> items) {
