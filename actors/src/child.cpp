@@ -39,6 +39,12 @@ std::string to_string(child_error const& error) {
   return {};
 }
 
+std::string to_string(failed_to_start_child const& failed) {
+  return fmt::format("failed to start child \"{}\": {}", failed.id, failed.reason);
+}
+
+std::string to_string(bad_child_spec const& bad) { return bad.what; }
+
 namespace detail {
 
 tl::expected<pid, start_error> run_start(child_start const& start) {

@@ -1,6 +1,8 @@
 // Supervisors: what flags, specifications and start functions may say, and what they mean if they
 // do not say it.
 
+#include <fmt/format.h>
+
 #include <catch2/catch.hpp>
 #include <otter/dynamic_supervisor.hpp>
 #include <otter/exit.hpp>

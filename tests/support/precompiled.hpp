@@ -3,6 +3,8 @@
 // What most tests include, parsed once for all of them where OTTER_PCH is on. Every test file
 // still includes what it uses: the clang preset has no precompiled header and says what is missing.
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <atomic>
 #include <catch2/catch.hpp>

@@ -13,6 +13,7 @@
 #include <chrono>
 #include <cstddef>
 #include <functional>
+#include <otter/detail/text_formatter.hpp>
 #include <otter/duration.hpp>
 #include <otter/exit_reason.hpp>
 #include <otter/pid.hpp>
@@ -123,37 +124,24 @@ struct failed_to_start_child {
   exit_reason reason;
   friend bool operator==(failed_to_start_child const&, failed_to_start_child const&) = default;
 };
+std::string to_string(failed_to_start_child const& failed);
 
 /// The reason of a supervisor that was started with flags or specifications that it cannot obey.
 struct bad_child_spec {
   std::string what;
   friend bool operator==(bad_child_spec const&, bad_child_spec const&) = default;
 };
+std::string to_string(bad_child_spec const& bad);
 
 }  // namespace otter
 
 template <>
-struct fmt::formatter<otter::child_error> : fmt::formatter<fmt::string_view> {
-  template <class Context>
-  auto format(otter::child_error const& error, Context& context) const {
-    const std::string text = otter::to_string(error);
-    return fmt::formatter<fmt::string_view>::format({text.data(), text.size()}, context);
-  }
-};
+struct fmt::formatter<otter::child_error> : otter::detail::text_formatter<otter::child_error> {};
 
 template <>
-struct fmt::formatter<otter::failed_to_start_child> : fmt::formatter<fmt::string_view> {
-  template <class Context>
-  auto format(otter::failed_to_start_child const& failed, Context& context) const {
-    return fmt::format_to(context.out(), "failed to start child \"{}\": {}", failed.id,
-                          failed.reason);
-  }
-};
+struct fmt::formatter<otter::failed_to_start_child>
+    : otter::detail::text_formatter<otter::failed_to_start_child> {};
 
 template <>
-struct fmt::formatter<otter::bad_child_spec> : fmt::formatter<fmt::string_view> {
-  template <class Context>
-  auto format(otter::bad_child_spec const& bad, Context& context) const {
-    return fmt::format_to(context.out(), "{}", bad.what);
-  }
-};
+struct fmt::formatter<otter::bad_child_spec>
+    : otter::detail::text_formatter<otter::bad_child_spec> {};

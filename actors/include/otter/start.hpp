@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <otter/alias.hpp>
 #include <otter/detail/kin.hpp>
+#include <otter/detail/text_formatter.hpp>
 #include <otter/duration.hpp>
 #include <otter/exit_reason.hpp>
 #include <otter/pid.hpp>
@@ -123,13 +124,7 @@ class starter {
 }  // namespace otter
 
 template <>
-struct fmt::formatter<otter::start_error> : fmt::formatter<fmt::string_view> {
-  template <class Context>
-  auto format(otter::start_error const& error, Context& context) const {
-    const std::string text = otter::to_string(error);
-    return fmt::formatter<fmt::string_view>::format({text.data(), text.size()}, context);
-  }
-};
+struct fmt::formatter<otter::start_error> : otter::detail::text_formatter<otter::start_error> {};
 
 template <>
 struct fmt::formatter<otter::already_started> : fmt::formatter<otter::pid> {

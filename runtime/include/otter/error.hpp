@@ -7,8 +7,7 @@
 //
 // A process that lets an error escape ends with it as its exit reason, as with any exception.
 
-#include <fmt/core.h>
-
+#include <otter/detail/text_formatter.hpp>
 #include <stdexcept>
 #include <string>
 
@@ -42,12 +41,4 @@ class error : public std::runtime_error {
 }  // namespace otter
 
 template <>
-struct fmt::formatter<otter::errc> : fmt::formatter<fmt::string_view> {
-  fmt::format_context::iterator format(otter::errc code, fmt::format_context& context) const;
-  /// For fmt's other contexts, e.g. that of fmt::to_string().
-  template <class Context>
-  auto format(otter::errc code, Context& context) const -> decltype(context.out()) {
-    std::string const text(otter::to_string(code));
-    return fmt::formatter<fmt::string_view>::format({text.data(), text.size()}, context);
-  }
-};
+struct fmt::formatter<otter::errc> : otter::detail::text_formatter<otter::errc> {};

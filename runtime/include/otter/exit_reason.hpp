@@ -16,6 +16,7 @@
 #include <cstdint>
 #include <exception>
 #include <memory>
+#include <otter/detail/text_formatter.hpp>
 #include <otter/type_descriptor.hpp>
 #include <span>
 #include <string>
@@ -269,24 +270,7 @@ class [[gnu::visibility("default")]] process_exit {
 }  // namespace otter
 
 template <>
-struct fmt::formatter<otter::exit_kind> : fmt::formatter<fmt::string_view> {
-  fmt::format_context::iterator format(otter::exit_kind kind, fmt::format_context& context) const;
-  /// For fmt's other contexts, e.g. that of fmt::to_string().
-  template <class Context>
-  auto format(otter::exit_kind kind, Context& context) const -> decltype(context.out()) {
-    std::string const text(otter::to_string(kind));
-    return fmt::formatter<fmt::string_view>::format({text.data(), text.size()}, context);
-  }
-};
+struct fmt::formatter<otter::exit_kind> : otter::detail::text_formatter<otter::exit_kind> {};
 
 template <>
-struct fmt::formatter<otter::exit_reason> : fmt::formatter<fmt::string_view> {
-  fmt::format_context::iterator format(const otter::exit_reason& reason,
-                                       fmt::format_context& context) const;
-  /// For fmt's other contexts, e.g. that of fmt::to_string().
-  template <class Context>
-  auto format(const otter::exit_reason& reason, Context& context) const -> decltype(context.out()) {
-    std::string const text(otter::to_string(reason));
-    return fmt::formatter<fmt::string_view>::format({text.data(), text.size()}, context);
-  }
-};
+struct fmt::formatter<otter::exit_reason> : otter::detail::text_formatter<otter::exit_reason> {};

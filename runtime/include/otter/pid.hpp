@@ -7,12 +7,11 @@
 // A pid is no pointer: the process may have ended, and sending to it then does
 // nothing. To learn of the end, see otter/monitor.hpp.
 
-#include <fmt/core.h>
-
 #include <compare>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <otter/detail/text_formatter.hpp>
 #include <string>
 #include <type_traits>
 
@@ -85,15 +84,5 @@ struct std::hash<otter::pid> {
   }
 };
 
-// Bodies in the library: with them here, everybody who names a pid would compile all of
-// fmt/format.h.
 template <>
-struct fmt::formatter<otter::pid> : fmt::formatter<fmt::string_view> {
-  fmt::format_context::iterator format(const otter::pid& p, fmt::format_context& context) const;
-  /// For fmt's other contexts, e.g. that of fmt::to_string().
-  template <class Context>
-  auto format(const otter::pid& p, Context& context) const -> decltype(context.out()) {
-    std::string const text(otter::to_string(p));
-    return fmt::formatter<fmt::string_view>::format({text.data(), text.size()}, context);
-  }
-};
+struct fmt::formatter<otter::pid> : otter::detail::text_formatter<otter::pid> {};

@@ -17,6 +17,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <otter/detail/text_formatter.hpp>
 #include <otter/pid.hpp>
 #include <string>
 #include <type_traits>
@@ -141,28 +142,12 @@ template <std::derived_from<otter::from> From>
 struct std::hash<From> : std::hash<otter::from> {};
 
 template <>
-struct fmt::formatter<otter::ref> : fmt::formatter<fmt::string_view> {
-  fmt::format_context::iterator format(const otter::ref& r, fmt::format_context& context) const;
-  /// For fmt's other contexts, e.g. that of fmt::to_string().
-  template <class Context>
-  auto format(const otter::ref& r, Context& context) const -> decltype(context.out()) {
-    std::string const text(otter::to_string(r));
-    return fmt::formatter<fmt::string_view>::format({text.data(), text.size()}, context);
-  }
-};
+struct fmt::formatter<otter::ref> : otter::detail::text_formatter<otter::ref> {};
 
 template <std::derived_from<otter::ref> Ref>
 struct fmt::formatter<Ref> : fmt::formatter<otter::ref> {};
 
 template <>
-struct fmt::formatter<otter::from> : fmt::formatter<fmt::string_view> {
-  fmt::format_context::iterator format(const otter::from& f, fmt::format_context& context) const;
-  /// For fmt's other contexts, e.g. that of fmt::to_string().
-  template <class Context>
-  auto format(const otter::from& f, Context& context) const -> decltype(context.out()) {
-    std::string const text(otter::to_string(f));
-    return fmt::formatter<fmt::string_view>::format({text.data(), text.size()}, context);
-  }
-};
+struct fmt::formatter<otter::from> : otter::detail::text_formatter<otter::from> {};
 template <std::derived_from<otter::from> From>
 struct fmt::formatter<From> : fmt::formatter<otter::from> {};

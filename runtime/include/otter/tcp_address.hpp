@@ -2,12 +2,11 @@
 
 // otter/tcp_address.hpp - an internet address with a port number.
 
-#include <fmt/core.h>
-
 #include <array>
 #include <compare>
 #include <cstdint>
 #include <optional>
+#include <otter/detail/text_formatter.hpp>
 #include <string>
 #include <string_view>
 
@@ -41,14 +40,4 @@ std::string to_string(tcp_address const& address);
 }  // namespace otter
 
 template <>
-struct fmt::formatter<otter::tcp_address> : fmt::formatter<fmt::string_view> {
-  fmt::format_context::iterator format(otter::tcp_address const& address,
-                                       fmt::format_context& context) const;
-  /// For fmt's other contexts, e.g. that of fmt::to_string().
-  template <class Context>
-  auto format(otter::tcp_address const& address, Context& context) const
-      -> decltype(context.out()) {
-    std::string const text(otter::to_string(address));
-    return fmt::formatter<fmt::string_view>::format({text.data(), text.size()}, context);
-  }
-};
+struct fmt::formatter<otter::tcp_address> : otter::detail::text_formatter<otter::tcp_address> {};

@@ -9,9 +9,8 @@
 // `r.error() == otter::tcp_errc::econnrefused`. Only wrong use of the interface is thrown, as
 // otter::error; whatever a peer or the network can cause is a value.
 
-#include <fmt/core.h>
-
 #include <cerrno>
+#include <otter/detail/text_formatter.hpp>
 #include <string>
 #include <system_error>
 #include <tl/expected.hpp>
@@ -62,12 +61,4 @@ template <>
 struct std::is_error_code_enum<otter::tcp_errc> : std::true_type {};
 
 template <>
-struct fmt::formatter<otter::tcp_errc> : fmt::formatter<fmt::string_view> {
-  fmt::format_context::iterator format(otter::tcp_errc code, fmt::format_context& context) const;
-  /// For fmt's other contexts, e.g. that of fmt::to_string().
-  template <class Context>
-  auto format(otter::tcp_errc code, Context& context) const -> decltype(context.out()) {
-    std::string const text(otter::to_string(code));
-    return fmt::formatter<fmt::string_view>::format({text.data(), text.size()}, context);
-  }
-};
+struct fmt::formatter<otter::tcp_errc> : otter::detail::text_formatter<otter::tcp_errc> {};

@@ -67,9 +67,3 @@ std::string to_string(tcp_address const& a) {
 }
 
 }  // namespace otter
-
-fmt::format_context::iterator fmt::formatter<otter::tcp_address>::format(
-    otter::tcp_address const& address, fmt::format_context& context) const {
-  std::string const text(otter::to_string(address));
-  return fmt::formatter<fmt::string_view>::format({text.data(), text.size()}, context);
-}

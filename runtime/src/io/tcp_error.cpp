@@ -49,9 +49,3 @@ std::error_category const& tcp_category() noexcept {
 }
 
 }  // namespace otter
-
-fmt::format_context::iterator fmt::formatter<otter::tcp_errc>::format(
-    otter::tcp_errc code, fmt::format_context& context) const {
-  std::string const text(otter::to_string(code));
-  return fmt::formatter<fmt::string_view>::format({text.data(), text.size()}, context);
-}

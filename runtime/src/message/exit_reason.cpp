@@ -153,15 +153,3 @@ std::string to_string(const exit_reason& reason) {
 }
 
 }  // namespace otter
-
-fmt::format_context::iterator fmt::formatter<otter::exit_kind>::format(
-    otter::exit_kind kind, fmt::format_context& context) const {
-  const std::string_view text = otter::to_string(kind);
-  return fmt::formatter<fmt::string_view>::format({text.data(), text.size()}, context);
-}
-
-fmt::format_context::iterator fmt::formatter<otter::exit_reason>::format(
-    const otter::exit_reason& reason, fmt::format_context& context) const {
-  const std::string text = otter::to_string(reason);
-  return fmt::formatter<fmt::string_view>::format({text.data(), text.size()}, context);
-}

@@ -52,24 +52,3 @@ std::string to_string(const ref& name) {
 std::string to_string(const from& caller) { return to_string(caller.call()); }
 
 }  // namespace otter
-
-fmt::format_context::iterator fmt::formatter<otter::pid>::format(
-    const otter::pid& p, fmt::format_context& context) const {
-  char text[otter::detail::max_pid_text];
-  return fmt::formatter<fmt::string_view>::format({text, otter::detail::pid_text(p, text)},
-                                                  context);
-}
-
-fmt::format_context::iterator fmt::formatter<otter::ref>::format(
-    const otter::ref& r, fmt::format_context& context) const {
-  char text[otter::detail::max_ref_text];
-  return fmt::formatter<fmt::string_view>::format({text, otter::detail::ref_text(r, text)},
-                                                  context);
-}
-
-fmt::format_context::iterator fmt::formatter<otter::from>::format(
-    const otter::from& f, fmt::format_context& context) const {
-  char text[otter::detail::max_ref_text];
-  return fmt::formatter<fmt::string_view>::format({text, otter::detail::ref_text(f.call(), text)},
-                                                  context);
-}

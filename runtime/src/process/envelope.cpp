@@ -146,9 +146,3 @@ error::error(errc code, std::string const& text)
     : std::runtime_error(std::string(to_string(code)) + ": " + text), code_(code) {}
 
 }  // namespace otter
-
-fmt::format_context::iterator fmt::formatter<otter::errc>::format(
-    otter::errc code, fmt::format_context& context) const {
-  std::string const text(otter::to_string(code));
-  return fmt::formatter<fmt::string_view>::format({text.data(), text.size()}, context);
-}

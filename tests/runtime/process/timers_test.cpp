@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "process_support.hpp"
+#include "seeds.hpp"
 
 using otter::node_clock;
 using namespace process_test;
