@@ -57,6 +57,9 @@ ROWS = [
     row("call", "call", ["call"], 1_000_000, 100_000, ALL),
     row("call_long_mailbox", "call_long_mailbox", ["call_long_mailbox"], 200_000, 20_000,
         {"otter": ["what=call", "what=receive"], "caf": ["what=call"], "erlang": ["what=call"]}),
+    row("behaviour_cost", "behaviour_cost", ["call_cost", "cast_cost", "statem_cost"], 2_000_000, 200_000, {"otter": [""]}),
+    row("dynamic_child", "dynamic_child", ["dynamic_child"], 100_000, 10_000,
+        {"otter": [f"siblings={n}" for n in (100, 10_000, 100_000)]}, cores=(1,)),
     row("timer_set_cancel", "timer_set_cancel", ["timer_set_cancel"], 1_000_000, 100_000, but("boost_fiber")),
     row("timer_lateness", "timer_lateness", ["timer_lateness_p50", "timer_lateness_p99"], 100_000, 100_000, ALL),
     row("fairness", "fairness", ["fairness_p50", "fairness_p99", "fairness_max"], None, None,
@@ -77,7 +80,8 @@ GOALS_MAILBOX = {"unbounded": 4.0, "bounded": 0.8}
 
 # Goals that ask for no peer: the most that a behaviour may take. Of fairness_max the worst run counts.
 GOALS_ALONE = {("idle_bytes", ""): 400, ("fairness_p99", "plain"): 20_000, ("fairness_max", "plain"): 50_000,
-               ("fairness_p99", "checkpoint"): 100, ("idle_cpu", ""): 0, ("idle_wakeups", ""): 0}
+               ("fairness_p99", "checkpoint"): 100, ("idle_cpu", ""): 0, ("idle_wakeups", ""): 0,
+               ("call_cost", ""): 1.3, ("cast_cost", ""): 1.3, ("statem_cost", ""): 1.5}
 GOALS_ALONE_FREE = {("idle_bytes", ""): 4096 + 400, ("idle_cpu", ""): 0, ("idle_wakeups", ""): 0}
 # A second worker must not make these slower: a thief that walks a list does.
 NEVER_SLOWER_ON_TWO = ["spawn_exit", "spawn_idle"]

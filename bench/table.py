@@ -81,6 +81,45 @@ def markdown(lines, about):
     return "\n".join(out) + "\n"
 
 
+def summary(lines, about):
+    """The table of README.md: otter's two forms beside the best peer. A figure is `value (ratio)`, bold where the goal is met."""
+    def cell(line, best):
+        if line is None:
+            return ""
+        ratio, goal = verdict(line, best)
+        text = f"{number(line['value'])} {line['unit']}" + (f" ({ratio})" if ratio else "")
+        return f"**{text}**" if goal.endswith("yes") else text
+
+    questions = {}
+    for line in lines:
+        if line["bench"] != "idle_memory" and compared_with(line)[3] != "none":
+            questions.setdefault(compared_with(line) + (alone_of(line),), []).append(line)
+    known = {name: i for i, name in enumerate(ORDER)}
+    out = [f"Medians of {about.get('time')} on {about.get('cpu')}, {about.get('cores')} cores, {about.get('memory_gb')} GB; in brackets "
+           "the ratio to the best peer of the same run; bold where the goal is met.", "",
+           "| row | workers | otter, behaviour | otter, function | best peer | goal |", "|---|---|---|---|---|---|"]
+    for key in sorted(questions, key=lambda k: (known.get(k[0], 99), k[1], k[2:])):
+        mine = [l for l in questions[key] if l["peer"] == "otter"]
+        if not mine:
+            continue
+        best = best_peer(lines, mine[0])
+        free = next((l for l in mine if word(l["params"], "form") == "free"), None)
+        behaviour = next((l for l in mine if l is not free), None)
+        goal = (verdict(behaviour or free, best)[1] or "").removesuffix(" yes").removesuffix(" NO")
+        name = " ".join([key[0], *(w for w in (key[2], key[5]) if w)])
+        out.append(f"| {name} | {key[1]} | {cell(behaviour, best)} | {cell(free, best)} | "
+                   f"{best['peer'] + ' ' + number(best['value']) + ' ' + best['unit'] if best else ''} | {goal} |")
+    return "\n".join(out) + "\n"
+
+
+def alone_of(line):
+    """What sets two of otter's own lines apart that no peer is compared with."""
+    spin = word(line["params"], "spin")
+    siblings = word(line["params"], "siblings")
+    what = word(line["params"], "what")
+    return "checkpoint" if spin == "checkpoint" else f"of {siblings}" if siblings else what
+
+
 def two_workers(lines):
     """What a second worker does to the rows that one process could feed alone."""
     out = []

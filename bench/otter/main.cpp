@@ -16,6 +16,8 @@ std::span<row const> rows() {
       {"skynet", skynet},
       {"call", call},
       {"call_long_mailbox", call_long_mailbox},
+      {"behaviour_cost", behaviour_cost},
+      {"dynamic_child", dynamic_child},
       {"timer_set_cancel", timer_set_cancel},
       {"timer_lateness", timer_lateness},
       {"fairness", fairness},

@@ -39,6 +39,16 @@ class bench(in_a_tree):
         self.assertEqual(one, [("otter", "form=behaviour", 100, 3), ("otter", "form=free", 100, 3), ("caf", "n=1000000", 400, 3)])
         self.assertIn("| caf | 0.25 | <= 0.5 yes |", done.stdout)
 
+    def test_the_table_for_the_readme_marks_what_is_reached(self):
+        self.peers(otter=FIGURE % 100, caf=FIGURE % 180)
+        self.measure("--quick")
+        line = next(l for l in (self.tree / "out/summary.md").read_text().splitlines() if l.startswith("| ping_pong | 1 |"))
+        self.assertEqual(line, "| ping_pong | 1 | 100 ns (0.56) | **100 ns (0.56)** | caf 180 ns | <= 0.5 |")
+
+    def test_the_readme_shows_the_published_results(self):
+        published = (ROOT / "bench/results/summary.md").read_text()
+        self.assertIn(published, (ROOT / "README.md").read_text())
+
     def test_a_lost_comparison_is_shown_as_plainly(self):
         self.peers(otter=FIGURE % 400, caf=FIGURE % 100)
         self.assertIn("| caf | 4.00 | <= 0.5 NO |", self.measure("--quick").stdout)
