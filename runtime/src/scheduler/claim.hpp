@@ -54,7 +54,7 @@ class claim {
   void leave() noexcept {
     if (state_of(mine_) == state::lost) [[unlikely]]
       return;
-    mine_ = in_state(mine_, state::in_user) + 4;
+    mine_ += 5;                                     // in_runtime -> in_user of the next stretch
     word_.store(mine_, std::memory_order_release);  // [C1]
   }
 
@@ -97,7 +97,7 @@ class claim {
   bool announce() noexcept {
     if (state_of(mine_) == state::lost) [[unlikely]]
       return false;
-    mine_ = in_state(mine_, state::in_runtime);
+    mine_ -= 1;                        // in_user -> in_runtime
     store_before_loads(word_, mine_);  // [A1]
     return true;
   }
