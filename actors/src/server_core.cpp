@@ -12,6 +12,16 @@ void check_thrown_reply(step& out, type_descriptor const* wanted) noexcept {
   step_from_bad_return(out, out.reply->type->name);
 }
 
+namespace {
+
+/// It goes on, and waits for the next event: what settle() would find out.
+bool asks_nothing(step const& s) noexcept {
+  return s.what == step::kind::go_on && !s.reply && !s.continuation && !s.hibernate &&
+         s.idle == infinity;
+}
+
+}  // namespace
+
 void server_core::begin(alias_ref starter, step init) {
   // The starter is told before a continue: it does not wait for that (GS-16).
   if (started(starter, init)) settle(init, nullptr);
@@ -62,7 +72,10 @@ void server_core::on_event(event& e) {
     case event::kind::ready:
       return;
   }
-  settle(out, &e);
+  if (asks_nothing(out)) [[likely]]
+    wait_for_sleep();
+  else
+    settle(out, &e);
 }
 
 void server_core::on_message(event& e, step& out) {

@@ -22,6 +22,26 @@ namespace {
 
 slab* own_slab() noexcept { return rts::here::now().memory; }
 
+[[noreturn]] OTTER_COLD void refuse_thread() {
+  throw error(errc::not_in_process,
+              "a message was made on a thread that is neither a process nor attached to a node");
+}
+
+slab& memory_here() {
+  slab* const memory = own_slab();
+  if (memory == nullptr) [[unlikely]]
+    refuse_thread();
+  return *memory;
+}
+
+envelope* filled_in(envelope* e, signal_kind kind, std::size_t payload_at,
+                    std::size_t bytes) noexcept {
+  e->kind = kind;
+  e->payload_at = static_cast<std::uint16_t>(payload_at);
+  e->bytes = static_cast<std::uint32_t>(bytes);
+  return e;
+}
+
 [[noreturn]] OTTER_COLD void refuse_alignment(std::size_t bytes, std::size_t alignment) {
   if (alignment > slab::small_alignment)
     throw error(errc::badarg, fmt::format("a message type is aligned to {} bytes; {} is the most",
@@ -33,10 +53,7 @@ slab* own_slab() noexcept { return rts::here::now().memory; }
 }  // namespace
 
 envelope* new_envelope(signal_kind kind, envelope_layout layout, std::size_t alignment) {
-  slab* const memory = own_slab();
-  if (memory == nullptr) [[unlikely]]
-    throw error(errc::not_in_process,
-                "a message was made on a thread that is neither a process nor attached to a node");
+  slab& memory = memory_here();
   std::size_t bytes = layout.bytes;
   // Blocks beyond the slab's classes are aligned to half a line only.
   if (alignment > slab::large_alignment &&
@@ -46,7 +63,7 @@ envelope* new_envelope(signal_kind kind, envelope_layout layout, std::size_t ali
   bool const asks =
       kind == signal_kind::request || kind == signal_kind::system || kind == signal_kind::query;
   if (asks) bytes = std::max(bytes, sizeof(request_envelope));
-  void* const block = memory->allocate(bytes);
+  void* const block = memory.allocate(bytes);
   envelope* e = nullptr;
   if (asks)
     e = ::new (block) request_envelope;
@@ -54,10 +71,12 @@ envelope* new_envelope(signal_kind kind, envelope_layout layout, std::size_t ali
     e = ::new (block) id_envelope;
   else
     e = ::new (block) envelope;
-  e->kind = kind;
-  e->payload_at = static_cast<std::uint16_t>(layout.payload_at);
-  e->bytes = static_cast<std::uint32_t>(bytes);
-  return e;
+  return filled_in(e, kind, layout.payload_at, bytes);
+}
+
+envelope* new_plain_envelope(signal_kind kind, envelope_layout layout) {
+  auto* const e = ::new (memory_here().allocate(layout.bytes)) envelope;
+  return filled_in(e, kind, layout.payload_at, layout.bytes);
 }
 
 envelope* move_to_envelope(signal_kind kind, type_descriptor const& type, void* payload) {

@@ -136,15 +136,20 @@ void process::run() noexcept {
     if (lone != nullptr) {
       if (lone->kind == signal_kind::request) list_request(*static_cast<request_envelope*>(lone));
       handle(lone);
-    } else if (!next_event()) {
-      home = nullptr;
-      frames = nullptr;
-      if (system_->simulated()) [[unlikely]]
-        sched().interleave();
-      turn_ends();
-      if (inbox_.go_idle()) return;
-      turn_begins();
+      // Mostly that was all, and there is no need to go round once more to find it out.
+      if (has(flag_exit_pending | flag_stop) || !inbox_.nothing_waits() || !mailbox_.empty() ||
+          !system_messages_.empty())
+        continue;
+    } else if (next_event()) {
+      continue;
     }
+    home = nullptr;
+    frames = nullptr;
+    if (system_->simulated()) [[unlikely]]
+      sched().interleave();
+    turn_ends();
+    if (inbox_.go_idle()) return;
+    turn_begins();
   }
 }
 

@@ -13,6 +13,7 @@
 #include <random>
 #include <utility>
 
+#include "base/asymmetric_barrier.hpp"
 #include "base/clock.hpp"
 #include "base/random.hpp"
 #include "scheduler/backtrace.hpp"
@@ -35,6 +36,7 @@ constexpr std::int64_t hand_over_after_ns = 1'000'000;
 threads_driver::threads_driver(scheduler& owner, scheduler_options const& options,
                                scheduler_hooks const& hooks)
     : owner_(owner), options_(options), hooks_(hooks), blocking_(options.blocking_threads) {
+  asymmetric::prepare();
   std::random_device entropy;
   std::int64_t const now = monotonic_ns();
   unsigned const n = std::max(1u, options.workers);

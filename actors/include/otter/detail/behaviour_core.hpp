@@ -39,12 +39,17 @@ void step_from_bad_return(step& out, std::string_view what) noexcept;
 
 /// The entry for a type, or null.
 template <class Entry>
-Entry const* find_entry(std::span<Entry const> table, type_descriptor const& type) noexcept {
-  for (Entry const& h : table)
-    if (h.type == &type) return &h;
+[[gnu::noinline]] Entry const* find_foreign_entry(std::span<Entry const> table,
+                                                  type_descriptor const& type) noexcept {
   for (Entry const& h : table)  // one type, described in two modules
     if (same_type(*h.type, type)) return &h;
   return nullptr;
+}
+template <class Entry>
+inline Entry const* find_entry(std::span<Entry const> table, type_descriptor const& type) noexcept {
+  for (Entry const& h : table)
+    if (h.type == &type) return &h;
+  return find_foreign_entry(table, type);
 }
 
 /// What a behaviour was doing, for its report.

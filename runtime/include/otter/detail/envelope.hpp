@@ -113,6 +113,11 @@ constexpr envelope_layout layout_of(signal_kind kind, std::size_t payload_size,
 /// Throws std::bad_alloc; error(not_in_process); error(badarg) for an alignment above 64 bytes, or
 /// 32 in a large message.
 envelope* new_envelope(signal_kind kind, envelope_layout layout, std::size_t alignment);
+/// The same for what is_plain(): most messages.
+envelope* new_plain_envelope(signal_kind kind, envelope_layout layout);
+constexpr bool is_plain(signal_kind kind, std::size_t alignment) noexcept {
+  return header_size(kind) == sizeof(envelope) && alignment <= alignof(std::max_align_t);
+}
 /// Moves the payload of type `type` at `payload` into a fresh envelope of another kind.
 /// Throws: as new_envelope(), and what moving it throws.
 envelope* move_to_envelope(signal_kind kind, type_descriptor const& type, void* payload);
@@ -134,8 +139,9 @@ envelope_ptr pack(signal_kind kind, Value&& value) {
   static_assert(!std::is_pointer_v<Message>,
                 "otter: a pointer is not a message: two processes never share mutable state. "
                 "Send a value, or otter::shared<T> for one immutable payload with many readers");
-  envelope* e =
-      new_envelope(kind, layout_of(kind, sizeof(Message), alignof(Message)), alignof(Message));
+  envelope_layout const layout = layout_of(kind, sizeof(Message), alignof(Message));
+  envelope* e = is_plain(kind, alignof(Message)) ? new_plain_envelope(kind, layout)
+                                                 : new_envelope(kind, layout, alignof(Message));
   try {
     ::new (e->payload()) Message(std::forward<Value>(value));
   } catch (...) {
