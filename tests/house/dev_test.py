@@ -55,6 +55,8 @@ class dev(in_a_tree):
         copy = self.tree / "a clone of otter"
         copy.mkdir()
         shutil.copy(ROOT / "dev", copy)
+        (copy / ".ci").mkdir()
+        shutil.copy(ROOT / ".ci/cached", copy / ".ci")
         self.write({
             "a clone of otter/CMakeLists.txt":
                 "cmake_minimum_required(VERSION 3.25)\nproject(small LANGUAGES CXX)\nadd_executable(small small.cpp)\n"
