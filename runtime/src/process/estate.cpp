@@ -19,7 +19,8 @@ bool process::mark_owner(pid who) noexcept {
   return estate_.compare_exchange_strong(word, marked, std::memory_order_acq_rel) || word == marked;
 }
 
-/// Of a process that was given up there is no turn to run destructors in: they run here as they are.
+/// Of a process that was given up there is no turn to run destructors in: they run here as they
+/// are.
 void process::release_estate() noexcept {
   std::uint16_t const before =
       estate_.exchange(estate_word(bits(), ended), std::memory_order_acq_rel);

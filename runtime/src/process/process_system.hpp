@@ -55,10 +55,10 @@ template <class Thing>
 class made_once {
  public:
   Thing* get() const noexcept { return found_.load(std::memory_order_acquire); }  // [NL1]
-  Thing& make(std::unique_ptr<Thing> (*make)()) {
+  Thing& make(std::unique_ptr<Thing> (*made)()) {
     std::lock_guard lock(mutex_);
     if (!owner_) {
-      owner_ = make();
+      owner_ = made();
       found_.store(owner_.get(), std::memory_order_release);  // [NL1]
     }
     return *owner_;
