@@ -129,16 +129,17 @@ TEST_CASE("an index whose keys begin with each other is taken apart without a de
 TEST_CASE("readers of an index meet what stays, in order, whatever a writer does", "[table]") {
   retired gone;
   table_index index;
-  std::vector<thing*> all(400, nullptr);
+  constexpr unsigned keys = 400;
+  std::vector<thing*> all(keys, nullptr);
   auto const make = [](unsigned n) {
     auto const key = some_key(n, true);
     return new thing(key.first, key.second);
   };
-  unsigned const step_of_stayers = 10;
-  for (unsigned n = 0; n < all.size(); n += step_of_stayers) index.insert(*(all[n] = make(n)));
-  std::size_t const stayers = all.size() / step_of_stayers;
+  constexpr unsigned step_of_stayers = 10;
+  for (unsigned n = 0; n < keys; n += step_of_stayers) index.insert(*(all[n] = make(n)));
+  constexpr std::size_t stayers = keys / step_of_stayers;
   std::vector<std::string> staying;
-  for (unsigned n = 0; n < all.size(); n += step_of_stayers) staying.push_back(all[n]->kept);
+  for (unsigned n = 0; n < keys; n += step_of_stayers) staying.push_back(all[n]->kept);
   std::sort(staying.begin(), staying.end());
 
   std::atomic<bool> stop{false};
@@ -173,7 +174,7 @@ TEST_CASE("readers of an index meet what stays, in order, whatever a writer does
   unsigned state = 7;
   for (int step = 0; step < 20'000 || rounds.load() < 30; ++step) {
     state = state * 1664525u + 1013904223u;
-    unsigned const n = (state >> 16) % all.size();
+    unsigned const n = (state >> 16) % keys;
     thing*& there = all[n];
     if (there == nullptr) {
       index.insert(*(there = make(n)));

@@ -301,8 +301,8 @@ class basic_table {
       if (row != nullptr) std::invoke(f, value_of(*row));
       return row != nullptr;
     } else {
-      using result = std::optional<std::decay_t<returned>>;
-      return row != nullptr ? result(std::invoke(f, value_of(*row))) : result();
+      using answer = std::optional<std::decay_t<returned>>;
+      return row != nullptr ? answer(std::invoke(f, value_of(*row))) : answer();
     }
   }
 
