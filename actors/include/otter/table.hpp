@@ -210,7 +210,7 @@ struct table_object {
 /// destructors of keys and values call nothing of otter.
 ///
 /// Called from: reading, any thread; if the table is private, its owner. Writing, a process or an
-/// attached thread. Blocks: never. Exits: never, but for fold() and what is made of it.
+/// attached thread. Blocks: never. Exits: never, but in walks (fold, select and the like).
 /// Throws: error(badarg) if the table has ended, or the caller is not its owner and the access asks
 /// for that; std::bad_alloc; what copying and comparing of keys and values throws.
 template <class Key, class Value, detail::table_order Order>
