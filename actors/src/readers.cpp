@@ -44,32 +44,38 @@ reading::~reading() {
   readers[counter_].inside.fetch_sub(1, std::memory_order_release);
 }
 
-void retired::destroy(retirable*& list) noexcept {
-  while (list != nullptr) delete std::exchange(list, list->next_);
+void unread::dispose(retirable* list) noexcept {
+  while (list != nullptr) std::exchange(list, list->next_)->dispose();
 }
 
-retired::~retired() {
-  destroy(waiting_);
-  destroy(fresh_);
-}
+retired::~retired() { static_cast<void>(take_all()); }
 
 void retired::add(std::unique_ptr<retirable> gone) noexcept {
   gone->next_ = fresh_;
   fresh_ = gone.release();
 }
 
-void retired::free_unread() noexcept {
+unread retired::take_unread() noexcept {
+  unread found;
   // Twice: what was added while others waited may be unread as well.
-  for (int round = 0; round != 2; ++round) {
+  for (retirable** to : {&found.first_, &found.second_}) {
     if (waiting_ == nullptr) {
-      if (fresh_ == nullptr) return;
+      if (fresh_ == nullptr) break;
       waiting_ = std::exchange(fresh_, nullptr);
       unseen_ = all_counters;
     }
     unseen_ = occupied(unseen_);
-    if (unseen_ != 0) return;
-    destroy(waiting_);
+    if (unseen_ != 0) break;
+    *to = std::exchange(waiting_, nullptr);
   }
+  return found;
+}
+
+unread retired::take_all() noexcept {
+  unread found;
+  found.first_ = std::exchange(waiting_, nullptr);
+  found.second_ = std::exchange(fresh_, nullptr);
+  return found;
 }
 
 void wait_for_readers() noexcept {

@@ -5,6 +5,7 @@
 //
 //   otter::detail::reading              while one stands, nothing that it finds is freed
 //   otter::detail::retired              what nobody can find any more, waiting to be freed
+//   otter::detail::unread               what nobody reads any more, about to be freed
 //   otter::detail::wait_for_readers()   returns when all who are reading now have left
 //
 // Readers count themselves in and out, each thread in one of a few counters. A writer first makes a
@@ -18,6 +19,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <otter/detail/retirable.hpp>
+#include <utility>
 
 namespace otter::detail {
 
@@ -37,17 +40,29 @@ class reading {
   std::size_t const counter_;
 };
 
-/// The base of what readers find.
-class retirable {
+/// Goes at its own end: so that what runs destructors of users runs them without a lock.
+class unread {
  public:
-  retirable() = default;
-  virtual ~retirable() = default;
-  retirable(retirable const&) = delete;
-  retirable& operator=(retirable const&) = delete;
+  unread() = default;
+  unread(unread&& other) noexcept
+      : first_(std::exchange(other.first_, nullptr)),
+        second_(std::exchange(other.second_, nullptr)) {}
+  unread& operator=(unread other) noexcept {
+    std::swap(first_, other.first_);
+    std::swap(second_, other.second_);
+    return *this;
+  }
+  ~unread() {
+    dispose(first_);
+    dispose(second_);
+  }
 
  private:
   friend class retired;
-  retirable* next_ = nullptr;  // belongs to the list that it waits in
+  static void dispose(retirable* list) noexcept;
+
+  retirable* first_ = nullptr;
+  retirable* second_ = nullptr;
 };
 
 /// Ownership: of what was added. At its own end nobody may be reading any of it.
@@ -62,12 +77,13 @@ class retired {
 
   /// Takes over what no reader can find from now on.
   void add(std::unique_ptr<retirable> gone) noexcept;
-  /// Frees what nobody reads. What remains is freed by a later call.
-  void free_unread() noexcept;
+  /// What nobody reads. What remains is found by a later call.
+  [[nodiscard]] unread take_unread() noexcept;
+  void free_unread() noexcept { static_cast<void>(take_unread()); }
+  /// For who has made sure, or will before it goes, that nobody reads any of it.
+  [[nodiscard]] unread take_all() noexcept;
 
  private:
-  static void destroy(retirable*& list) noexcept;
-
   retirable* fresh_ = nullptr;    // added since waiting_ was filled
   retirable* waiting_ = nullptr;  // freed as soon as unseen_ is empty
   std::uint32_t unseen_ = 0;      // a bit for each counter

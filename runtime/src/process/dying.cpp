@@ -2,7 +2,7 @@
 //
 //  1. ending() of the body, if the end was its own; the report of a crash
 //  2. the body is destroyed, then the dictionary: destructors may send, but not wait
-//  3. ports, timers and the name are released (P-18)
+//  3. ports, timers, tables and the name are released (P-18)
 //  4. links get their exit signals, in portions; then watchers and callers
 //  5. the inbox is closed, and what had come is answered as the rules say
 //  6. the block goes back to the table under a new generation
@@ -80,6 +80,7 @@ void process::release_resources() noexcept {
   if (system_->watch().tells(bits())) system_->watch().clear(bits());
   clear_timeout_at_death();
   cancel_listed_timers(std::exchange(timers_, nullptr));
+  release_estate();
   if (name_state_.exchange(nameless, std::memory_order_acq_rel) == named)
     system_->names().erase_bits(bits());
 }

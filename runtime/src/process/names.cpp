@@ -2,6 +2,7 @@
 
 #include <bit>
 #include <cstring>
+#include <otter/detail/keyed_hash.hpp>
 
 #include "base/random.hpp"
 
@@ -45,6 +46,13 @@ std::uint64_t sip_hash(std::uint64_t k0, std::uint64_t k1, std::string_view text
 constexpr std::size_t first_size = 64;
 
 }  // namespace
+}  // namespace otter::rts
+
+std::uint64_t otter::detail::keyed_hash(hash_key const& key, std::string_view text) noexcept {
+  return rts::sip_hash(key.first, key.second, text);
+}
+
+namespace otter::rts {
 
 name_table::name_table(std::uint64_t secret) : key_(keys_from(secret)) {
   tables_.push_back(std::make_unique<table>(first_size));

@@ -14,15 +14,6 @@ using rts::runtime_entry;
 
 namespace rts {
 
-detail::node_log& process_system::make_log(std::unique_ptr<detail::node_log> (*make)()) {
-  std::lock_guard lock(log_mutex_);
-  if (!log_owner_) {
-    log_owner_ = make();
-    log_.store(log_owner_.get(), std::memory_order_release);  // [NL1]
-  }
-  return *log_owner_;
-}
-
 on_behalf_of::on_behalf_of(process_system& system, std::uint64_t process) noexcept
     : active_(current_worker() == nullptr && foreign_context::current() == nullptr) {
   if (!active_) return;
@@ -41,12 +32,12 @@ namespace detail {
 
 node_log* current_node_log() noexcept {
   here const at = here::now();
-  return at.system != nullptr ? at.system->log() : nullptr;
+  return at.system != nullptr ? at.system->log().get() : nullptr;
 }
 
 node_log* make_node_log(std::unique_ptr<node_log> (*make)()) {
   here const at = here::now();
-  return at.system != nullptr ? &at.system->make_log(make) : nullptr;
+  return at.system != nullptr ? &at.system->log().make(make) : nullptr;
 }
 
 bool has_listener() noexcept {

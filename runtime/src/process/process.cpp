@@ -45,6 +45,7 @@ process_extra& process::extra() {
 pid process::occupy(process_system& system, reactive_ptr body, pid parent, pid group_leader) {
   system_ = &system;  // bits_ is ours already: the end of the last occupant moved it on
   name_state_.store(unnamed, std::memory_order_relaxed);
+  estate_.store(estate_word(bits(), owns_nothing), std::memory_order_release);
   parent_ = pid_access::bits(parent);
   set_group_leader(group_leader);
   body_ = body.release();

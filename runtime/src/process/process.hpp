@@ -11,6 +11,7 @@
 //   send.cpp      pushing, limits                      timers.cpp     timers
 //   memory.cpp    what it holds, and its limit         spawn_request.cpp
 //   dictionary.cpp  values that belong to it           terminate.cpp  exits that meet a noexcept
+//   estate.cpp    what it owns in a room above
 //   system_monitor.cpp  what one process is told of others
 
 #include <atomic>
@@ -85,7 +86,7 @@ constexpr unsigned usual_look = 32;
 /// Ownership: the table of the process_system owns the block for ever; an *occupant* has it from
 ///            open() to the end of its death.
 /// Threads:   `inbox_`, `bits_`, `limit_`, `counted_`, `backlog_`, `killed_`, `waits_for_`,
-///            `circle_told_` any.
+///            `circle_told_`, `estate_` any.
 ///            Everything else: who runs the process (or, before open(), who spawns it).
 /// Invariant: bits_ names the occupant; it changes only while the inbox is closed or about to be
 ///            closed by the dying occupant, so a signal in an inbox can be compared with it.
@@ -128,6 +129,9 @@ class process final : public runnable {
   /// exchanges it for `nameless` first: then nobody can name it any more.
   enum : std::uint8_t { unnamed, named, nameless };
   std::atomic<std::uint8_t>& name_state() noexcept { return name_state_; }
+  /// It owns things of a room above: their end is to be told (estate.cpp). False: `who` has ended.
+  /// May be called when the block has another occupant.
+  bool mark_owner(pid who) noexcept;
 
   // --- life ---
   /// A fresh occupant: returns its pid. By the spawner; nobody else sees the block yet.
@@ -355,6 +359,9 @@ class process final : public runnable {
   void refuse_arrivals() noexcept;
   void dispose_mailbox() noexcept;
   void release_resources() noexcept;
+  enum estate_state : std::uint8_t { owns_nothing, owns, ended };
+  static std::uint16_t estate_word(std::uint64_t bits, estate_state state) noexcept;
+  void release_estate() noexcept;
   bool tell_links(int& portion) noexcept;
   bool tell_watchers(int& portion) noexcept;
   bool drop_own_refs(int& portion) noexcept;
@@ -405,6 +412,9 @@ class process final : public runnable {
   std::uint32_t index_;
   std::atomic<std::uint8_t> name_state_{nameless};
   std::atomic<bool> circle_told_{false};
+  /// An estate_state below 14 bits of the occupant's generation, so that nobody marks the next one
+  /// in its place: the slot would have to be used 16,384 times while he does.
+  std::atomic<std::uint16_t> estate_{ended};
   std::uint16_t defers_ = 0;
   std::uint16_t no_suspends_ = 0;
 };

@@ -12,6 +12,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <otter/detail/estate.hpp>
 #include <otter/detail/node_log.hpp>
 #include <otter/fault.hpp>
 #include <otter/node.hpp>
@@ -44,6 +45,29 @@ struct alignas(64) local_state {
     // One writer: a plain addition that readers may see late.
     n.store(n.load(std::memory_order_relaxed) + by, std::memory_order_relaxed);
   }
+};
+
+/// Something that a room above keeps for the node, made when it is first asked for.
+///
+/// Threads:   any. Ordering: [NL1] the release of the pointer shows the finished object to who
+/// finds it without the mutex.
+template <class Thing>
+class made_once {
+ public:
+  Thing* get() const noexcept { return found_.load(std::memory_order_acquire); }  // [NL1]
+  Thing& make(std::unique_ptr<Thing> (*made)()) {
+    std::lock_guard lock(mutex_);
+    if (!owner_) {
+      owner_ = made();
+      found_.store(owner_.get(), std::memory_order_release);  // [NL1]
+    }
+    return *owner_;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::unique_ptr<Thing> owner_;  // guarded by mutex_; set once
+  std::atomic<Thing*> found_{nullptr};
 };
 
 struct process_limits {
@@ -97,9 +121,9 @@ class process_system {
   /// The trace, on_event; stderr if there is none, unless a log has taken the event.
   void hand_on(node_event&& event, bool taken) noexcept;
   bool has_listener() const noexcept { return static_cast<bool>(on_event_); }
-  /// What the room above keeps for its log; null: it has not asked for one yet.
-  detail::node_log* log() const noexcept { return log_.load(std::memory_order_acquire); }  // [NL1]
-  detail::node_log& make_log(std::unique_ptr<detail::node_log> (*make)());
+  /// What the room above keeps for its log, and for what processes own there.
+  made_once<detail::node_log>& log() noexcept { return log_; }
+  made_once<detail::node_estates>& estates() noexcept { return estates_; }
 
   /// Processes that live, attached threads included. Exact when nothing is spawned or ends.
   std::int64_t alive() noexcept;
@@ -148,10 +172,8 @@ class process_system {
   std::mutex ends_mutex_;
   std::condition_variable ends_;
 
-  // [NL1] The release of the pointer shows the finished object to who finds it without the mutex.
-  std::mutex log_mutex_;
-  std::unique_ptr<detail::node_log> log_owner_;  // guarded by log_mutex_; set once
-  std::atomic<detail::node_log*> log_{nullptr};
+  made_once<detail::node_log> log_;
+  made_once<detail::node_estates> estates_;
 };
 
 /// The last resort: a line on stderr.

@@ -278,6 +278,8 @@ std::uint64_t detail::keyed_hash(std::string_view text) {
   return here::in_process().system->names().keyed_hash(text);
 }
 
+detail::hash_key detail::make_hash_key() { return {keyed_hash("first"), keyed_hash("second")}; }
+
 std::string name_of(pid who) {
   runtime_entry entry;
   rts::refuse_abandoned(entry);

@@ -141,7 +141,7 @@ bool process_system::wait_for_ends(std::function<bool()> const& enough, std::int
 void process_system::report(node_event&& event) noexcept {
   on_behalf_of const here(*this);
   if (event.text.size() > longest_event) event.text.resize(longest_event);
-  detail::node_log* const l = log();
+  detail::node_log* const l = log().get();
   bool const taken = l != nullptr && l->take(event);
   hand_on(std::move(event), taken);
 }

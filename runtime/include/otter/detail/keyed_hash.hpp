@@ -16,4 +16,14 @@ namespace otter::detail {
 /// Throws: error(not_in_process) elsewhere.
 std::uint64_t keyed_hash(std::string_view text);
 
+/// A secret of one's own, for what is also looked up where no process runs.
+struct hash_key {
+  std::uint64_t first = 0;
+  std::uint64_t second = 0;
+};
+/// Made of the node's secret. Called from, Throws: as keyed_hash().
+hash_key make_hash_key();
+/// Called from: any thread. Blocks: never. Exits: never.
+std::uint64_t keyed_hash(hash_key const& key, std::string_view text) noexcept;
+
 }  // namespace otter::detail
