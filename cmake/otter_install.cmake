@@ -1,7 +1,7 @@
 # Install rules: libraries, public headers, the CMake package `otter` and pkg-config files.
 #
-# Consumers see otter::runtime and, where they were built, otter::actors and otter::logger. Nothing that
-# is installed names Boost's headers or its CMake package (see otter_boost_context.cmake).
+# Consumers see otter::runtime and, where they were built, otter::actors, otter::logger and otter::toml.
+# Nothing that is installed names Boost's headers or its CMake package (see otter_boost_context.cmake).
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
@@ -11,7 +11,7 @@ if(TARGET otter_actors)
   list(APPEND otter_installed_targets otter_actors)
 endif()
 
-foreach(target IN LISTS otter_installed_targets ITEMS otter_logger)
+foreach(target IN LISTS otter_installed_targets ITEMS otter_logger otter_toml)
   if(NOT TARGET ${target})
     continue()
   endif()
@@ -30,16 +30,19 @@ install(TARGETS ${otter_installed_targets} EXPORT otter_targets
   RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR}
   FILE_SET HEADERS DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(EXPORT otter_targets FILE otter_targets.cmake NAMESPACE otter:: DESTINATION ${otter_package_dir})
-# A set of its own: otter::logger is offered only where spdlog is found (otter-config.cmake).
-if(TARGET otter_logger)
-  install(TARGETS otter_logger EXPORT otter_logger_targets
+# Sets of their own: each is offered only where the library that it needs is found (otter-config.cmake).
+foreach(part logger toml)
+  if(NOT TARGET otter_${part})
+    continue()
+  endif()
+  install(TARGETS otter_${part} EXPORT otter_${part}_targets
     ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}
     LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}
     RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR}
     FILE_SET HEADERS DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
-  install(EXPORT otter_logger_targets FILE otter_logger_targets.cmake NAMESPACE otter::
+  install(EXPORT otter_${part}_targets FILE otter_${part}_targets.cmake NAMESPACE otter::
     DESTINATION ${otter_package_dir})
-endif()
+endforeach()
 
 configure_package_config_file(${CMAKE_CURRENT_LIST_DIR}/otter-config.cmake.in
   ${PROJECT_BINARY_DIR}/package/otter-config.cmake
@@ -54,7 +57,7 @@ install(FILES
 
 # pkg-config. With static libraries there is no shared library to carry otter's own needs, so plain
 # `pkg-config --libs` must name them; with shared ones they are private.
-foreach(part runtime actors logger)
+foreach(part runtime actors logger toml)
   if(NOT TARGET otter_${part})
     continue()
   endif()
@@ -75,6 +78,10 @@ foreach(part runtime actors logger)
   if(part STREQUAL "logger")
     set(otter_pc_requires "otter-actors = ${PROJECT_VERSION}")
     set(otter_pc_needs "-lspdlog")
+  endif()
+  if(part STREQUAL "toml")
+    set(otter_pc_requires "otter-actors = ${PROJECT_VERSION}")
+    set(otter_pc_needs "-ltomlplusplus")
   endif()
   set(otter_pc_private "")
   if(type STREQUAL "STATIC_LIBRARY")

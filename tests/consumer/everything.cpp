@@ -5,6 +5,7 @@
 #include <map>
 #include <otter/accepts.hpp>
 #include <otter/alias.hpp>
+#include <otter/application_main.hpp>
 #include <otter/attached_thread.hpp>
 #include <otter/blocking.hpp>
 #include <otter/call_async.hpp>

@@ -30,7 +30,7 @@ death forked(Body body) {
     ::close(ends[0]);
     ::close(ends[1]);
     // Catch2 and the sanitizers have handlers of their own, which would turn a signal into an exit.
-    for (int const signal : {SIGSEGV, SIGBUS, SIGABRT}) ::signal(signal, SIG_DFL);
+    for (int const signal : {SIGSEGV, SIGBUS, SIGABRT, SIGTERM, SIGINT}) ::signal(signal, SIG_DFL);
     body();
     ::_exit(0);
   }

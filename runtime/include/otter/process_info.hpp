@@ -7,7 +7,7 @@
 //   otter::process_info()    chosen facts about it
 //   otter::info_item, info   what can be asked, and the answers
 //   otter::set_priority(), set_sensitive(), set_label()   what a process says of itself
-//   otter::group_leader()    which family it belongs to
+//   otter::group_leader(), group_members()   which family it belongs to, and who else does
 //   otter::processes(), schedulers()   who lives on the node, and how many run at once
 
 #include <cstddef>
@@ -120,6 +120,15 @@ pid parent();
 
 /// All processes of the node that live, in the order of their slots. Any thread of the node.
 std::vector<pid> processes();
+
+/// Those of them that have `leader`, of this node, as their group leader: itself too, if it leads
+/// itself. A look at the table that asks nobody, so that one that is stuck is among them; one that
+/// is spawned, or gets another leader, just now may be missed, or shown once more. A leader that
+/// has ended still leads (PI-8).
+///
+/// Called from: a process or an attached thread. Blocks: never. Exits: never. Throws:
+/// std::bad_alloc.
+std::vector<pid> group_members(pid leader);
 
 /// How many workers the caller's node has: so many processes run at once, at most.
 /// Called from: a process or an attached thread. Blocks: never. Exits: never.

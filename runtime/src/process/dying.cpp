@@ -219,15 +219,16 @@ void process::close_and_free() noexcept {
   defers_ = no_suspends_ = 0;
   last_id_ = 0;
   reductions_ = 0;
-  parent_ = 0;
-  leader_ = 0;
+  parent_.store(0, std::memory_order_relaxed);
+  leader_.store(0, std::memory_order_relaxed);
   flags_ = 0;
   waker_ = nullptr;
   waiting_in_ = nullptr;
   process_system& system = *system_;
   here const at = here::now();
   // A pid of the old generation names nobody from here on.
-  bits_.store(bits() + (std::uint64_t{1} << pid_access::index_bits), std::memory_order_relaxed);
+  bits_.store(bits() + (std::uint64_t{1} << pid_access::index_bits),
+              std::memory_order_release);  // [GL1]
   at.local->processes.release(index_);
   local_state::add(at.local->alive, -1);
   system.process_ended();

@@ -297,6 +297,19 @@ std::vector<pid> processes() {
   return result;
 }
 
+std::vector<pid> group_members(pid leader) {
+  runtime_entry entry;
+  rts::refuse_abandoned(entry);
+  here const at = here::in_process();
+  std::vector<pid> result;
+  if (rts::node_of(leader) != at.system->node_index()) return result;
+  at.system->table().for_each([&](process& p) {
+    if (std::uint64_t const bits = p.bits_if_led_by(leader); bits != 0)
+      result.push_back(at.system->make_pid_of(bits));
+  });
+  return result;
+}
+
 unsigned schedulers() {
   runtime_entry entry;
   rts::refuse_abandoned(entry);

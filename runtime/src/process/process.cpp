@@ -23,14 +23,31 @@ process::process(std::uint32_t index) noexcept : index_(index), bits_(generation
 
 pid process::self_pid() const noexcept { return system_->make_pid_of(bits()); }
 pid process::parent_pid() const noexcept {
-  return parent_ == 0 ? pid{} : system_->make_pid_of(parent_);
+  std::uint64_t const parent = parent_.load(std::memory_order_relaxed);
+  return parent == 0 ? pid{} : system_->make_pid_of(parent);
 }
 pid process::group_leader_pid() const noexcept {
-  return leader_ != 0 ? pid_access::make(leader_node_, leader_) : parent_pid();
+  std::uint64_t const leader = leader_.load(std::memory_order_relaxed);
+  return leader == 0 ? parent_pid()
+                     : pid_access::make(leader_node_.load(std::memory_order_relaxed), leader);
 }
 void process::set_group_leader(pid leader) noexcept {
-  leader_ = pid_access::bits(leader);
-  leader_node_ = pid_access::node(leader);
+  leader_node_.store(pid_access::node(leader), std::memory_order_relaxed);
+  leader_.store(pid_access::bits(leader), std::memory_order_release);  // [GL1]
+}
+
+// [GL1] A block may get its next occupant while somebody looks at it. An end wipes leader and
+// parent out and then releases the next generation; a start writes them, by a release, when that
+// generation stands. So whoever acquires first the generation, then leader and parent, and finds
+// the same generation behind them, has read those of its occupant.
+std::uint64_t process::bits_if_led_by(pid leader) const noexcept {
+  std::uint64_t const occupant = bits_.load(std::memory_order_acquire);
+  std::uint64_t const wanted = pid_access::bits(leader);
+  std::uint64_t const own = leader_.load(std::memory_order_acquire);
+  bool const led = own != 0 ? own == wanted && leader_node_.load(std::memory_order_acquire) ==
+                                                   pid_access::node(leader)
+                            : parent_.load(std::memory_order_acquire) == wanted;
+  return led && inbox_.is_open() && bits() == occupant ? occupant : 0;
 }
 scheduler& process::sched() noexcept { return system_->sched(); }
 ref process::make_own_ref(std::uint64_t id) const noexcept {
@@ -46,7 +63,7 @@ pid process::occupy(process_system& system, reactive_ptr body, pid parent, pid g
   system_ = &system;  // bits_ is ours already: the end of the last occupant moved it on
   name_state_.store(unnamed, std::memory_order_relaxed);
   estate_.store(estate_word(bits(), owns_nothing), std::memory_order_release);
-  parent_ = pid_access::bits(parent);
+  parent_.store(pid_access::bits(parent), std::memory_order_release);  // [GL1]
   set_group_leader(group_leader);
   body_ = body.release();
   set(flag_probed, static_cast<bool>(system.at_safe_point));

@@ -86,7 +86,7 @@ constexpr unsigned usual_look = 32;
 /// Ownership: the table of the process_system owns the block for ever; an *occupant* has it from
 ///            open() to the end of its death.
 /// Threads:   `inbox_`, `bits_`, `limit_`, `counted_`, `backlog_`, `killed_`, `waits_for_`,
-///            `circle_told_`, `estate_` any.
+///            `circle_told_`, `estate_` any. `parent_` and the leader are read by any, by [GL1].
 ///            Everything else: who runs the process (or, before open(), who spawns it).
 /// Invariant: bits_ names the occupant; it changes only while the inbox is closed or about to be
 ///            closed by the dying occupant, so a signal in an inbox can be compared with it.
@@ -132,6 +132,9 @@ class process final : public runnable {
   /// It owns things of a room above: their end is to be told (estate.cpp). False: `who` has ended.
   /// May be called when the block has another occupant.
   bool mark_owner(pid who) noexcept;
+  /// The bits of the occupant if it lives and has `leader`, of this node, as its group leader; else
+  /// 0. Old at once, and a change of leader that is on its way does not count.
+  std::uint64_t bits_if_led_by(pid leader) const noexcept;
 
   // --- life ---
   /// A fresh occupant: returns its pid. By the spawner; nobody else sees the block yet.
@@ -403,8 +406,9 @@ class process final : public runnable {
   std::uint64_t last_id_ = 0;
   awaited_call* call_ = nullptr;
   exit_reason reason_;
-  std::uint64_t parent_ = 0;
-  std::uint64_t leader_ = 0;  // bits of the group leader, which every process has; 0: the parent
+  // Written by the spawner and the process itself; read by others in bits_if_led_by(), [GL1].
+  std::atomic<std::uint64_t> parent_{0};
+  std::atomic<std::uint64_t> leader_{0};  // bits of the group leader, which all have; 0: the parent
   process_extra* extra_ = nullptr;
   attached_waker* waker_ = nullptr;
   char const* waiting_in_ = nullptr;
@@ -414,7 +418,7 @@ class process final : public runnable {
   std::atomic<std::uint64_t> killed_{0};
   std::atomic<std::uint64_t> waits_for_{0};
   std::uint64_t reductions_ = 0;
-  std::uint32_t leader_node_ = 0;
+  std::atomic<std::uint32_t> leader_node_{0};
   std::uint32_t waiting_calls_ = 0;  // requests in the mailbox
   std::atomic<std::uint8_t> name_state_{nameless};
   std::atomic<bool> circle_told_{false};

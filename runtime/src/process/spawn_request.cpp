@@ -54,7 +54,7 @@ void drop_spawn_signal(spawn_signal* e) noexcept {
 void process::on_spawn_begun(spawn_signal* e) noexcept {
   e->kind = signal_kind::spawn_done;
   e->extra = bits();
-  deliver(*system_, parent_, e);
+  deliver(*system_, parent_.load(std::memory_order_relaxed), e);
 }
 
 /// At the requester.

@@ -226,10 +226,11 @@ constexpr entry all_functions[] = {
        otter::set_label("label");
        otter::set_initial_call("call");
      }},
-    {"parent, processes, schedulers, is_local", exits::never, waits::no,
+    {"parent, processes, group_members, schedulers, is_local", exits::never, waits::no,
      [](world& w) {
        otter::parent();
        otter::processes();
+       otter::group_members(otter::group_leader());
        otter::schedulers();
        otter::is_local(w.partner);
      }},

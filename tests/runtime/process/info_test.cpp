@@ -232,6 +232,34 @@ TEST_CASE("the group leader is inherited, and set by an ordered signal", "[info]
   });
 }
 
+TEST_CASE("the members of a group are found without asking them, whoever is stuck or has ended",
+          "[info][PI-8]") {
+  on_every_driver([](driver_report& report) {
+    using pids = std::vector<otter::pid>;
+    auto const in_group_of = [](otter::pid leader, otter::pid who) {
+      auto const all = otter::group_members(leader);
+      return std::count(all.begin(), all.end(), who) == 1;
+    };
+    otter::spawned const leader = otter::spawn_monitor(wait_for_go);
+    otter::pid const member =
+        otter::spawn(otter::spawn_options{.group_leader = leader.process}, wait_for_go);
+    report.check("one", otter::group_members(leader) == pids{member});
+    report.check("the leader is in the group of its own leader",
+                 in_group_of(otter::group_leader(), leader));
+    otter::set_group_leader(leader, leader);
+    otter::is_alive(leader);  // behind the signal
+    report.equal("itself too", otter::group_members(leader).size(), std::size_t{2});
+    otter::send(leader.process, go{});
+    otter::receive([](otter::down) {});
+    report.check("a leader that has ended", otter::group_members(leader) == pids{member});
+    static_cast<void>(otter::monitor(member));
+    otter::send(member, go{});
+    otter::receive([](otter::down) {});
+    report.check("nobody is left", otter::group_members(leader).empty());
+    report.check("no process leads nobody", otter::group_members({}).empty());
+  });
+}
+
 TEST_CASE("a process says which call it waits in", "[info][PI-2]") {
   on_every_driver([](driver_report& report) {
     otter::pid receiving = otter::spawn(wait_for_go);
