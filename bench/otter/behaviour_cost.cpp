@@ -105,9 +105,9 @@ double time_of(std::uint64_t n, Operation operation) {
 
 /// Sends without an answer, but not more than a batch ahead.
 template <class Send>
-double time_of_sends(std::uint64_t n, Send send) {
+double time_of_sends(std::uint64_t n, Send give) {
   return time_of(n / batch, [&](std::uint64_t) {
-    for (std::uint64_t i = 0; i < batch; ++i) send(item{i});
+    for (std::uint64_t i = 0; i < batch; ++i) give(item{i});
     otter::receive([](all_here) {});
   });
 }
