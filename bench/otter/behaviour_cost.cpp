@@ -4,8 +4,8 @@
 //   cast_cost     a cast to a gen_server : a message of that size to a reactive
 //   statem_cost   an event of a gen_statem : a cast to a gen_server
 //
-// Ratios, from turns of one program: each of the five does a share of the work, again and again, and
-// the ratio is the median of those within a turn. The asking side is a function in all of them.
+// Ratios, from turns of one program: each of the five does a share of the work, again and again,
+// and the ratio is the median of those within a turn. The asking side is a function in all of them.
 
 #include <algorithm>
 #include <otter/exit.hpp>

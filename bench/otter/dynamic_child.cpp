@@ -1,5 +1,5 @@
-// dynamic_child.cpp - what does it cost a dynamic supervisor to start a child and to stop it, beside
-// so many others? It must not depend on how many there are.
+// dynamic_child.cpp - what does it cost a dynamic supervisor to start a child and to stop it,
+// beside so many others? It must not depend on how many there are.
 
 #include <cstdlib>
 #include <otter/dynamic_supervisor.hpp>
