@@ -135,6 +135,10 @@ class exit_reason {
   [[nodiscard]] static exit_reason system_limit(std::string_view what) noexcept {
     return with_text(exit_kind::system_limit, what);
   }
+  /// Refused, with the numbers that decided. Programs compare the kind: the text is for people.
+  [[nodiscard]] static exit_reason busy(std::string_view what) noexcept {
+    return with_text(exit_kind::busy, what);
+  }
   [[nodiscard]] static exit_reason bad_return_value(std::string_view value) noexcept {
     return with_text(exit_kind::bad_return_value, value);
   }

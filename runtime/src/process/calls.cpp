@@ -357,5 +357,15 @@ void reply_failed(from to, exit_reason why) noexcept {
   }
 }
 
+std::uint32_t waiting_calls() noexcept {
+  rts::kept_process self;
+  return self ? self->waiting_calls() : 0;
+}
+
+bool is_awaited(from caller) noexcept {
+  rts::kept_process self;
+  return self && caller && self->owes_answer(caller.call());
+}
+
 }  // namespace detail
 }  // namespace otter

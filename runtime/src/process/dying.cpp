@@ -145,6 +145,7 @@ void process::dispose_mailbox() noexcept {
     else
       detail::delete_envelope(e);
   }
+  waiting_calls_ = 0;
   backlog_.store(0, std::memory_order_relaxed);
 }
 

@@ -19,7 +19,7 @@ namespace {
 constexpr std::uint64_t generation_step = std::uint64_t{1} << pid_access::index_bits;
 }
 
-process::process(std::uint32_t index) noexcept : bits_(generation_step | index), index_(index) {}
+process::process(std::uint32_t index) noexcept : index_(index), bits_(generation_step | index) {}
 
 pid process::self_pid() const noexcept { return system_->make_pid_of(bits()); }
 pid process::parent_pid() const noexcept {
@@ -172,6 +172,7 @@ bool process::next_event() noexcept {
       continue;
     }
     mailbox_.remove(mailbox_.first());
+    if (e->kind == signal_kind::request) --waiting_calls_;
     message_left(e);
     if ((e->flags & voided) != 0) {
       detail::delete_envelope(e);

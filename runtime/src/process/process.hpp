@@ -203,6 +203,10 @@ class process final : public runnable {
 
   // --- calls (calls.cpp) ---
   friend struct call_engine;
+  /// How many calls stand in the mailbox.
+  std::uint32_t waiting_calls() const noexcept { return waiting_calls_; }
+  /// Whether an answer to that call is still owed, as far as this process knows.
+  bool owes_answer(ref call) const noexcept { return open_requests_.find(call) != nullptr; }
 
   // --- timers (timers.cpp) ---
   void set_timeout(std::int64_t delay_ns, std::uint64_t token);
@@ -366,6 +370,8 @@ class process final : public runnable {
   void destroy_body() noexcept;
   void destroy_values() noexcept;
 
+  std::uint32_t index_;  // here it fills a gap
+
   // line 0, after the runnable's fields: what a sender touches
   inbox inbox_;
   std::atomic<std::uint64_t> bits_;
@@ -402,7 +408,7 @@ class process final : public runnable {
   std::atomic<std::uint64_t> waits_for_{0};
   std::uint64_t reductions_ = 0;
   std::uint32_t leader_node_ = 0;
-  std::uint32_t index_;
+  std::uint32_t waiting_calls_ = 0;  // requests in the mailbox
   std::atomic<std::uint8_t> name_state_{nameless};
   std::atomic<bool> circle_told_{false};
   std::uint16_t defers_ = 0;

@@ -41,6 +41,7 @@ void process::act(envelope* e) noexcept {
   switch (e->kind) {
     case signal_kind::request:
       list_request(*static_cast<request_envelope*>(e));
+      ++waiting_calls_;
       accept_message(e);
       return;
     case signal_kind::message:
@@ -180,6 +181,7 @@ void process::enforce_limit() noexcept {
   here const at = here::now();
   at.local->dropped.fetch_add(1, std::memory_order_relaxed);
   if (e->kind == signal_kind::request) {
+    --waiting_calls_;
     auto& r = *static_cast<request_envelope*>(e);
     if ((r.flags & listed) != 0) {
       open_requests_.remove(r);

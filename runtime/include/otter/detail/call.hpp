@@ -3,6 +3,7 @@
 // otter/detail/call.hpp - requests and their replies, without types: what call(), send_request()
 // and reply() of the generic module are made of. One envelope goes out and one comes back.
 
+#include <cstdint>
 #include <otter/detail/envelope.hpp>
 #include <otter/duration.hpp>
 #include <otter/exit_reason.hpp>
@@ -45,6 +46,14 @@ request_id response_id(envelope& e) noexcept;
 void reply(from to, envelope_ptr answer) noexcept;
 /// Lets the call fail at the caller with `why`.
 void reply_failed(from to, exit_reason why) noexcept;
+
+/// How many calls wait in the mailbox of the calling process, behind what it treats now.
+/// Called from: a process. Blocks: never. Exits: never.
+std::uint32_t waiting_calls() noexcept;
+/// Whether the caller still waits for the answer to a request that the calling process has got. Not
+/// if it was answered, nor once the caller's time limit is over or it has ended, and this process
+/// has heard of that. Called from: the server. Blocks: never. Exits: never.
+bool is_awaited(from caller) noexcept;
 
 /// Sends an asynchronous request (kind cast) or a system request without answer.
 void cast(pid server, envelope_ptr e);
