@@ -38,6 +38,8 @@
 //                              when an exit signal ends it, and not when the start fails
 //   hibernate()                gives back what is not needed while nothing happens
 //   format_status() const      std::string: the state for reports and status; leave secrets out
+//   busy                       no function: an otter::busy_policy, static or not. When the server
+//                              refuses calls instead of serving them late: otter/busy_policy.hpp
 //
 // An exception in a callback ends the server after terminate(), which may see a half-changed state;
 // it is reported, and whoever waits for an answer gets it as the reason. A message that `accepts`
@@ -48,6 +50,7 @@
 #include <cstddef>
 #include <memory>
 #include <otter/accepts.hpp>
+#include <otter/busy_policy.hpp>
 #include <otter/detail/server_core.hpp>
 #include <otter/detail/startable.hpp>
 #include <otter/exit.hpp>
@@ -129,6 +132,11 @@ concept informs_any = requires(Server& s, any_message& m) {
 template <class Server>
 concept informs_response = requires(Server& s, any_response& r) {
   s.handle_info(r);
+};
+
+template <class Server>
+concept has_busy_policy = requires(Server const& s) {
+  requires std::is_same_v<std::remove_cvref_t<decltype(s.busy)>, busy_policy>;
 };
 
 template <class Result>
@@ -244,6 +252,9 @@ struct thunks {
     } catch (...) {
       step_from_exception(out, "hibernate");
     }
+  }
+  static busy_policy const& busy(void const* server) {
+    return static_cast<Server const*>(server)->busy;
   }
   static void* find(void* server, void const* mark) {
     return static_cast<Server*>(server)->find_object(mark);
@@ -385,6 +396,7 @@ struct server_class_for {
       c.status = &t::status;
     if constexpr (requires(Server & s, void const* mark) { s.find_object(mark); })
       c.find = &t::find;
+    if constexpr (has_busy_policy<Server>) c.busy = &t::busy;
     return c;
   }
   static constexpr server_class value = make();
