@@ -36,7 +36,7 @@ class till : public otter::gen_server<till> {
   otter::busy_policy busy;
 
   explicit till(otter::busy_policy policy) : busy(policy) {}
-  void handle_call(pay) { otter::sleep_for(510ms); }
+  void handle_call(pay) { otter::sleep_for(517ms); }
 };
 
 struct outcome_of_a_visit {

@@ -45,6 +45,7 @@ class desk : public otter::gen_server<desk> {
   desk(otter::pid test, otter::busy_policy policy) : busy(policy), test_(test) {}
 
   void handle_cast(hold) {
+    tell(test_, "held");
     otter::receive([](go) {});
   }
   int handle_call(ask a) {
@@ -64,6 +65,7 @@ using asked = otter::sent_request<int>;
 inline otter::server_ref<desk> held(otter::busy_policy policy) {
   auto const server = desk::start_link(otter::self(), policy).value();
   otter::cast(server, desk::hold{});
+  next();  // it is held
   return server;
 }
 inline asked ask(otter::pid server, int n) { return otter::send_request(server, desk::ask{n}); }
@@ -80,6 +82,12 @@ inline std::string text_of_answer(asked const& id) {
 }
 inline bool contains(std::string const& text, std::string_view part) {
   return text.find(part) != std::string::npos;
+}
+
+/// Returns when the process waits for the answer to a call: its request is at the server.
+inline void wait_until_it_calls(otter::pid caller) {
+  while (otter::process_info<std::string>(caller, otter::info_item::waiting_in) != "call")
+    otter::checkpoint();
 }
 
 /// Its policy is a constant of the class.
@@ -155,21 +163,19 @@ TEST_CASE("a call that fails because the server is busy fails for a cause of kin
   on_every_driver([](driver_report& report) {
     auto const server = strict::start_link().value();
     otter::cast(server, strict::hold{});
-    std::vector<otter::monitor_ref> callers;
+    std::vector<otter::spawned> callers;
     auto const call = [server, me = otter::self()] {
       tell(me, contains(failure_of([&] { otter::call(server, strict::ask{1}); }), "busy(")
                    ? "busy"
                    : "served");
     };
-    for (int i = 0; i != 2; ++i) callers.push_back(otter::spawn_monitor(call).ref);
-    while (otter::process_info<std::uint64_t>(server, otter::info_item::message_queue_len) !=
-           std::uint64_t{2})
-      otter::checkpoint();
+    for (int i = 0; i != 2; ++i) callers.push_back(otter::spawn_monitor(call));
+    for (otter::pid const caller : callers) wait_until_it_calls(caller);
     otter::send(server, go{});
     std::string const one = next();
     std::string const other = next();
     report.check("one is refused, one is served: " + one + " " + other, one != other);
-    for (auto const ref : callers) end_of(ref);
+    for (otter::spawned const& caller : callers) end_of(caller.ref);
   });
 }
 
@@ -183,9 +189,7 @@ TEST_CASE("a call whose caller has given up is not served, if the server says so
     report.check("late", !otter::receive_response(second, 0s));
     otter::spawned const caller =
         otter::spawn_monitor([server] { otter::call(server, desk::ask{4}, otter::infinity); });
-    while (otter::process_info<std::uint64_t>(server, otter::info_item::message_queue_len) !=
-           std::uint64_t{4})
-      otter::checkpoint();
+    wait_until_it_calls(caller);
     otter::exit(caller, otter::exit_reason::kill());
     end_of(caller.ref);
     otter::send(server, go{});

@@ -80,6 +80,11 @@ inline begun next_begun() {
                         }));
 }
 
+/// Lets the next `n` requests that begin be done, one after the other.
+inline void finish(int n) {
+  for (int i = 0; i != n; ++i) otter::send(next_begun().process, go{});
+}
+
 using asked = otter::sent_request<int>;
 inline asked ask(int n) { return forge.send_request(smith::forge{n}); }
 inline asked ask_by_key(int key, int n) { return forge.send_request_by_key(key, smith::forge{n}); }
@@ -134,7 +139,8 @@ TEST_CASE("a request that finds max_queue others waiting is refused, with the nu
     report.check("busy", !refused && refused.error() == otter::exit_kind::busy);
     report.equal("says", refused ? std::string() : to_string(refused.error()),
                  "busy(pool \"forge\": 2 requests wait (max_queue), 1 workers; try again later)");
-    for (int i = 0; i != 3; ++i) otter::send(b.process, go{});
+    otter::send(b.process, go{});
+    finish(2);
     report.equal("the others", answer(first) + answer(second) + answer(third), "123");
     report.equal("counted", forge.status().refused, 1u);
   });
@@ -157,9 +163,11 @@ TEST_CASE("a caller whose time is over leaves the queue, and so does one that en
     report.equal("none waits", forge.status().waiting, std::size_t{0});
     asked const fourth = ask(4);
     asked const fifth = ask(5);
-    for (int i = 0; i != 3; ++i) otter::send(b.process, go{});
+    otter::send(b.process, go{});
+    report.equal("the fourth comes next", next_begun().n, 4);
+    otter::send(b.process, go{});
+    finish(1);
     report.equal("the others are served", answer(first) + answer(fourth) + answer(fifth), "145");
-    report.equal("the fourth came next", next_begun().n, 4);
     report.equal("counted", forge.status().left, 2u);
   });
 }
@@ -175,10 +183,12 @@ TEST_CASE("callers who have left take no room in a full queue, and are passed ov
       asked const third = ask(3);
       report.check("gives up", !otter::receive_response(third, 0s));
       asked const fourth = ask(4);
-      for (int i = 0; i != 3; ++i) otter::send(b.process, go{});
-      report.equal("not refused", answer(first) + answer(second) + answer(fourth), "124");
+      otter::send(b.process, go{});
       report.equal("in order", next_begun().n, 2);
+      otter::send(b.process, go{});
       report.equal("without it", next_begun().n, 4);
+      otter::send(b.process, go{});
+      report.equal("not refused", answer(first) + answer(second) + answer(fourth), "124");
       otter::stop(sup);
     }
   });
