@@ -64,16 +64,29 @@ void table_room::add_name(table_ptr const& table) {
 
 // --- owners ---
 
+table_room::belongings& table_room::belongings_of(pid owner) {
+  auto const at = owned_.find(owner);
+  if (at != owned_.end()) return *at->second;
+  return *owned_.emplace(owner, std::make_unique<belongings>()).first->second;
+}
+
+/// Who owns nothing any more leaves nothing behind.
+void table_room::forget_if_empty(pid owner) noexcept {
+  auto const at = owned_.find(owner);
+  if (at != owned_.end() && at->second->tables.empty() && at->second->ended.empty())
+    owned_.erase(at);
+}
+
 void table_room::add(table_ptr const& table, pid owner) {
   std::lock_guard lock(mutex_);
-  std::unique_ptr<belongings>& its = owned_[owner];
-  if (its == nullptr) its = std::make_unique<belongings>();
-  its->tables.push_front(table);
-  table->place = its->tables.begin();
+  std::list<table_ptr>& its = belongings_of(owner).tables;
+  its.push_front(table);
+  table->place = its.begin();
   try {
     add_name(table);
   } catch (...) {
-    its->tables.pop_front();
+    its.pop_front();
+    forget_if_empty(owner);
     throw;
   }
   gone_.free_unread();
@@ -95,11 +108,11 @@ table_ptr table_room::make(table_types const& types, table_options&& options) {
 
 /// Under both locks. Throws: std::bad_alloc; then nothing has changed.
 void table_room::move_to(table_core& table, pid to) {
-  std::unique_ptr<belongings>& next = owned_[to];
-  if (next == nullptr) next = std::make_unique<belongings>();
-  std::list<table_ptr>& before = owned_[table.owner]->tables;
-  next->tables.splice(next->tables.begin(), before, table.place);
+  std::list<table_ptr>& next = belongings_of(to).tables;
+  pid const from = table.owner;
+  next.splice(next.begin(), belongings_of(from).tables, table.place);
   table.change_owner(to);
+  forget_if_empty(from);
 }
 
 void table_room::give_away(table_ptr const& table, pid to, std::string const& data) {
@@ -149,7 +162,8 @@ void table_room::remove(table_ptr const& table) {
     std::lock_guard lock(mutex_);
     if (table->has_ended()) throw_ended(table.get());
     end(*table);
-    owned_[table->owner]->tables.erase(table->place);
+    belongings_of(table->owner).tables.erase(table->place);
+    forget_if_empty(table->owner);
   }
   table->free_remains();
 }

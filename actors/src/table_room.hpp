@@ -48,6 +48,8 @@ class table_room final : public node_estates {
   struct named;
 
   named* entry_of(std::string_view name) const;
+  belongings& belongings_of(pid owner);
+  void forget_if_empty(pid owner) noexcept;
   void add(table_ptr const& table, pid owner);
   void add_name(table_ptr const& table);
   void move_to(table_core& table, pid to);
