@@ -309,8 +309,10 @@ TEST_CASE("a pool whose workers do not stay ends, and its callers hear of it", "
     otter::spawned const owner = otter::spawn_monitor([&] {
       otter::trap_exit(true);
       must_start({.workers = 1, .intensity = 1});
-      for (int i = 0; i != 2; ++i)
-        report.equal("a worker ends", failure_of([] { forge.call(smith::fail{}); }), "broken");
+      report.equal("a worker ends", failure_of([] { forge.call(smith::fail{}); }), "broken");
+      // The pool may be stopped before it has heard how the worker ended.
+      std::string const last = failure_of([] { forge.call(smith::fail{}); });
+      report.check("another one: " + last, last == "broken" || last == "shutdown");
       report.equal("the pool ends",
                    otter::receive([](otter::exited e) { return to_string(e.reason); }), "shutdown");
       report.equal("nobody serves", failure_of([] { forge.call(smith::number{}); }), "noproc");
