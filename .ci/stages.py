@@ -215,12 +215,12 @@ def tests(r):
 
 def asan(r):
     if r.build("asan"):
-        r.ctest("asan", 400)
+        r.ctest("asan", 240)
 
 
 def tsan(r):
     if r.build("tsan"):
-        r.ctest("tsan", 400)
+        r.ctest("tsan", 240)
 
 
 def simulation(r):

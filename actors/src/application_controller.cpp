@@ -56,9 +56,8 @@ bool contains(std::vector<spec_ptr> const& all, std::string_view name) {
 /// It never waits for an application, but when it ends: then one after the other stops (APP-14).
 ///
 /// Ownership: of the masters, by links. Threads: its own process.
-/// Invariant: an application that starts, runs or stops has one entry. Entries of those that run
-/// are
-///            in the order in which they began to, so that what one needs stands before it.
+/// Invariant: an application that starts, runs or stops has one entry. Those that run are in the
+///            order in which they began to, so that what one needs stands before it.
 class application_controller : public gen_server<application_controller> {
  public:
   using accepts = otter::accepts<load_application, unload_application, start_application,

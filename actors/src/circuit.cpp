@@ -49,9 +49,8 @@ namespace detail {
 /// Ownership: of its process, and of the calls that are trials.
 /// Threads:   any. The mutex is held for some lines and never while a process waits.
 /// Invariant: half_open has a round, in which places_ + successes_ <= options_.trials.
-/// Ordering:  state_ is changed under the mutex. A caller that reads an older state without it is
-/// one
-///            that came a little earlier.
+/// Ordering:  state_ is changed under the mutex. Who reads an older state without it is one that
+///            came a little earlier.
 class circuit_table {
  public:
   circuit_table(std::string name, circuit_options options)

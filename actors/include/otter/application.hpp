@@ -2,14 +2,14 @@
 
 // otter/application.hpp - parts of a program that are started, configured and stopped as one.
 //
-//   otter::application::specification   what an application is: name, dependencies, environment,
-//   ... otter::application::callbacks       how it is started and stopped: a class of the program's
-//   own otter::application::start_link()    starts the node's application controller
-//   otter::application::load(), unload()               makes a specification known, or forgets it
+//   otter::application::specification   what an application is: name, needs, environment
+//   otter::application::callbacks       how it starts and stops: a class of the program's own
+//   otter::application::start_link()    starts the node's application controller
+//   otter::application::load(), unload()            makes it known, or forgets it
 //   otter::application::start(), ensure_all_started(), stop()
-//   otter::application::which_applications(), get_application(), ...   what there is
-//   otter::application::get_env(), set_env(), change_config()   what the operator has decided
-//   otter::application::stop_node()     all of them stop, in order
+//   otter::application::which_applications(), ...   what there is
+//   otter::application::get_env(), set_env(), ...   what the operator has decided
+//   otter::application::stop_node()                 all of them stop, in order
 //
 //     otter::application::specification const shop{
 //         .name = "shop",
@@ -18,8 +18,8 @@
 //         .mod = otter::application::top_process([] { return shop_supervisor(); })};
 //
 //     int main(int argc, char** argv) {
-//       return otter::application::run_main(argc, argv, {.known = {store, shop}, .start =
-//       {"shop"}});
+//       return otter::application::run_main(
+//           argc, argv, {.known = {store, shop}, .start = {"shop"}});
 //     }
 //
 // run_main() is a whole main(): it starts what is named and what that needs, takes the environment
