@@ -47,12 +47,14 @@ class runner:
     def __init__(self, name, budget, options):
         self.name, self.options = name, options
         self.deadline = time.monotonic() + 2 * budget
+        self.took = 0.0  # seconds of the last step
         self.result = result()
         LOGS.mkdir(parents=True, exist_ok=True)
 
     def step(self, name, command, environment=None):
         """(exit status, output); 124 when the time was over."""
-        left = self.deadline - time.monotonic()
+        begin = time.monotonic()
+        left = self.deadline - begin
         log = LOGS / f"{self.name}.{name}.log"
         with open(log, "w+b") as file:
             process = subprocess.Popen([str(c) for c in command], cwd=ROOT, stdin=subprocess.DEVNULL, stdout=file,
@@ -84,6 +86,7 @@ class runner:
             for line in kept:
                 print("  | " + line)
         sys.stdout.flush()
+        self.took = time.monotonic() - begin
         return status, output
 
     def check(self, name, command, environment=None):
@@ -98,7 +101,7 @@ class runner:
         elif status != 0 and failed == 0:
             failed = 1
         self.result.add(passed, failed)
-        say(name, failed == 0, passed, failed)
+        say(name, failed == 0, passed, failed, self.took)
         return failed == 0
 
     def absent(self, name, reason):
@@ -126,12 +129,16 @@ class runner:
         if status != 0 and failed == 0:
             failed = 1
         self.result.add(passed, failed)
-        say("tests", failed == 0, passed, failed)
+        say("tests", failed == 0, passed, failed, self.took)
 
 
-def say(name, good, passed, failed):
-    count = f"{passed} passed, {failed} failed" if passed + failed > 1 else ""
-    print(f"  {'ok    ' if good else 'FAILED'} {name}{'  ' + count if count else ''}", flush=True)
+def say(name, good, passed, failed, took):
+    words = ["  ok    " if good else "  FAILED", name]
+    if passed + failed > 1:
+        words.append(f" {passed} passed, {failed} failed")
+    if took >= 1:
+        words.append(f" {took:.0f} s")
+    print(" ".join(words), flush=True)
 
 
 def last_count(output):
