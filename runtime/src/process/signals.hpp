@@ -2,9 +2,10 @@
 
 // process/signals.hpp - the shapes of the signals that are no user's messages.
 //
-// Some change their shape in place, so that the death of a process never has to allocate: a link's
-// entry becomes the exit signal, a monitor's entry becomes the `down`, a request becomes the
-// failure of its call.
+// Some change their shape in place, so that what a death has to say needs no memory: a monitor's
+// entry becomes the `down`, a request becomes the failure of its call. Only a link has no block of
+// its own while it lasts, as there are millions of them: a supervisor and each of its children. So
+// the exit signals of a death are made when it comes to that (dying.cpp).
 
 #include <algorithm>
 #include <cstdint>
@@ -36,7 +37,7 @@ struct exit_signal : envelope {
   exit_reason reason;
 };
 
-/// kind link (as a signal) and the entry in the set of links; becomes an exit_signal at death.
+/// kind link (as a signal), and an entry in a process's link_entries_.
 struct link_entry : envelope {
   link_entry* hash_next = nullptr;
   std::uint64_t peer = 0;       ///< bits of the other's pid; of the sender while it is a signal
@@ -106,6 +107,9 @@ struct own_ref {
   envelope* tag = nullptr;      ///< tagged monitor
   detail::down_maker make = nullptr;
 };
+
+/// One of a spawn request can become the exit signal of abandon_spawn().
+inline constexpr std::size_t own_ref_bytes = std::max(sizeof(own_ref), sizeof(exit_signal));
 
 struct link_key {
   using key_type = std::uint64_t;

@@ -36,16 +36,13 @@ constexpr std::size_t largest_stack = std::size_t{1} << 30;
 
 /// Links and monitors of a child are made before it can run, so nothing can be missed (L-8, SP-3).
 struct bonds {
-  link_entry* ours = nullptr;
-  link_entry* childs = nullptr;
   own_ref* watch = nullptr;
   request_envelope* watched = nullptr;
   slab* memory;
 
   explicit bonds(slab* m) noexcept : memory(m) {}
   ~bonds() {
-    for (void* block : {static_cast<void*>(ours), static_cast<void*>(childs),
-                        static_cast<void*>(watch), static_cast<void*>(watched)})
+    for (void* block : {static_cast<void*>(watch), static_cast<void*>(watched)})
       if (block != nullptr) slab::free(block, memory);
   }
 };
@@ -105,11 +102,8 @@ spawned spawn_process(process_system& system, local_state& local, slab& memory, 
     throw error(errc::system_limit, "spawn: the node is stopping");
 
   bonds b(&memory);
-  if (options.link) {
-    b.ours = ::new (memory.allocate(sizeof(link_entry))) link_entry;
-    b.childs = ::new (memory.allocate(sizeof(link_entry))) link_entry;
-  }
-  if (with_monitor || requested) b.watch = ::new (memory.allocate(sizeof(own_ref))) own_ref;
+  if (options.link) parent->reserve_link();  // of its first link each process is sure
+  if (with_monitor || requested) b.watch = ::new (memory.allocate(own_ref_bytes)) own_ref;
   if (with_monitor) {
     b.watched = ::new (memory.allocate(monitor_block_bytes)) request_envelope;
   }
@@ -161,12 +155,8 @@ spawned spawn_process(process_system& system, local_state& local, slab& memory, 
 
   spawned result{id, {}};
   if (options.link) {
-    b.ours->kind = b.childs->kind = signal_kind::link;
-    b.ours->peer = pid_access::bits(id);
-    b.childs->peer = pid_access::bits(parent_pid);
-    b.ours->bytes = b.childs->bytes = sizeof(link_entry);
-    parent->add_link(*std::exchange(b.ours, nullptr));
-    child->add_link(*std::exchange(b.childs, nullptr));
+    parent->add_link(pid_access::bits(id));
+    child->add_link(pid_access::bits(parent_pid));
   }
   ref watch_ref;
   if (own_ref* w = std::exchange(b.watch, nullptr)) {
