@@ -86,6 +86,18 @@ reactive* detail::current_body() noexcept {
   return self == nullptr || entry.refused() ? nullptr : self->body();
 }
 
+std::uint64_t detail::number_of(pid process) noexcept {
+  here const at = here::now();
+  return at.system != nullptr && rts::node_of(process) == at.system->node_index()
+             ? rts::pid_access::bits(process)
+             : 0;
+}
+
+pid detail::process_of(std::uint64_t number) noexcept {
+  here const at = here::now();
+  return at.system != nullptr && number != 0 ? at.system->make_pid_of(number) : pid{};
+}
+
 void reactive::shrink() noexcept {
   runtime_entry entry;
   process* self = rts::current_process_or_null();

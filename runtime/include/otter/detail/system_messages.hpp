@@ -3,6 +3,7 @@
 // otter/detail/system_messages.hpp - what behaviours need of the runtime to be held still, to be
 // looked at, and to know their family.
 
+#include <cstdint>
 #include <otter/pid.hpp>
 #include <otter/reactive.hpp>
 
@@ -23,5 +24,10 @@ void receive_system_messages();
 /// The body of the calling process; null outside of one, and for an attached thread.
 /// Called from: anywhere. Blocks: never.
 reactive* current_body() noexcept;
+
+/// A process of the calling process's node in 64 bits, for tables of a million; 0 stands for none,
+/// and for one of another node. And back. Called from: a process. Blocks: never.
+std::uint64_t number_of(pid process) noexcept;
+pid process_of(std::uint64_t number) noexcept;
 
 }  // namespace otter::detail
