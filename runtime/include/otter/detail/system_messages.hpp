@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <otter/pid.hpp>
 #include <otter/reactive.hpp>
+#include <otter/ref.hpp>
 
 namespace otter::detail {
 
@@ -25,9 +26,18 @@ void receive_system_messages();
 /// Called from: anywhere. Blocks: never.
 reactive* current_body() noexcept;
 
+/// Who spawned the calling process; none outside of one.
+/// Called from: anywhere. Blocks: never.
+pid spawner() noexcept;
+
 /// A process of the calling process's node in 64 bits, for tables of a million; 0 stands for none,
 /// and for one of another node. And back. Called from: a process. Blocks: never.
 std::uint64_t number_of(pid process) noexcept;
 pid process_of(std::uint64_t number) noexcept;
+
+/// An alias of whoever spawns a process, in a third of the room: its number, and back to the alias
+/// in the process that was spawned. 0 stands for none.
+std::uint64_t number_of(alias_ref const& name) noexcept;
+alias_ref alias_of_spawner(std::uint64_t number) noexcept;
 
 }  // namespace otter::detail
