@@ -100,7 +100,7 @@ bool behaviour_core::started(alias_ref starter, step& init) {
   };
   switch (init.what) {
     case step::kind::go_on:
-      answer(start_ack::kind::ready);
+      if (starter) acknowledge_start(starter);
       return true;
     case step::kind::ignore:
       answer(start_ack::kind::ignored);

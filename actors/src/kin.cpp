@@ -60,7 +60,10 @@ reactive* current_inner_body() noexcept {
   return body;
 }
 
-kin* current_kin() noexcept { return dynamic_cast<kin*>(current_inner_body()); }
+kin* current_kin() noexcept {
+  reactive* const body = current_body();
+  return body == nullptr ? nullptr : static_cast<kin*>(body->upper_part());
+}
 
 ancestry ancestors_of_a_child() {
   if (kin* me = current_kin()) return me->ancestors_of_children();

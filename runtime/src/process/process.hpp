@@ -206,6 +206,8 @@ class process final : public runnable {
                     detail::down_maker make);
   bool unwatch(monitor_ref ref, demonitor_flush flush) noexcept;
   void add_watcher(request_envelope& entry) noexcept;
+  bool end_start_monitor() noexcept;
+  void forget_monitor(monitor_ref ref) noexcept;
   void add_own_ref(own_ref& r) noexcept { own_refs_.insert(r); }
   own_ref* find_own_ref(std::uint64_t id) noexcept { return own_refs_.find(id); }
   void drop_own_ref(own_ref& r) noexcept;

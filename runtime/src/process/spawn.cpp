@@ -177,6 +177,7 @@ spawned spawn_process(process_system& system, local_state& local, slab& memory, 
     request_envelope* r = std::exchange(b.watched, nullptr);
     r->kind = signal_kind::monitor;
     r->bytes = monitor_block_bytes;
+    r->flags = extras.for_start ? of_start : std::uint8_t{0};
     r->target = pid_access::bits(id);
     r->caller = from(watch_ref);
     child->add_watcher(*r);
@@ -228,6 +229,16 @@ spawned detail::spawn_body_tagged(spawn_options const& options, reactive_ptr bod
   spawned const child = rts::spawn_process(*at.system, *at.local, *at.memory, at.self, options,
                                            std::move(body), {nullptr, tag.get(), make});
   tag.release();
+  at.self->charge(10);
+  return child;
+}
+
+spawned detail::spawn_for_start(spawn_options const& options, reactive_ptr body) {
+  runtime_entry entry;
+  rts::refuse_abandoned(entry);
+  here const at = here::in_process();
+  spawned const child = rts::spawn_process(*at.system, *at.local, *at.memory, at.self, options,
+                                           std::move(body), {nullptr, nullptr, nullptr, true});
   at.self->charge(10);
   return child;
 }

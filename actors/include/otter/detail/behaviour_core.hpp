@@ -78,6 +78,7 @@ class behaviour_core : public reactive, public kin {
  public:
   void handle(event& e) final;
   std::string describe() const final;
+  void* upper_part() noexcept final { return static_cast<kin*>(this); }
 
  protected:
   /// Throws: std::bad_alloc.

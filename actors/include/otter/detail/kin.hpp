@@ -46,7 +46,7 @@ class ancestry {
   ancestor* nearest_ = nullptr;
 };
 
-/// A body that knows its ancestors. Threads: its own process.
+/// A body that knows its ancestors; its upper_part() gives it. Threads: its own process.
 class kin {
  public:
   explicit kin(ancestry ancestors) noexcept : nearest_(std::move(ancestors)) {}
