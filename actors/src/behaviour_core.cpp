@@ -100,7 +100,7 @@ bool behaviour_core::started(alias_ref starter, step& init) {
   };
   switch (init.what) {
     case step::kind::go_on:
-      answer(start_ack::kind::ready);
+      if (starter) acknowledge_start(starter);
       return true;
     case step::kind::ignore:
       answer(start_ack::kind::ignored);
@@ -119,6 +119,22 @@ bool behaviour_core::started(alias_ref starter, step& init) {
   return false;
 }
 
+// --- what few have ---
+
+behaviour_core::rare_parts::rare_parts() noexcept = default;
+behaviour_core::rare_parts::~rare_parts() = default;
+
+behaviour_core::behaviour_core(origin const& from)
+    : kin(from.ancestors), follows_parent_(from.parent), entered_(!from.starter) {
+  if (from.hibernate_after != infinity) rare().hibernate_after = from.hibernate_after;
+}
+behaviour_core::~behaviour_core() = default;
+
+behaviour_core::rare_parts& behaviour_core::rare() {
+  if (rare_ == nullptr) rare_ = std::make_unique<rare_parts>();
+  return *rare_;
+}
+
 // --- events that are the same for all ---
 
 void behaviour_core::handle(event& e) {
@@ -126,8 +142,8 @@ void behaviour_core::handle(event& e) {
   hibernates_ = false;
   if (debug() != nullptr && e.what() != event::kind::timeout) [[unlikely]]
     show_in(describe_event(e));
-  if (parent_ && e.what() == event::kind::message) {
-    if (auto* end = e.get_if<exited>(); end != nullptr && end->process == parent_) {
+  if (follows_parent_ && e.what() == event::kind::message) {
+    if (auto* end = e.get_if<exited>(); end != nullptr && end->process == parent()) {
       step out;  // even if the reason is normal (GS-27)
       out.what = step::kind::stop;
       out.reason = end->reason;
@@ -137,45 +153,74 @@ void behaviour_core::handle(event& e) {
   on_event(e);
 }
 
+/// Made for one message, so that a server needs no second table of virtual functions.
+class behaviour_core::host final : public system_host {
+ public:
+  explicit host(behaviour_core& body) noexcept : body_(body) {}
+  void* system_object(void const* mark) noexcept override;
+  std::string system_status() const override;
+  void system_terminate(exit_reason reason) override;
+  void system_suspend(bool suspended) override { body_.suspend(suspended); }
+  debug_state* debug() const noexcept override { return body_.debug(); }
+  debug_state& start_debugging() override;
+  void stop_debugging() noexcept override {
+    if (body_.rare_ != nullptr) body_.rare_->debug.reset();
+  }
+
+ private:
+  behaviour_core& body_;
+};
+
 void behaviour_core::on_system(event& e) {
   auto* m = e.get_if<system_message>();
   if (m == nullptr) return report_unknown(describe_event(e));
-  serve_system_message(*this, *m);
+  host seen(*this);
+  serve_system_message(seen, *m);
   if (finished_ || suspended_) return;
   after_system_message();
   if (!hibernates_) return;  // else it goes to sleep again (SY-13)
   if (step failed; !hibernate_now(failed)) finish(failed, {});
 }
 
-void* behaviour_core::system_object(void const* mark) noexcept {
-  if (object() == nullptr) return nullptr;
-  if (type().find != nullptr)
-    if (void* found = type().find(object(), mark)) return found;
-  return mark == type().mark ? object() : nullptr;
+void* behaviour_core::host::system_object(void const* mark) noexcept {
+  void* const object = body_.object();
+  if (object == nullptr) return nullptr;
+  behaviour_class const& type = body_.type();
+  if (type.find != nullptr)
+    if (void* found = type.find(object, mark)) return found;
+  return mark == type.mark ? object : nullptr;
 }
 
-std::string behaviour_core::system_status() const {
+std::string behaviour_core::host::system_status() const {
   std::string family;
-  if (parent_) family += fmt::format("\n  parent: {}", parent_);
-  if (ancestors()) family += fmt::format("\n  ancestors: {}", fmt::join(ancestors().list(), " "));
+  if (const pid parent = body_.parent()) family += fmt::format("\n  parent: {}", parent);
+  if (body_.ancestors())
+    family += fmt::format("\n  ancestors: {}", fmt::join(body_.ancestors().list(), " "));
   if (debug() != nullptr) family += "\n  debugged";
-  return fmt::format("{} {} ({}), {}{}\n  state: {}{}", type().kind, self_text(), type().name,
-                     suspended_ ? "suspended" : "running", family, describe(), more_status());
+  return fmt::format("{} {} ({}), {}{}\n  state: {}{}", body_.type().kind, self_text(),
+                     body_.type().name, body_.suspended_ ? "suspended" : "running", family,
+                     body_.describe(), body_.more_status());
 }
 
-void behaviour_core::system_terminate(exit_reason reason) {
+void behaviour_core::host::system_terminate(exit_reason reason) {
   step out;
   out.what = step::kind::stop;
   out.reason = std::move(reason);
-  finish(out, {});
+  body_.finish(out, {});
 }
 
-void behaviour_core::system_suspend(bool suspended) {
+debug_state& behaviour_core::host::start_debugging() {
+  std::unique_ptr<debug_state>& debug = body_.rare().debug;
+  if (debug == nullptr) debug = std::make_unique<debug_state>();
+  return *debug;
+}
+
+void behaviour_core::suspend(bool suspended) {
   if (suspended == suspended_) return;
   if (!suspended)
     pause_messages(false);
-  else if (parent_)
-    pause_messages_but_exit_of(parent_);
+  else if (follows_parent_)
+    pause_messages_but_exit_of(parent());
   else
     pause_messages(true);
   suspended_ = suspended;

@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <otter/alias.hpp>
+#include <otter/detail/system_messages.hpp>
 #include <otter/dynamic_supervisor.hpp>
 #include <otter/exit.hpp>
 #include <otter/gen_server.hpp>
@@ -19,11 +20,13 @@
 #include <string>
 #include <unordered_map>
 #include <utility>
+#include <vector>
 
 #include "backoff.hpp"
 #include "child.hpp"
 #include "report.hpp"
 #include "restart_window.hpp"
+#include "running_children.hpp"
 #include "supervisor_requests.hpp"
 
 namespace otter::detail {
@@ -64,6 +67,10 @@ class dynamic_process : public gen_server<dynamic_process> {
       refuse_start(std::move(wrong));
   }
 
+  ~dynamic_process() { forget_all(); }
+  dynamic_process(dynamic_process const&) = delete;
+  dynamic_process& operator=(dynamic_process const&) = delete;
+
   // --- operations ---
 
   child_result<pid> handle_call(dynamic_start_request request) {
@@ -74,21 +81,21 @@ class dynamic_process : public gen_server<dynamic_process> {
       return refused_spec<pid>(
           "bad_combination: child is significant, and a dynamic_supervisor has no auto_shutdown");
     if (size() >= max_children_) return refused<pid>(child_error::kind::max_children);
-    auto started = run_start(spec.start);
+    auto started = start_here(spec.start);
     if (!started) {
       if (started.error().what == start_error::kind::ignored) return pid{};
       return refused<pid>(child_error::kind::start_failed, {}, started.error().to_reason());
     }
-    child c{spec.shutdown, spec.restart, spec.type, nullptr};
+    child c{{spec.shutdown, spec.restart, spec.type}, nullptr};
     if (spec.restart != restart_type::temporary)
-      c.again = std::make_unique<starting_again>(starting_again{std::move(spec.start), {}});
+      c.again = std::make_unique<starting_again>(starting_again{c.how, std::move(spec.start), {}});
     runs(*started, std::move(c));
     return *started;
   }
 
   child_result<void> handle_call(dynamic_terminate_request request) {
-    auto found = running_.find(request.child);
-    if (found == running_.end()) {
+    auto const* const found = running_.find(number_of(request.child));
+    if (found == nullptr) {
       if (auto again = restarting_.find(request.child); again != restarting_.end()) {
         if (again->second.timer) cancel_timer(again->second.timer);
         restarting_.erase(again);
@@ -98,10 +105,9 @@ class dynamic_process : public gen_server<dynamic_process> {
       if (is_alive(request.child)) return refused<void>(child_error::kind::not_found);
       return {};
     }
-    child c = std::move(found->second);
-    remove(found);
-    const exit_reason ended = stop_child(request.child, c.shutdown, c.type);
-    if (!expected_end(ended, c.restart, c.shutdown))
+    const child c = take(found);
+    const exit_reason ended = stop_child(request.child, c.how.shutdown, c.how.type);
+    if (!expected_end(ended, c.how.restart, c.how.shutdown))
       report_child(
           fmt::format("shutdown error of {}: {}", child_text({}, request.child), ended),
           {.context = error_context::shutdown_error, .reason = ended, .process = request.child});
@@ -114,10 +120,14 @@ class dynamic_process : public gen_server<dynamic_process> {
     const std::size_t shown = std::min(size(), request.most);
     list.left_out = size() - shown;
     list.children.reserve(shown);
-    for (auto it = running_.begin(); it != running_.end() && list.children.size() != shown; ++it)
-      list.children.push_back({{}, it->first, false, it->second.type, it->second.restart});
+    running_.for_each([&](running_children::place const& p) {
+      if (list.children.size() == shown) return false;
+      policy const& how = how_of(p.word);
+      list.children.push_back({{}, process_of(p.process), false, how.type, how.restart});
+      return true;
+    });
     for (auto it = restarting_.begin(); list.children.size() != shown; ++it)
-      list.children.push_back({{}, {}, true, it->second.c.type, it->second.c.restart});
+      list.children.push_back({{}, {}, true, it->second.c.how.type, it->second.c.how.restart});
     return list;
   }
 
@@ -127,7 +137,7 @@ class dynamic_process : public gen_server<dynamic_process> {
     n.active = running_.size();
     n.supervisors = supervisors_;
     for (auto const& [last, w] : restarting_)
-      n.supervisors += w.c.type == child_type::supervisor ? 1 : 0;
+      n.supervisors += w.c.how.type == child_type::supervisor ? 1 : 0;
     n.workers = n.specs - n.supervisors;
     return n;
   }
@@ -135,17 +145,16 @@ class dynamic_process : public gen_server<dynamic_process> {
   // --- ends of children ---
 
   outcome handle_info(exited end) {
-    auto found = running_.find(end.process);
-    if (found == running_.end()) return noreply();
-    child c = std::move(found->second);
-    remove(found);
-    if (c.restart == restart_type::permanent || end.reason.abnormal())
+    auto const* const found = running_.find(number_of(end.process));
+    if (found == nullptr) return noreply();
+    child c = take(found);
+    if (c.how.restart == restart_type::permanent || end.reason.abnormal())
       report_child(fmt::format("{} terminated: {}", child_text({}, end.process), end.reason),
                    {.context = error_context::child_terminated,
                     .reason = end.reason,
                     .process = end.process});
-    if (c.restart == restart_type::temporary ||
-        (c.restart == restart_type::transient && end.reason.is_normal_exit()))
+    if (c.how.restart == restart_type::temporary ||
+        (c.how.restart == restart_type::transient && end.reason.is_normal_exit()))
       return noreply();
     return restart(end.process, std::move(c), std::move(end.reason));
   }
@@ -170,24 +179,27 @@ class dynamic_process : public gen_server<dynamic_process> {
   void terminate(exit_reason const&) {
     struct ending {
       pid process;
-      child c;
+      policy how;
     };
     std::unordered_map<ref, ending> left;
     std::multimap<node_clock::time_point, ref> limits;
     const node_clock::time_point now = node_clock::now();
     // Their `down`s come after this; so the wait does not look at the `exited`s before it again.
     const ref marker = make_ref();
-    for (auto& [process, c] : running_) {
+    running_.for_each([&](running_children::place const& p) {
+      const pid process = process_of(p.process);
+      policy const& how = how_of(p.word);
       const monitor_ref watch = monitor(process);
       unlink(process);
-      const duration limit = c.shutdown.limit_for(c.type);
-      if (!c.shutdown.is_brutal_kill() && limit != infinity) limits.emplace(now + limit, watch);
-      left.emplace(watch, ending{process, std::move(c)});
-    }
-    running_.clear();
+      const duration limit = how.shutdown.limit_for(how.type);
+      if (!how.shutdown.is_brutal_kill() && limit != infinity) limits.emplace(now + limit, watch);
+      left.emplace(watch, ending{process, how});
+      return true;
+    });
+    forget_all();
     for (auto const& [watch, w] : left)
       otter::exit(w.process,
-                  w.c.shutdown.is_brutal_kill() ? exit_reason::kill() : exit_reason::shutdown());
+                  w.how.shutdown.is_brutal_kill() ? exit_reason::kill() : exit_reason::shutdown());
     struct ends {
       exit_reason reason;
       std::size_t count = 0;
@@ -201,10 +213,10 @@ class dynamic_process : public gen_server<dynamic_process> {
                    when([&](down const& d) { return left.contains(d.ref); },
                         [&](down d) {
                           const auto it = left.find(d.ref);
-                          child const& c = it->second.c;
+                          policy const& how = it->second.how;
                           // noproc: it had ended before, its `exited` was not dealt with
                           if (!(d.reason == exit_kind::noproc) &&
-                              !expected_end(d.reason, c.restart, c.shutdown)) {
+                              !expected_end(d.reason, how.restart, how.shutdown)) {
                             ends& same = bad_ends[to_string(d.reason)];
                             same.reason = d.reason;
                             ++same.count;
@@ -225,15 +237,19 @@ class dynamic_process : public gen_server<dynamic_process> {
   }
 
  private:
-  struct starting_again {
-    child_start start;
-    restart_history history;
-  };
-  /// Small: there may be a hundred thousand of them.
-  struct child {
+  struct policy {
     shutdown_limit shutdown;
     restart_type restart;
     child_type type;
+    friend bool operator==(policy const&, policy const&) noexcept = default;
+  };
+  struct starting_again {
+    policy how;
+    child_start start;
+    restart_history history;
+  };
+  struct child {
+    policy how;
     std::unique_ptr<starting_again> again;  // none if temporary
   };
   struct waiting {
@@ -242,16 +258,69 @@ class dynamic_process : public gen_server<dynamic_process> {
     timer_ref timer{};  // of its back-off
   };
 
+  /// As run_start(). A process of another node cannot be linked to us.
+  static tl::expected<pid, start_error> start_here(child_start const& start) {
+    auto started = run_start(start);
+    if (started && number_of(*started) == 0)
+      return tl::unexpected<start_error>(
+          {start_error::kind::failed,
+           {},
+           exit_reason::bad_return_value("a process of another node")});
+    return started;
+  }
+
   [[nodiscard]] std::size_t size() const noexcept { return running_.size() + restarting_.size(); }
+
+  // A child that runs is a number and a word. Of a temporary one the word says which of policies_
+  // it has: mostly all have the same. Of others, and when there are too many policies, it is the
+  // address of a starting_again.
+  static constexpr std::size_t most_policies = 64;
+  static constexpr std::uintptr_t policy_mark = 1;
+  static bool is_policy(std::uintptr_t word) noexcept { return (word & policy_mark) != 0; }
+  static starting_again* block_of(std::uintptr_t word) noexcept {
+    return reinterpret_cast<starting_again*>(word);
+  }
+  [[nodiscard]] policy const& how_of(std::uintptr_t word) const noexcept {
+    return is_policy(word) ? policies_[word >> 1] : block_of(word)->how;
+  }
+  std::unique_ptr<starting_again> block_for(child& c) {
+    if (c.again) return std::move(c.again);
+    return std::make_unique<starting_again>(starting_again{c.how, {}, {}});
+  }
 
   void runs(pid process, child c) {
     if (c.again) backoff_.started(c.again->history);
-    supervisors_ += c.type == child_type::supervisor ? 1 : 0;
-    running_.emplace(process, std::move(c));
+    std::size_t which = most_policies;
+    if (!c.again) {
+      which = static_cast<std::size_t>(std::find(policies_.begin(), policies_.end(), c.how) -
+                                       policies_.begin());
+      if (which == policies_.size() && which != most_policies) policies_.push_back(c.how);
+    }
+    if (which != most_policies) {
+      running_.insert(number_of(process), which << 1 | policy_mark);
+    } else {
+      std::unique_ptr<starting_again> block = block_for(c);
+      running_.insert(number_of(process), reinterpret_cast<std::uintptr_t>(block.get()));
+      block.release();
+    }
+    supervisors_ += c.how.type == child_type::supervisor ? 1 : 0;
   }
-  void remove(std::unordered_map<pid, child>::iterator it) {
-    supervisors_ -= it->second.type == child_type::supervisor ? 1 : 0;
-    running_.erase(it);
+  child take(running_children::place const* found) noexcept {
+    child c{how_of(found->word), nullptr};
+    if (!is_policy(found->word)) {
+      c.again.reset(block_of(found->word));
+      if (!c.again->start) c.again.reset();
+    }
+    supervisors_ -= c.how.type == child_type::supervisor ? 1 : 0;
+    running_.erase(found);
+    return c;
+  }
+  void forget_all() noexcept {
+    running_.for_each([](running_children::place const& p) {
+      if (!is_policy(p.word)) delete block_of(p.word);
+      return true;
+    });
+    running_.clear();
   }
 
   /// One restart event: counts now, and begins now or after the back-off.
@@ -271,7 +340,7 @@ class dynamic_process : public gen_server<dynamic_process> {
   }
 
   void start_again(pid ended, child c) {
-    auto started = run_start(c.again->start);
+    auto started = start_here(c.again->start);
     if (started) {
       runs(*started, std::move(c));
     } else if (started.error().what != start_error::kind::ignored) {
@@ -286,8 +355,9 @@ class dynamic_process : public gen_server<dynamic_process> {
   restart_window window_;
   backoff backoff_;
   std::size_t max_children_;
-  std::size_t supervisors_ = 0;  // of those that run
-  std::unordered_map<pid, child> running_;
+  std::size_t supervisors_ = 0;   // of those that run
+  std::vector<policy> policies_;  // of temporary children; none is ever taken away
+  running_children running_;
   std::unordered_map<pid, waiting> restarting_;
 };
 

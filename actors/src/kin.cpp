@@ -37,6 +37,8 @@ ancestry ancestry::of(pid process, std::string name, ancestry above) {
   return made;
 }
 
+ancestry const& ancestry::above() const noexcept { return nearest_->above; }
+
 std::vector<std::string> ancestry::list() const {
   std::vector<std::string> all;
   for (ancestor const* a = nearest_; a != nullptr && all.size() != 32; a = a->above.nearest_)
@@ -45,8 +47,11 @@ std::vector<std::string> ancestry::list() const {
 }
 
 ancestry const& kin::ancestors_of_children() {
-  if (!childrens_) childrens_ = ancestry::of(self(), registered_name(), ancestors_);
-  return childrens_;
+  if (!has_children_) {
+    nearest_ = ancestry::of(self(), registered_name(), nearest_);
+    has_children_ = true;
+  }
+  return nearest_;
 }
 
 reactive* current_inner_body() noexcept {
@@ -55,7 +60,10 @@ reactive* current_inner_body() noexcept {
   return body;
 }
 
-kin* current_kin() noexcept { return dynamic_cast<kin*>(current_inner_body()); }
+kin* current_kin() noexcept {
+  reactive* const body = current_body();
+  return body == nullptr ? nullptr : static_cast<kin*>(body->upper_part());
+}
 
 ancestry ancestors_of_a_child() {
   if (kin* me = current_kin()) return me->ancestors_of_children();

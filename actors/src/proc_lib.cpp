@@ -85,7 +85,7 @@ namespace proc_lib {
 
 void init_ack() {
   if (detail::proc_lib_body* body = detail::current_proc_lib())
-    detail::acknowledge(*body, detail::start_ack::kind::ready);
+    if (const alias_ref starter = body->take_starter()) detail::acknowledge_start(starter);
 }
 
 void init_fail(exit_reason answer, exit_reason reason) {

@@ -31,13 +31,14 @@ void server_core::on_event(event& e) {
   step out;
   switch (e.what()) {
     case event::kind::timeout:
-      if (!armed_ || e.token() != token_) return;  // one that was stopped when it was on its way
+      // Else one that was stopped when it was on its way.
+      if (!armed_ || e.token() != rare().token) return;
       armed_ = false;
-      if (idle_ == infinity) {  // it was hibernate_after, and nothing has come
+      if (rare().idle == infinity) {  // it was hibernate_after, and nothing has come
         if (!hibernate_now(out)) break;
         return;
       }
-      idle_ = infinity;
+      rare().idle = infinity;
       if (class_.idle == nullptr) return;
       note_in(describe_event(e));
       class_.idle(object(), e, out);
@@ -120,27 +121,19 @@ void server_core::settle(step& next, event* e) {
   finish(next, e != nullptr ? describe_event(*e) : last_event{});
 }
 
-void server_core::arm(duration limit) {
-  idle_ = limit;
+void server_core::start_timer(duration limit) {
   armed_ = true;
-  start_timeout(limit, ++token_);
+  start_timeout(limit, ++rare().token);
 }
 
-void server_core::disarm(bool forget) noexcept {
-  if (forget) idle_ = infinity;
-  if (!std::exchange(armed_, false)) return;
-  stop_timeout();
-}
-
-void server_core::wait_for_sleep() {
-  if (hibernate_after() == infinity) return;
-  armed_ = true;
-  start_timeout(hibernate_after(), ++token_);
+void server_core::stop_timer() noexcept {
+  if (std::exchange(armed_, false)) stop_timeout();
 }
 
 void server_core::after_system_message() {
-  if (idle_ != infinity)
-    arm(idle_);  // its full length again (SY-14)
+  rare_parts const* const r = rare_if_any();
+  if (r != nullptr && r->idle != infinity)
+    start_timer(r->idle);  // its full length again (SY-14)
   else
     wait_for_sleep();
 }

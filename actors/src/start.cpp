@@ -46,6 +46,10 @@ std::string to_string(start_error const& error) {
 
 namespace detail {
 
+void acknowledge_start(alias_ref const& starter) {
+  otter::send(starter, start_ack{starter, start_ack::kind::ready, {}, {}, end_start_monitor()});
+}
+
 starter::starter(start_options const& options, start_mode mode)
     : options_(options), mode_(mode), answer_(alias(alias_mode::reply)) {}
 
@@ -78,7 +82,8 @@ tl::expected<pid, start_error> starter::run(reactive_ptr body) {
     body = make_reactive<via_body>(options_.via, answer_, std::move(body));
   spawned child;
   try {
-    child = spawn_reactive(how, std::move(body));
+    child = mode_ == start_mode::monitor ? spawn_reactive(how, std::move(body))
+                                         : spawn_for_start(how, std::move(body));
   } catch (error const& e) {
     // Somebody took the name between the look and the spawn: the same answer as before it (GC-3).
     if (e.code() != errc::badarg || name_is_free()) throw;
@@ -92,9 +97,14 @@ tl::expected<pid, start_error> starter::run(reactive_ptr body) {
   }
 
   std::optional<start_error> error;
-  receive_from(answer_,
+  bool unwatched = false;
+  // From the monitor of the spawn on, before which the child cannot have said anything: not from
+  // the alias, since there is one marker and the monitor is the younger. (A second monitor is
+  // younger still, and then all that waits is looked at.)
+  receive_from(child.ref,
                when([&](start_ack const& a) { return a.start == answer_; },
                     [&](start_ack a) {
+                      unwatched = a.unwatched;
                       if (a.what == start_ack::kind::ignored)
                         error = start_error{start_error::kind::ignored, {}, {}};
                       if (a.what == start_ack::kind::refused)
@@ -111,13 +121,19 @@ tl::expected<pid, start_error> starter::run(reactive_ptr body) {
                  error = start_error{start_error::kind::timeout, {}, {}};
                }));
   if (error) return failed(child.process, watch, std::move(*error));
-  demonitor(watch, demonitor_flush::yes);
+  if (unwatched)
+    forget_monitor(watch);
+  else
+    demonitor(watch, demonitor_flush::yes);
   return child.process;
 }
 
 tl::expected<pid, start_error> starter::failed(pid child, monitor_ref watch, start_error why) {
   unalias(answer_);
   if (why.what == start_error::kind::timeout) {
+    // It may have become ready at the last moment, and then the monitor is gone on its side.
+    demonitor(watch, demonitor_flush::yes);
+    watch = otter::monitor(child);
     unlink(child);
     otter::exit(child, exit_reason::kill());
   }

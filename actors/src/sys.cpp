@@ -179,14 +179,6 @@ std::optional<sys::statistics_report> get_statistics_target(target const& to, du
 
 // --- the process's side ---
 
-system_host::system_host() noexcept = default;
-system_host::~system_host() = default;
-debug_state& system_host::start_debugging() {
-  if (!debug_) debug_ = std::make_unique<debug_state>();
-  return *debug_;
-}
-void system_host::stop_debugging() noexcept { debug_.reset(); }
-
 void serve_system_message(system_host& host, system_message& m) {
   system_answer answer{m.answer_to};
   switch (m.what) {
@@ -215,6 +207,14 @@ void serve_system_message(system_host& host, system_message& m) {
 namespace sys {
 
 callbacks::callbacks(pid parent) : parent_(parent) { detail::receive_system_messages(); }
+
+callbacks::~callbacks() = default;
+
+detail::debug_state& callbacks::start_debugging() {
+  if (!debug_) debug_ = std::make_unique<detail::debug_state>();
+  return *debug_;
+}
+void callbacks::stop_debugging() noexcept { debug_.reset(); }
 
 void callbacks::terminate(exit_reason const&) {}
 std::string callbacks::format_status() const { return {}; }

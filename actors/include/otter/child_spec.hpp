@@ -59,6 +59,7 @@ class shutdown_limit {
     if (limit_ >= duration::zero()) return limit_;
     return type == child_type::supervisor ? infinity : std::chrono::seconds(5);
   }
+  friend constexpr bool operator==(shutdown_limit, shutdown_limit) noexcept = default;
 
  private:
   static constexpr duration unset{-1};

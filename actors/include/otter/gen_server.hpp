@@ -410,20 +410,21 @@ class server_body final : public server_core {
   explicit server_body(origin const& from, A&&... args)
       : server_core(server_class_for<Server>::value, from),
         server_(from.starter, std::forward<A>(args)...) {}
+  ~server_body() override { server_.end(stage()); }
 
   void start() override {
     step init;
-    const alias_ref starter =
-        server_.begin([&](auto construct) { run_callback<init_outcome>(init, "init", construct); });
+    const alias_ref starter = server_.begin(
+        stage(), [&](auto construct) { run_callback<init_outcome>(init, "init", construct); });
     if constexpr (requires(Server & s) { s.init(); }) {
       if (init.what == step::kind::go_on && !entered())
-        run_callback<init_outcome>(init, "init", [&] { return server_.get()->init(); });
+        run_callback<init_outcome>(init, "init", [&] { return server_.get(stage())->init(); });
     }
     begin(starter, std::move(init));
   }
 
  private:
-  void* object() const noexcept override { return server_.get(); }
+  void* object() const noexcept override { return server_.get(stage()); }
 
   late_object<Server, Args...> server_;
 };

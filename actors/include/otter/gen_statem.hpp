@@ -593,19 +593,20 @@ class machine_process final : public machine_body<Machine> {
   explicit machine_process(origin const& from, A&&... args)
       : machine_body<Machine>(machine_class_for<Machine, itself<Machine>>::value, from),
         machine_(from.starter, std::forward<A>(args)...) {}
+  ~machine_process() override { machine_.end(this->stage()); }
 
   void start() override {
     transition<Machine> t;
-    const alias_ref starter = machine_.begin([&](auto construct) {
+    const alias_ref starter = machine_.begin(this->stage(), [&](auto construct) {
       guard_handler<Machine>(t, "init", [&] {
         construct();
         if constexpr (requires(Machine & m) { m.init(); }) {
           using returned = decltype(std::declval<Machine&>().init());
           if (this->entered()) return;
           if constexpr (std::is_void_v<returned>)
-            machine_.get()->init();
+            machine_.get(this->stage())->init();
           else
-            t = init_result<Machine>(machine_.get()->init()).take();
+            t = init_result<Machine>(machine_.get(this->stage())->init()).take();
         }
       });
     });
@@ -614,7 +615,7 @@ class machine_process final : public machine_body<Machine> {
   }
 
  private:
-  Machine* machine() const noexcept override { return machine_.get(); }
+  Machine* machine() const noexcept override { return machine_.get(this->stage()); }
 
   late_object<Machine, Args...> machine_;
 };

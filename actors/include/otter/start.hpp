@@ -85,8 +85,12 @@ struct start_ack {
   ref start;
   kind what = kind::ready;
   exit_reason reason{};
-  pid holder{};  ///< taken: who has the name
+  pid holder{};            ///< taken: who has the name
+  bool unwatched = false;  ///< the starter's monitor is gone on the child's side
 };
+
+/// Tells the starter that the calling process is ready.
+void acknowledge_start(alias_ref const& starter);
 
 /// One start, seen from the starter: an address for the answer, then the wait for it.
 ///

@@ -29,6 +29,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <otter/detail/system_message.hpp>
 #include <otter/duration.hpp>
@@ -312,7 +313,9 @@ class callbacks : public detail::system_host {
   /// `parent` as proc_lib::parent() gives it; none: there is nobody whose end ends this process.
   /// From now on the calling process receives system messages as messages. Throws: not_in_process.
   explicit callbacks(pid parent = {});
-  virtual ~callbacks() = default;
+  virtual ~callbacks();
+  callbacks(callbacks const&) = delete;
+  callbacks& operator=(callbacks const&) = delete;
 
   /// The process is about to end, because it was asked to or its parent has.
   virtual void terminate(exit_reason const& reason);
@@ -335,7 +338,11 @@ class callbacks : public detail::system_host {
   std::string system_status() const final;
   void system_terminate(exit_reason reason) final;
   void system_suspend(bool suspended) final { suspended_ = suspended; }
+  detail::debug_state* debug() const noexcept final { return debug_.get(); }
+  detail::debug_state& start_debugging() final;
+  void stop_debugging() noexcept final;
 
+  std::unique_ptr<detail::debug_state> debug_;
   pid parent_;
   void* object_ = nullptr;
   void const* mark_ = nullptr;

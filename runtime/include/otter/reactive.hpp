@@ -86,6 +86,10 @@ class reactive {
   virtual void ending(exit_reason const& reason);
   /// Short text of the state for reports, or empty. Called from: the process, when it ends badly.
   virtual std::string describe() const;
+  /// What the room above keeps in bodies of its own: null in all others. Not for users. A virtual
+  /// function, since it is asked for at each start of a process and a dynamic_cast costs 700
+  /// instructions.
+  virtual void* upper_part() noexcept;
 
  protected:
   /// Ends the process with `reason` once the present call returns.

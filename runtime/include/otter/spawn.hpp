@@ -84,6 +84,16 @@ spawned spawn_body(spawn_options const& options, reactive_ptr body);
 spawned spawn_body_tagged(spawn_options const& options, reactive_ptr body, envelope_ptr tag,
                           down_maker make);
 
+/// As it, for a starter that waits until the child is ready, with a monitor that lasts until then:
+/// the child, being ready, calls end_start_monitor(), says so, and on that the starter calls
+/// forget_monitor(). So nobody has to send a demonitor(), for which the child would run once more.
+spawned spawn_for_start(spawn_options const& options, reactive_ptr body);
+/// True if the calling process was spawned so and its starter's monitor was still there: it is not
+/// any more, on this side.
+bool end_start_monitor() noexcept;
+/// The same on the starter's side.
+void forget_monitor(monitor_ref ref) noexcept;
+
 /// The body of a process that runs one function and ends.
 template <class Function, class... Args>
 class function_body final : public reactive {

@@ -1,18 +1,16 @@
 #pragma once
 
 // base/keyed_set.hpp - an intrusive hash set for owners that mostly hold none or one: a process's
-// links, monitors, open requests.
+// monitors and open requests.
 //
 //   keyed_set<Node, KeyOf>    KeyOf::key(Node const&) and KeyOf::hash(key) say what a node is
 //
-// Empty it is 16 bytes; the first element needs no memory, and no operation can fail: where the
+// Empty it is 8 bytes; the first element needs no memory, and no operation can fail: where the
 // bucket array cannot grow, the chains do. Boost.Intrusive's unordered_set wants its buckets from
 // the user, and its iteration order depends on them.
 //
 // Every order in which elements come out depends on the keys and on what was inserted and removed
 // when, never on an address: the simulation relies on it.
-
-#include <sys/mman.h>
 
 #include <cstddef>
 #include <cstdint>
@@ -20,13 +18,16 @@
 #include <type_traits>
 #include <utility>
 
+#include "base/array_memory.hpp"
+
 namespace otter::rts {
 
 /// Ownership: of the bucket array, never of a node. A node is in one set at most, and its
 ///            `Node* hash_next` belongs to the set meanwhile. Nodes left over are just forgotten.
 /// Threads:   one at a time.
-/// Invariant: without an array there is one bucket, `single_`. The number of buckets is a power of
-///            two, mask_ + 1. Of nodes with equal keys find() gives one.
+/// Invariant: without an array there is one bucket, first_. With one, first_ is its address plus 1,
+///            and what else there is to know lies in front of it. The number of buckets is a power
+///            of two. Of nodes with equal keys find() gives one.
 template <class Node, class KeyOf>
 class keyed_set {
  public:
@@ -41,22 +42,27 @@ class keyed_set {
   }
 
   void insert(Node& node) noexcept {
-    if (size_ > mask_ && size_ < largest_array)
-      resize(mask_ == 0 ? smallest_array : 2 * (mask_ + 1));
-    link(node);
-    ++size_;
+    if (!has_array()) {
+      if (first_ != nullptr) resize(smallest_array);
+    } else if (array_head const& h = head(); h.size > h.mask && h.size < largest_array) {
+      resize(2 * (h.mask + 1));
+    }
+    Node*& bucket = *bucket_of(KeyOf::key(node));
+    node.hash_next = bucket;
+    bucket = &node;
+    if (has_array()) ++head().size;
   }
 
   /// The node with this key, or nullptr.
   [[nodiscard]] Node* find(key_type const& key) const noexcept {
-    Node* node = buckets()[bucket_of(key)];
+    Node* node = *bucket_of(key);
     while (node != nullptr && !(KeyOf::key(*node) == key)) node = node->hash_next;
     return node;
   }
 
   /// Takes out the node with this key. nullptr if there is none, which is not an error.
   Node* remove(key_type const& key) noexcept {
-    for (Node** at = &buckets()[bucket_of(key)]; *at != nullptr; at = &(*at)->hash_next) {
+    for (Node** at = bucket_of(key); *at != nullptr; at = &(*at)->hash_next) {
       if (KeyOf::key(**at) == key) return unlink(at);
     }
     return nullptr;
@@ -64,8 +70,7 @@ class keyed_set {
 
   /// Takes out exactly this node. False if it is not here.
   bool remove(Node& node) noexcept {
-    for (Node** at = &buckets()[bucket_of(KeyOf::key(node))]; *at != nullptr;
-         at = &(*at)->hash_next) {
+    for (Node** at = bucket_of(KeyOf::key(node)); *at != nullptr; at = &(*at)->hash_next) {
       if (*at == &node) {
         unlink(at);
         return true;
@@ -77,17 +82,17 @@ class keyed_set {
   /// Takes out some node, nullptr if empty. Emptying a set this way takes time in proportion to
   /// its size: the search goes on where the last one ended.
   Node* pop_any() noexcept {
-    if (size_ == 0) return nullptr;
-    if (mask_ == 0) return unlink(&single_);
-    std::size_t& cursor = head_of(array_)->cursor;
-    while (array_[cursor] == nullptr) cursor = (cursor + 1) & mask_;
-    return unlink(&array_[cursor]);
+    if (!has_array()) return first_ != nullptr ? unlink(&first_) : nullptr;
+    array_head& h = head();
+    if (h.size == 0) return nullptr;
+    while (buckets()[h.cursor] == nullptr) h.cursor = (h.cursor + 1) & h.mask;
+    return unlink(&buckets()[h.cursor]);
   }
 
   /// Calls f(Node&) for each. f may neither insert nor remove.
   template <class F>
   void for_each(F&& f) const {
-    for (std::size_t i = 0; i <= mask_; ++i) {
+    for (std::size_t i = 0; i < bucket_count(); ++i) {
       for (Node* node = buckets()[i]; node != nullptr;) {
         Node* const next = node->hash_next;
         f(*node);
@@ -96,126 +101,102 @@ class keyed_set {
     }
   }
 
-  [[nodiscard]] std::size_t size() const noexcept { return size_; }
-  [[nodiscard]] bool empty() const noexcept { return size_ == 0; }
+  /// Without an array it counts: that is one at most, or memory was short.
+  [[nodiscard]] std::size_t size() const noexcept {
+    if (has_array()) return head().size;
+    std::size_t n = 0;
+    for (Node const* node = first_; node != nullptr; node = node->hash_next) ++n;
+    return n;
+  }
+  [[nodiscard]] bool empty() const noexcept {
+    return has_array() ? head().size == 0 : first_ == nullptr;
+  }
 
   /// Gives back memory that the present size does not need; for an owner that goes to sleep.
   void shrink() noexcept {
-    if (size_ <= 1) {
-      if (mask_ != 0) to_single();
-    } else {
-      std::uint32_t wanted = smallest_array;
-      while (wanted < size_) wanted *= 2;
-      if (wanted <= mask_) resize(wanted);
-    }
+    if (!has_array()) return;
+    std::uint32_t const size = head().size;
+    if (size <= 1) return to_single();
+    std::uint32_t wanted = smallest_array;
+    while (wanted < size) wanted *= 2;
+    if (wanted <= head().mask) resize(wanted);
   }
 
-  void swap(keyed_set& other) noexcept {
-    // Which member of the unions is alive travels with mask_.
-    Node* const mine_single = mask_ == 0 ? single_ : nullptr;
-    Node** const mine_array = mask_ == 0 ? nullptr : array_;
-    if (other.mask_ == 0)
-      single_ = other.single_;
-    else
-      array_ = other.array_;
-    if (mask_ == 0)
-      other.single_ = mine_single;
-    else
-      other.array_ = mine_array;
-    std::swap(size_, other.size_);
-    std::swap(mask_, other.mask_);
-  }
+  void swap(keyed_set& other) noexcept { std::swap(first_, other.first_); }
 
-  [[nodiscard]] std::size_t bucket_count() const noexcept { return std::size_t{mask_} + 1; }
+  [[nodiscard]] std::size_t bucket_count() const noexcept {
+    return has_array() ? std::size_t{head().mask} + 1 : 1;
+  }
 
  private:
   /// In front of the buckets.
   struct array_head {
     std::size_t cursor = 0;  // where pop_any() goes on
+    std::uint32_t size = 0;
+    std::uint32_t mask = 0;  // of the number of buckets: at least 7
   };
-  static array_head* head_of(Node** array) noexcept {
-    return reinterpret_cast<array_head*>(array) - 1;
-  }
   static constexpr std::size_t bytes_for(std::size_t buckets) noexcept {
     return sizeof(array_head) + buckets * sizeof(Node*);
   }
 
   static constexpr std::uint32_t smallest_array = 8;
   static constexpr std::uint32_t largest_array = std::uint32_t{1} << 30;
+  static constexpr std::uintptr_t array_mark = 1;
 
+  [[nodiscard]] bool has_array() const noexcept {
+    static_assert(alignof(Node) > array_mark, "the address of a node leaves room for the mark");
+    return (reinterpret_cast<std::uintptr_t>(first_) & array_mark) != 0;
+  }
   [[nodiscard]] Node** buckets() const noexcept {
-    return mask_ == 0 ? const_cast<Node**>(&single_) : array_;
+    if (!has_array()) return const_cast<Node**>(&first_);
+    return reinterpret_cast<Node**>(reinterpret_cast<std::uintptr_t>(first_) - array_mark);
   }
-  [[nodiscard]] std::size_t bucket_of(key_type const& key) const noexcept {
-    return static_cast<std::size_t>(KeyOf::hash(key)) & mask_;
+  [[nodiscard]] array_head& head() const noexcept {
+    return reinterpret_cast<array_head*>(buckets())[-1];
   }
-  void link(Node& node) noexcept {
-    Node*& bucket = buckets()[bucket_of(KeyOf::key(node))];
-    node.hash_next = bucket;
-    bucket = &node;
+  [[nodiscard]] Node** bucket_of(key_type const& key) const noexcept {
+    if (!has_array()) return const_cast<Node**>(&first_);
+    return buckets() + (static_cast<std::size_t>(KeyOf::hash(key)) & head().mask);
   }
   Node* unlink(Node** at) noexcept {
     Node* const node = *at;
     *at = node->hash_next;
     node->hash_next = nullptr;
-    --size_;
+    if (!has_array()) return node;
+    array_head& h = head();
+    --h.size;
     // Hysteresis: a set that breathes by less than a factor of eight keeps its array.
-    if (mask_ >= 2 * smallest_array && size_ < mask_ / 8) resize((mask_ + 1) / 2);
+    if (h.mask >= 2 * smallest_array && h.size < h.mask / 8) resize((h.mask + 1) / 2);
     return node;
   }
-  // Large arrays come straight from the system: a general allocator keeps them for the thread that
-  // had the owner by chance, and the next owner of a large set sits on another.
-  static constexpr std::size_t mapped_from = std::size_t{256} * 1024;
-
-  static void* allocate(std::size_t bytes) noexcept {
-    if (bytes < mapped_from) return ::operator new(bytes, std::nothrow);
-    void* const mapped =
-        ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    return mapped == MAP_FAILED ? nullptr : mapped;
-  }
   void drop_array() noexcept {
-    if (mask_ == 0) return;
-    void* const memory = head_of(array_);
-    if (std::size_t const bytes = bytes_for(bucket_count()); bytes < mapped_from)
-      ::operator delete(memory);
-    else
-      ::munmap(memory, bytes);
+    if (has_array()) free_array(&head(), bytes_for(bucket_count()));
   }
   void to_single() noexcept {
     Node* last = nullptr;
     for_each([&](Node& node) { last = &node; });
     drop_array();
-    mask_ = 0;
-    single_ = last;
+    first_ = last;
   }
-  /// To `wanted` > 1 buckets; if memory is short everything stays as it is.
+  /// To `wanted` buckets; if memory is short everything stays as it is.
   void resize(std::uint32_t wanted) noexcept {
-    void* const memory = allocate(bytes_for(wanted));
+    void* const memory = allocate_array(bytes_for(wanted));
     if (memory == nullptr) return;
-    auto* const head = ::new (memory) array_head;
-    Node** const bigger = ::new (static_cast<void*>(head + 1)) Node* [wanted] {};
-    Node** const old = buckets();
-    for (std::size_t i = 0; i <= mask_; ++i) {
-      for (Node* node = old[i]; node != nullptr;) {
-        Node* const next = node->hash_next;
-        Node*& bucket =
-            bigger[static_cast<std::size_t>(KeyOf::hash(KeyOf::key(*node))) & (wanted - 1)];
-        node->hash_next = bucket;
-        bucket = node;
-        node = next;
-      }
-    }
+    auto* const new_head = ::new (memory) array_head;
+    Node** const bigger = ::new (static_cast<void*>(new_head + 1)) Node* [wanted] {};
+    new_head->mask = wanted - 1;
+    for_each([&](Node& node) {
+      Node*& bucket =
+          bigger[static_cast<std::size_t>(KeyOf::hash(KeyOf::key(node))) & new_head->mask];
+      node.hash_next = bucket;
+      bucket = &node;
+      ++new_head->size;
+    });
     drop_array();
-    array_ = bigger;
-    mask_ = wanted - 1;
+    first_ = reinterpret_cast<Node*>(reinterpret_cast<std::uintptr_t>(bigger) + array_mark);
   }
 
-  union {
-    Node* single_ = nullptr;  // the one bucket, while mask_ is 0
-    Node** array_;            // the buckets otherwise
-  };
-  std::uint32_t size_ = 0;
-  std::uint32_t mask_ = 0;
+  Node* first_ = nullptr;  // the one bucket, or the address of the array with array_mark
 };
 
 }  // namespace otter::rts

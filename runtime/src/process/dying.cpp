@@ -112,8 +112,23 @@ void process::refuse_arrivals() noexcept {
   }
 }
 
+/// Without memory for a signal the death waits: it comes round with its next portion. The body, the
+/// messages of others and those that die meanwhile give some back.
 bool process::tell_links(int& portion) noexcept {
-  while (link_entry* l = links_.pop_any()) {
+  while (std::uint64_t const peer = links_.any()) {
+    exit_signal* x = nullptr;
+    try {
+      x = make_signal<exit_signal>(signal_kind::link_exit);
+    } catch (std::bad_alloc const&) {
+      return false;
+    }
+    links_.erase(peer);
+    x->from = self_pid();
+    x->reason = reason_;
+    deliver(*system_, peer, x);
+    if (--portion <= 0) return false;
+  }
+  while (link_entry* l = link_entries_.pop_any()) {
     std::uint64_t const peer = l->peer;
     if (l->unlink_id != 0) {  // unlinked: it must not hear of us
       detail::delete_block(l);
@@ -201,6 +216,7 @@ void process::close_and_free() noexcept {
   while (request_envelope* r = open_requests_.pop_any()) answer_open(*r);
   while (envelope* w = room_wanted_.pop()) answer_for_dead(*system_, w);
   links_.shrink();
+  link_entries_.shrink();
   open_requests_.shrink();
   own_refs_.shrink();
   delete std::exchange(extra_, nullptr);

@@ -32,10 +32,10 @@ void become_exited(exit_signal* e) noexcept {
 void process::on_exit_signal(exit_signal* e) noexcept {
   bool const by_link = e->kind == signal_kind::link_exit;
   if (by_link) {
-    link_entry* l = links_.find(pid_access::bits(e->from));
-    bool const active = l != nullptr && l->unlink_id == 0;
-    if (l != nullptr) {
-      links_.remove(*l);
+    std::uint64_t const peer = pid_access::bits(e->from);
+    bool active = links_.erase(peer);
+    if (link_entry* l = active ? nullptr : link_entries_.remove(peer); l != nullptr) {
+      active = l->unlink_id == 0;
       detail::delete_block(l);
     }
     if (!active) {  // X-1g
@@ -86,31 +86,25 @@ void process::receive_system_messages() noexcept {
 void process::link_to(pid other) {
   std::uint64_t const peer = pid_access::bits(other);
   if (other == self_pid()) return;
-  link_entry* l = links_.find(peer);
-  if (l != nullptr && l->unlink_id == 0) return;  // linked already (L-1)
+  if (links_.contains(peer)) return;  // linked already (L-1)
+  link_entry* const l = link_entries_.find(peer);
+  if (l != nullptr && l->unlink_id == 0) return;  // likewise
+  if (!links_.reserve_one()) throw std::bad_alloc();
   auto* request = make_signal<link_entry>(signal_kind::link);
   request->peer = bits();
-  bool const fresh = l == nullptr;
-  if (fresh) {
-    try {
-      l = make_signal<link_entry>(signal_kind::link);
-    } catch (...) {
-      detail::delete_block(request);
-      throw;
-    }
-    l->peer = peer;
-    links_.insert(*l);
+  if (l != nullptr) {  // L-10: re-activated, the outstanding acknowledgement no longer counts
+    link_entries_.remove(*l);
+    detail::delete_block(l);
   }
-  l->unlink_id = 0;  // L-10: re-activated, the outstanding acknowledgement no longer counts
+  links_.insert(peer);
   if (node_of(other) == system_->node_index() && push(*system_, peer, request)) return;
   // Dead already (L-4, L-5).
-  links_.remove(*l);
-  detail::delete_block(request);
+  links_.erase(peer);
   if (!has(flag_trap_exit)) {
-    detail::delete_block(l);
+    detail::delete_block(request);
     throw error(errc::noproc, fmt::format("link to {}: that process has ended", other));
   }
-  auto* x = ::new (static_cast<void*>(l)) exit_signal;
+  auto* x = ::new (static_cast<void*>(request)) exit_signal;
   x->kind = signal_kind::link_exit;
   x->bytes = sizeof(link_entry);
   x->target = bits();
@@ -122,14 +116,21 @@ void process::link_to(pid other) {
 
 void process::unlink_from(pid other) noexcept {
   std::uint64_t const peer = pid_access::bits(other);
-  link_entry* l = links_.find(peer);
-  if (l == nullptr || l->unlink_id != 0) return;  // L-7
+  bool const without_entry = links_.erase(peer);
+  link_entry* l = without_entry ? nullptr : link_entries_.find(peer);
+  if (!without_entry && (l == nullptr || l->unlink_id != 0)) return;  // L-7
   peer_signal* s = nullptr;
   try {
     s = make_signal<peer_signal>(signal_kind::unlink);
+    if (without_entry) {
+      l = make_signal<link_entry>(signal_kind::link);
+      l->peer = peer;
+      link_entries_.insert(*l);
+    }
   } catch (std::bad_alloc const&) {
-    // No memory to tell the other: the link stays inactive here, so no exit gets through (L-6).
-    l->unlink_id = next_id();
+    // No memory to tell the other: the link ends here all the same, so no exit gets through (L-6).
+    if (s != nullptr) detail::delete_block(s);
+    if (l != nullptr) l->unlink_id = next_id();
     return;
   }
   l->unlink_id = next_id();
@@ -137,25 +138,28 @@ void process::unlink_from(pid other) noexcept {
   s->id = l->unlink_id;
   if (push(*system_, peer, s)) return;
   detail::delete_block(s);
-  links_.remove(*l);
+  link_entries_.remove(*l);
   detail::delete_block(l);
 }
 
 void process::on_link(link_entry* e) noexcept {
-  link_entry* l = links_.find(e->peer);
   // L-10: while our own unlink is on its way the request is ignored; both end up unlinked.
-  if (l != nullptr) {
-    detail::delete_block(e);
+  bool const known = links_.contains(e->peer) || link_entries_.find(e->peer) != nullptr;
+  if (!known && !links_.reserve_one()) {
+    link_entries_.insert(*e);  // the request itself is the entry, and needs no memory
     return;
   }
-  links_.insert(*e);
+  if (!known) links_.insert(e->peer);
+  detail::delete_block(e);
 }
 
 void process::on_unlink(peer_signal* e) noexcept {
   std::uint64_t const peer = pid_access::bits(e->from);
-  if (link_entry* l = links_.find(peer); l != nullptr && l->unlink_id == 0) {
-    links_.remove(*l);
-    detail::delete_block(l);
+  if (!links_.erase(peer)) {
+    if (link_entry* l = link_entries_.find(peer); l != nullptr && l->unlink_id == 0) {
+      link_entries_.remove(*l);
+      detail::delete_block(l);
+    }
   }
   // The same block goes back (L-9).
   e->kind = signal_kind::unlink_ack;

@@ -67,7 +67,8 @@ std::vector<info> process::facts(std::vector<info_item> const& items) {
       }
       case info_item::links: {
         std::vector<pid> who;
-        links_.for_each([&](link_entry const& l) {
+        links_.for_each([&](std::uint64_t peer) { who.push_back(system_->make_pid_of(peer)); });
+        link_entries_.for_each([&](link_entry const& l) {
           if (l.unlink_id == 0) who.push_back(system_->make_pid_of(l.peer));
         });
         value = std::move(who);

@@ -31,14 +31,16 @@ std::uint64_t bytes_of_buckets(Set const& set) noexcept {
 }  // namespace
 
 std::uint64_t process::memory_in_use() const noexcept {
-  return sizeof(process) + links_.size() * sizeof(link_entry) +
+  return sizeof(process) + links_.bytes() + link_entries_.size() * sizeof(link_entry) +
          open_requests_.size() * sizeof(request_envelope) + own_refs_.size() * sizeof(own_ref) +
-         bytes_of_buckets(links_) + bytes_of_buckets(open_requests_) + bytes_of_buckets(own_refs_) +
-         mailbox_.bytes() + (extra_ != nullptr ? sizeof(process_extra) + extra_->held : 0);
+         bytes_of_buckets(link_entries_) + bytes_of_buckets(open_requests_) +
+         bytes_of_buckets(own_refs_) + mailbox_.bytes() +
+         (extra_ != nullptr ? sizeof(process_extra) + extra_->held : 0);
 }
 
 void process::shrink() noexcept {
   links_.shrink();
+  link_entries_.shrink();
   open_requests_.shrink();
   own_refs_.shrink();
 }

@@ -86,6 +86,23 @@ bool process::unwatch(monitor_ref ref, demonitor_flush flush) noexcept {
   return false;
 }
 
+bool process::end_start_monitor() noexcept {
+  request_envelope* starters = nullptr;
+  open_requests_.for_each([&](request_envelope& r) {
+    if (r.kind == signal_kind::monitor && (r.flags & of_start) != 0) starters = &r;
+  });
+  if (starters == nullptr) return false;
+  open_requests_.remove(*starters);
+  detail::delete_block(starters);
+  return true;
+}
+
+void process::forget_monitor(monitor_ref ref) noexcept {
+  if (ref.owner() != self_pid()) return;
+  if (own_ref* r = own_refs_.find(id_of(ref)); r != nullptr && r->what == own_ref::purpose::monitor)
+    forget_own_ref(*r);
+}
+
 void process::on_down(down_signal* e) noexcept {
   own_ref* r = own_refs_.find(e->id);
   if (r == nullptr || r->what != own_ref::purpose::monitor) {  // demonitored meanwhile (MO-6)
@@ -161,6 +178,19 @@ bool demonitor(monitor_ref ref, demonitor_flush flush) noexcept {
   if (entry.refused()) return false;
   rts::process* self = rts::current_process_or_null();
   return self != nullptr && self->unwatch(ref, flush);
+}
+
+bool detail::end_start_monitor() noexcept {
+  runtime_entry entry;
+  if (entry.refused()) return false;
+  rts::process* self = rts::current_process_or_null();
+  return self != nullptr && self->end_start_monitor();
+}
+
+void detail::forget_monitor(monitor_ref ref) noexcept {
+  runtime_entry entry;
+  if (entry.refused()) return;
+  if (rts::process* self = rts::current_process_or_null()) self->forget_monitor(ref);
 }
 
 alias_ref alias(alias_mode mode) {

@@ -23,6 +23,7 @@
 #include <string>
 
 #include "base/keyed_set.hpp"
+#include "base/number_set.hpp"
 #include "message/pid_access.hpp"
 #include "process/inbox.hpp"
 #include "process/mailbox.hpp"
@@ -191,7 +192,12 @@ class process final : public runnable {
   // --- links and exits (exits.cpp) ---
   void link_to(pid other);
   void unlink_from(pid other) noexcept;
-  void add_link(link_entry& entry) noexcept { links_.insert(entry); }
+  /// Room for one link more. Throws: std::bad_alloc.
+  void reserve_link() {
+    if (!links_.reserve_one()) throw std::bad_alloc();
+  }
+  /// After it, or the first link of a process. It is not linked to `peer`.
+  void add_link(std::uint64_t peer) noexcept { links_.insert(peer); }
   /// It is to end with `reason`; acted upon at the next safe point.
   void die(exit_reason reason, bool by_signal) noexcept;
 
@@ -200,6 +206,8 @@ class process final : public runnable {
                     detail::down_maker make);
   bool unwatch(monitor_ref ref, demonitor_flush flush) noexcept;
   void add_watcher(request_envelope& entry) noexcept;
+  bool end_start_monitor() noexcept;
+  void forget_monitor(monitor_ref ref) noexcept;
   void add_own_ref(own_ref& r) noexcept { own_refs_.insert(r); }
   own_ref* find_own_ref(std::uint64_t id) noexcept { return own_refs_.find(id); }
   void drop_own_ref(own_ref& r) noexcept;
@@ -395,7 +403,10 @@ class process final : public runnable {
   envelope* handling_ = nullptr;  // the request whose handler runs
   mailbox mailbox_;
   signal_queue system_messages_;
-  keyed_set<link_entry, link_key> links_;
+  number_set links_;  // bits of those that it is linked to
+  /// Links that need more than that: dissolved by us and not yet acknowledged; and active ones for
+  /// which links_ could get no memory.
+  keyed_set<link_entry, link_key> link_entries_;
   keyed_set<request_envelope, request_key> open_requests_;  // calls to answer, monitors on us
   keyed_set<own_ref, own_ref_key> own_refs_;
   timer_block* timers_ = nullptr;      // message timers that are for this process

@@ -59,6 +59,7 @@ any_message event::take() noexcept {
 
 void reactive::ending(exit_reason const&) {}
 std::string reactive::describe() const { return {}; }
+void* reactive::upper_part() noexcept { return nullptr; }
 
 void reactive::stop(exit_reason reason) noexcept {
   if (rts::kept_process self; self) self->request_stop(std::move(reason));
@@ -84,6 +85,30 @@ reactive* detail::current_body() noexcept {
   runtime_entry entry;
   process* self = rts::current_process_or_null();
   return self == nullptr || entry.refused() ? nullptr : self->body();
+}
+
+pid detail::spawner() noexcept {
+  runtime_entry entry;
+  process* self = rts::current_process_or_null();
+  return self == nullptr || entry.refused() ? pid{} : self->parent_pid();
+}
+
+std::uint64_t detail::number_of(pid process) noexcept {
+  here const at = here::now();
+  return at.system != nullptr && rts::node_of(process) == at.system->node_index()
+             ? rts::pid_access::bits(process)
+             : 0;
+}
+
+pid detail::process_of(std::uint64_t number) noexcept {
+  here const at = here::now();
+  return at.system != nullptr && number != 0 ? at.system->make_pid_of(number) : pid{};
+}
+
+std::uint64_t detail::number_of(alias_ref const& name) noexcept { return rts::id_of(name); }
+
+alias_ref detail::alias_of_spawner(std::uint64_t number) noexcept {
+  return number == 0 ? alias_ref() : alias_ref(rts::make_ref(spawner(), number));
 }
 
 void reactive::shrink() noexcept {

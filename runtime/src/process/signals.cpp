@@ -82,9 +82,9 @@ void process::act(envelope* e) noexcept {
       return;
     case signal_kind::unlink_ack: {
       auto* ack = static_cast<peer_signal*>(e);
-      link_entry* l = links_.find(pid_access::bits(ack->from));
+      link_entry* l = link_entries_.find(pid_access::bits(ack->from));
       if (l != nullptr && l->unlink_id == ack->id) {  // else linked again meanwhile
-        links_.remove(*l);
+        link_entries_.remove(*l);
         detail::delete_block(l);
       }
       detail::delete_block(e);

@@ -2,9 +2,10 @@
 
 // process/signals.hpp - the shapes of the signals that are no user's messages.
 //
-// Some change their shape in place, so that the death of a process never has to allocate: a link's
-// entry becomes the exit signal, a monitor's entry becomes the `down`, a request becomes the
-// failure of its call.
+// Some change their shape in place, so that what a death has to say needs no memory: a monitor's
+// entry becomes the `down`, a request becomes the failure of its call. Only a link has no block of
+// its own while it lasts, as there are millions of them: a supervisor and each of its children. So
+// the exit signals of a death are made when it comes to that (dying.cpp).
 
 #include <algorithm>
 #include <cstdint>
@@ -28,6 +29,7 @@ inline constexpr std::uint8_t untrappable = 2;  ///< exit: kill, or a mailbox li
 inline constexpr std::uint8_t listed = 4;       ///< request: in the server's set of open requests
 inline constexpr std::uint8_t handled = 8;      ///< request: its handler has returned
 inline constexpr std::uint8_t voided = 16;      ///< timeout: stopped while it stood in the mailbox
+inline constexpr std::uint8_t of_start = 128;   ///< monitor: of who waits for the process's start
 inline constexpr std::uint8_t from_table = 32;  ///< the block is a timer's: back to its table
 
 /// kind exit, link_exit.
@@ -36,7 +38,7 @@ struct exit_signal : envelope {
   exit_reason reason;
 };
 
-/// kind link (as a signal) and the entry in the set of links; becomes an exit_signal at death.
+/// kind link (as a signal), and an entry in a process's link_entries_.
 struct link_entry : envelope {
   link_entry* hash_next = nullptr;
   std::uint64_t peer = 0;       ///< bits of the other's pid; of the sender while it is a signal
@@ -106,6 +108,9 @@ struct own_ref {
   envelope* tag = nullptr;      ///< tagged monitor
   detail::down_maker make = nullptr;
 };
+
+/// One of a spawn request can become the exit signal of abandon_spawn().
+inline constexpr std::size_t own_ref_bytes = std::max(sizeof(own_ref), sizeof(exit_signal));
 
 struct link_key {
   using key_type = std::uint64_t;

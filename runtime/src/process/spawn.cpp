@@ -36,16 +36,13 @@ constexpr std::size_t largest_stack = std::size_t{1} << 30;
 
 /// Links and monitors of a child are made before it can run, so nothing can be missed (L-8, SP-3).
 struct bonds {
-  link_entry* ours = nullptr;
-  link_entry* childs = nullptr;
   own_ref* watch = nullptr;
   request_envelope* watched = nullptr;
   slab* memory;
 
   explicit bonds(slab* m) noexcept : memory(m) {}
   ~bonds() {
-    for (void* block : {static_cast<void*>(ours), static_cast<void*>(childs),
-                        static_cast<void*>(watch), static_cast<void*>(watched)})
+    for (void* block : {static_cast<void*>(watch), static_cast<void*>(watched)})
       if (block != nullptr) slab::free(block, memory);
   }
 };
@@ -105,11 +102,8 @@ spawned spawn_process(process_system& system, local_state& local, slab& memory, 
     throw error(errc::system_limit, "spawn: the node is stopping");
 
   bonds b(&memory);
-  if (options.link) {
-    b.ours = ::new (memory.allocate(sizeof(link_entry))) link_entry;
-    b.childs = ::new (memory.allocate(sizeof(link_entry))) link_entry;
-  }
-  if (with_monitor || requested) b.watch = ::new (memory.allocate(sizeof(own_ref))) own_ref;
+  if (options.link) parent->reserve_link();  // of its first link each process is sure
+  if (with_monitor || requested) b.watch = ::new (memory.allocate(own_ref_bytes)) own_ref;
   if (with_monitor) {
     b.watched = ::new (memory.allocate(monitor_block_bytes)) request_envelope;
   }
@@ -161,12 +155,8 @@ spawned spawn_process(process_system& system, local_state& local, slab& memory, 
 
   spawned result{id, {}};
   if (options.link) {
-    b.ours->kind = b.childs->kind = signal_kind::link;
-    b.ours->peer = pid_access::bits(id);
-    b.childs->peer = pid_access::bits(parent_pid);
-    b.ours->bytes = b.childs->bytes = sizeof(link_entry);
-    parent->add_link(*std::exchange(b.ours, nullptr));
-    child->add_link(*std::exchange(b.childs, nullptr));
+    parent->add_link(pid_access::bits(id));
+    child->add_link(pid_access::bits(parent_pid));
   }
   ref watch_ref;
   if (own_ref* w = std::exchange(b.watch, nullptr)) {
@@ -187,6 +177,7 @@ spawned spawn_process(process_system& system, local_state& local, slab& memory, 
     request_envelope* r = std::exchange(b.watched, nullptr);
     r->kind = signal_kind::monitor;
     r->bytes = monitor_block_bytes;
+    r->flags = extras.for_start ? of_start : std::uint8_t{0};
     r->target = pid_access::bits(id);
     r->caller = from(watch_ref);
     child->add_watcher(*r);
@@ -238,6 +229,16 @@ spawned detail::spawn_body_tagged(spawn_options const& options, reactive_ptr bod
   spawned const child = rts::spawn_process(*at.system, *at.local, *at.memory, at.self, options,
                                            std::move(body), {nullptr, tag.get(), make});
   tag.release();
+  at.self->charge(10);
+  return child;
+}
+
+spawned detail::spawn_for_start(spawn_options const& options, reactive_ptr body) {
+  runtime_entry entry;
+  rts::refuse_abandoned(entry);
+  here const at = here::in_process();
+  spawned const child = rts::spawn_process(*at.system, *at.local, *at.memory, at.self, options,
+                                           std::move(body), {nullptr, nullptr, nullptr, true});
   at.self->charge(10);
   return child;
 }

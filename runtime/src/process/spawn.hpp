@@ -14,6 +14,7 @@ struct spawn_extras {
   spawn_signal* request = nullptr;  ///< a spawn request: taken over unless it throws
   envelope* tag = nullptr;          ///< of the monitor: likewise
   detail::down_maker make = nullptr;
+  bool for_start = false;  ///< the child can end the monitor: end_start_monitor()
 };
 
 /// Starts a process. `parent` is null for one that is started from outside; then `local` and

@@ -80,21 +80,25 @@ bool process::abandon_spawn(request_id request) noexcept {
   if (request.owner() != self_pid()) return false;
   own_ref* r = own_refs_.find(id_of(request));
   if (r == nullptr || r->what != own_ref::purpose::spawn) return false;
-  if (link_entry* l = r->links ? links_.find(r->target) : nullptr; l != nullptr) {
-    links_.remove(*l);
-    bool const active = l->unlink_id == 0;
-    auto* x = ::new (static_cast<void*>(l)) exit_signal;
-    x->kind = signal_kind::link_exit;
-    x->bytes = sizeof(link_entry);
-    x->from = self_pid();
-    x->reason = exit_reason::abandoned();
-    if (active)
-      deliver(*system_, r->target, x);
-    else
-      answer_for_dead(*system_, x);
+  std::uint64_t const child = r->target;
+  bool linked = r->links && links_.erase(child);
+  if (link_entry* l = r->links && !linked ? link_entries_.remove(child) : nullptr; l != nullptr) {
+    linked = l->unlink_id == 0;
+    detail::delete_block(l);
   }
-  if (r->monitors) send_peer_signal(*system_, signal_kind::demonitor, r->target, self_pid(), r->id);
-  forget_own_ref(*r);
+  if (r->monitors) send_peer_signal(*system_, signal_kind::demonitor, child, self_pid(), r->id);
+  if (!linked) {
+    forget_own_ref(*r);
+    return true;
+  }
+  // What is remembered of the request becomes the exit signal, so that nothing has to be allocated.
+  own_refs_.remove(*r);
+  auto* x = ::new (static_cast<void*>(r)) exit_signal;
+  x->kind = signal_kind::link_exit;
+  x->bytes = own_ref_bytes;
+  x->from = self_pid();
+  x->reason = exit_reason::abandoned();
+  deliver(*system_, child, x);
   return true;
 }
 

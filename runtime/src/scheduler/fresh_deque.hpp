@@ -17,7 +17,8 @@
 namespace otter::rts {
 
 /// Ownership: none. A runnable in the deque is in no other queue.
-/// Threads:   push() and pop() for the thread that holds the core; steal() and size() for any.
+/// Threads:   push() and pop() for the thread that holds the core; steal(), size() and
+///            position() for any.
 /// Invariant: slots [top, bottom) hold runnables. The owner takes the last one only by winning
 ///            top, so it and a thief never both take it.
 /// Ordering:  [D1] carries a runnable from push() to the thief.
@@ -66,6 +67,10 @@ class fresh_deque {
         bottom_.load(std::memory_order_relaxed) - top_.load(std::memory_order_relaxed);
     return n > 0 ? static_cast<std::uint32_t>(n) : 0;
   }
+
+  /// Moves on whenever the oldest is taken, by whom it may be: while it stays and the deque is not
+  /// empty, the oldest is the same.
+  std::int64_t position() const noexcept { return top_.load(std::memory_order_relaxed); }
 
  private:
   std::atomic<runnable*>& slot(std::int64_t index) noexcept {

@@ -6,6 +6,12 @@
 // than moving costs: it watches a queue for a window of 20 us, and takes half if there is more in
 // it than its owner has run meanwhile. Wake-ups that found nothing make the next ones rarer.
 //
+// Fresh children are another matter: their owner takes the youngest, so the oldest of a hundred
+// that live 200 ns each waits 20 us and is the next one's turn then. Taking it would move its
+// parent, who hears of its end, and with the parent all that come after it. A deque full of such
+// children is empty after 100 us; so the oldest is taken when it has been the oldest for that long:
+// it is the root of a large subtree, or its siblings take their time.
+//
 // Refused: stealing at first sight (spawn and exit cost 68 -> 167 ns with a second worker), and
 // waking for one ready runnable (a ring hop: 28 -> 44 ns).
 
@@ -23,6 +29,8 @@ namespace {
 
 constexpr std::int64_t window_ns = 20'000;
 constexpr int windows = 2;
+constexpr std::int64_t child_age_ns = 5 * window_ns;
+constexpr int most_windows = 8;  // while a child that was there at the first one grows old
 constexpr unsigned most_backoff = 14;
 constexpr std::int64_t tidy_every_ns = 1'000'000;
 constexpr std::size_t tidied_at_once = 256;  // blocks: 5 us, 150 if each is a cache miss
@@ -86,31 +94,60 @@ void threads_driver::idle(worker_thread& t) noexcept {
   if (t.to_search.exchange(false, std::memory_order_relaxed)) search(t);
 }
 
+/// Begins a window: what the queues look like now.
+void threads_driver::begin_window(worker_thread& t, std::int64_t now) noexcept {
+  for (std::size_t i = 0; i < cores_.size(); ++i) {
+    core const& c = *cores_[i];
+    seen_queues& seen = t.queues[i];
+    seen.ring = c.ring.position();
+    seen.least_ring = std::numeric_limits<std::uint32_t>::max();
+    seen.turns = c.turns.load(std::memory_order_relaxed);
+    see_oldest(seen, c, now);
+  }
+}
+
+/// Notes since when the oldest of the core's fresh children has been it.
+void threads_driver::see_oldest(seen_queues& seen, core const& c, std::int64_t now) noexcept {
+  std::int64_t const position = c.fresh.position();
+  bool const any = c.fresh.size() != 0;
+  if (any && seen.oldest_since != seen_queues::never && position == seen.fresh) return;
+  seen.fresh = position;
+  seen.oldest_since = any ? now : seen_queues::never;
+}
+
+/// True while the oldest child of another core has been it since `then`.
+bool threads_driver::child_ripens(worker_thread& t, std::int64_t then, std::int64_t now) noexcept {
+  for (std::size_t i = 0; i < cores_.size(); ++i) {
+    if (cores_[i].get() == t.held) continue;
+    see_oldest(t.queues[i], *cores_[i], now);
+    if (t.queues[i].oldest_since <= then) return true;
+  }
+  return false;
+}
+
 /// Watches the other cores for a moment and takes what waits too long there. True if there is
 /// something to do now.
 bool threads_driver::search(worker_thread& t) noexcept {
   core& mine = *t.held;
   bool found = t.inbox.has_any() || !mine.ring.empty() || anything_shared();
-  int const most = t.spins ? windows : 0;
-  for (int w = 0; w < most && !found; ++w) {
-    for (std::size_t i = 0; i < cores_.size(); ++i) {
-      t.seen_position[i] = cores_[i]->ring.position();
-      t.least_ring[i] = t.least_fresh[i] = std::numeric_limits<std::uint32_t>::max();
-    }
-    std::int64_t const until = monotonic_ns() + window_ns;
+  int const most = t.spins ? most_windows : 0;
+  std::int64_t const began = found || most == 0 ? 0 : monotonic_ns();
+  std::int64_t now = began;
+  for (int w = 0; w < most && !found && (w < windows || child_ripens(t, began, now)); ++w) {
+    begin_window(t, now);
+    std::int64_t const until = now + window_ns;
     do {
       for (std::size_t i = 0; i < cores_.size(); ++i) {
-        t.least_ring[i] = std::min(t.least_ring[i], cores_[i]->ring.size());
-        t.least_fresh[i] = std::min(t.least_fresh[i], cores_[i]->fresh.size());
+        t.queues[i].least_ring = std::min(t.queues[i].least_ring, cores_[i]->ring.size());
       }
       for (int i = 0; i < 8; ++i) relax();
       found =
           t.inbox.has_any() || anything_shared() || mine.attention.load(std::memory_order_relaxed);
-    } while (!found && monotonic_ns() < until);
+    } while (!found && (now = monotonic_ns()) < until);
     std::size_t const first = mine.random.below(cores_.size());
     for (std::size_t i = 0; i < cores_.size() && !found; ++i) {
       core& victim = *cores_[(first + i) % cores_.size()];
-      if (&victim != &mine && steal(t, victim)) {
+      if (&victim != &mine && steal(t, victim, now)) {
         found = true;
         count_one(mine.steals);
         wake_backoff_.store(0, std::memory_order_relaxed);
@@ -130,23 +167,28 @@ bool threads_driver::search(worker_thread& t) noexcept {
   return found;
 }
 
-/// Takes from `victim` what has waited for the whole window.
-bool threads_driver::steal(worker_thread& t, core& victim) noexcept {
+/// Takes from `victim` what has waited for the whole window, or a child that is old enough.
+bool threads_driver::steal(worker_thread& t, core& victim, std::int64_t now) noexcept {
   core& mine = *t.held;
-  std::uint32_t const went_by = victim.ring.position() - t.seen_position[victim.number];
-  if (t.least_ring[victim.number] != 0 && victim.ring.size() > went_by) {
+  seen_queues& seen = t.queues[victim.number];
+  std::uint32_t const went_by = victim.ring.position() - seen.ring;
+  if (seen.least_ring != 0 && victim.ring.size() > went_by) {
     std::array<runnable*, run_ring::capacity / 2> loot;
     std::uint32_t const n = victim.ring.steal(loot);
     for (std::uint32_t i = 0; i < n; ++i) push_ring(mine, *loot[i]);
     if (n != 0) return true;
   }
-  if (t.least_fresh[victim.number] != 0) {
-    if (runnable* const r = victim.fresh.steal(); r != nullptr) {
-      push_ring(mine, *r);
-      return true;
-    }
-  }
-  return false;
+  see_oldest(seen, victim, now);
+  if (seen.oldest_since == seen_queues::never || now - seen.oldest_since < child_age_ns)
+    return false;
+  // One, which may be the root of much. More if there are more than the owner gets through in a
+  // window: then each of them is slow.
+  std::uint64_t const turns = victim.turns.load(std::memory_order_relaxed) - seen.turns;
+  std::uint32_t const there = victim.fresh.size();
+  std::uint32_t const wanted = there > turns ? std::max(there / 2, 1u) : 1;
+  std::uint32_t n = 0;
+  for (runnable* r; n < wanted && (r = victim.fresh.steal()) != nullptr; ++n) push_ring(mine, *r);
+  return n != 0;
 }
 
 /// Before it sleeps the worker looks what memory its slab can do without, and then those of others

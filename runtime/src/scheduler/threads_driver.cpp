@@ -53,9 +53,7 @@ threads_driver::~threads_driver() { stop(0); }
 worker_thread& threads_driver::new_thread() {
   auto t = std::make_unique<worker_thread>(*this, stacks_, &next_of);
   worker_access::owner(*t) = &owner_;
-  t->seen_position.resize(cores_.size());
-  t->least_ring.resize(cores_.size());
-  t->least_fresh.resize(cores_.size());
+  t->queues.resize(cores_.size());
   threads_.push_back(std::move(t));
   return *threads_.back();
 }

@@ -103,7 +103,10 @@ class threads_driver {
   void idle(worker_thread& t) noexcept;
   bool search(worker_thread& t) noexcept;
   bool tidy_slabs(worker_thread& t) noexcept;
-  bool steal(worker_thread& t, core& victim) noexcept;
+  void begin_window(worker_thread& t, std::int64_t now) noexcept;
+  static void see_oldest(seen_queues& seen, core const& c, std::int64_t now) noexcept;
+  bool child_ripens(worker_thread& t, std::int64_t then, std::int64_t now) noexcept;
+  bool steal(worker_thread& t, core& victim, std::int64_t now) noexcept;
   void park(worker_thread& t) noexcept;
   void offer(core& c) noexcept;
   void wake_one(bool even_if_searching) noexcept;

@@ -10,6 +10,7 @@
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <mutex>
 #include <thread>
 #include <vector>
@@ -50,6 +51,17 @@ enum class thread_status : std::uint8_t {
 
 class threads_driver;
 
+/// What a thread that searches has seen of the queues of a core.
+struct seen_queues {
+  static constexpr std::int64_t never = std::numeric_limits<std::int64_t>::max();
+
+  std::uint32_t ring = 0;             ///< position of the ring when the window began
+  std::uint32_t least_ring = 0;       ///< fewest in it since then
+  std::uint64_t turns = 0;            ///< of the core, when the window began
+  std::int64_t fresh = 0;             ///< position of the fresh children
+  std::int64_t oldest_since = never;  ///< since when it is that, with a child there
+};
+
 /// Ownership: of its stacks (through the loop); the driver owns the thread itself.
 /// Threads:   the thread itself, except where said.
 struct worker_thread : worker {
@@ -66,7 +78,7 @@ struct worker_thread : worker {
   bool spins = false;                ///< looks around for a moment before it sleeps
   std::int64_t tidied = 0;           ///< when its slab was last tidied for want of work
   std::uint32_t seen_shortages = 0;  ///< of the slab_set, when it was last tidied between turns
-  std::vector<std::uint32_t> seen_position, least_ring, least_fresh;  ///< search(), by core
+  std::vector<seen_queues> queues;   ///< search(), by core
 
   /// Written by the thread, and by whoever gives or takes the core while the thread is known to
   /// wait or to be locked out (under the driver's mutex).

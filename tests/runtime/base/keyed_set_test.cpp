@@ -11,24 +11,12 @@
 #include <vector>
 
 #include "base/random.hpp"
-#include "base/sanitizers.hpp"
-
-// clang links a `new` of its own into every program with ThreadSanitizer: there memory is never
-// short, and the cases about that are left to the other builds.
-#if OTTER_TSAN && defined(__clang__)
-#define MEMORY_CAN_BE_SHORT 0
-#else
-#define MEMORY_CAN_BE_SHORT 1
-#endif
-
-namespace {
+#include "short_memory.hpp"
 
 bool memory_is_short = false;
 
-}  // namespace
-
 #if MEMORY_CAN_BE_SHORT
-// The set asks for its buckets with nothrow new, and nobody else in this program does.
+// The sets ask for their arrays with nothrow new, and nobody else in this program does.
 void* operator new(std::size_t bytes, std::nothrow_t const&) noexcept {
   if (memory_is_short) return nullptr;
   try {
@@ -64,8 +52,8 @@ std::vector<std::uint64_t> keys_of(set const& s) {
 }  // namespace
 
 #if MEMORY_CAN_BE_SHORT
-TEST_CASE("an empty set is 16 bytes, and one element needs no memory", "[keyed_set]") {
-  static_assert(sizeof(set) == 16);
+TEST_CASE("an empty set is 8 bytes, and one element needs no memory", "[keyed_set]") {
+  static_assert(sizeof(set) == 8);
   memory_is_short = true;
   set s;
   node one{7};

@@ -78,6 +78,8 @@ TEST_CASE("a suspended runnable is woken on its sleeping thread", "[scheduler]")
 }
 
 TEST_CASE("others take the work of a worker that is busy", "[scheduler]") {
+  // As children the oldest is taken once it has been that for long enough.
+  bool const as_children = GENERATE(false, true);
   running_scheduler s(2);
   std::mutex mutex;
   std::set<std::thread::id> ran_on;
@@ -98,7 +100,12 @@ TEST_CASE("others take the work of a worker that is busy", "[scheduler]") {
   // In the runtime all the time, so that the watchdog leaves its core alone: only stealing helps.
   task parent([&](task&) {
     parent_thread = std::this_thread::get_id();
-    for (auto& c : children) current_worker()->submit(*c);
+    for (auto& c : children) {
+      if (as_children)
+        current_worker()->submit_fresh(*c);
+      else
+        current_worker()->submit(*c);
+    }
     all_ran = done.wait();
     parent_done.one();
   });

@@ -9,7 +9,10 @@
 // where the class is. They catch whatever the class throws and turn it into a step, so that no
 // exception of a module crosses its border.
 
+#include <cstdint>
+#include <memory>
 #include <otter/detail/system_message.hpp>
+#include <otter/detail/system_messages.hpp>
 #include <otter/outcome.hpp>
 #include <otter/reactive.hpp>
 #include <otter/start.hpp>
@@ -63,21 +66,40 @@ struct last_event {
 };
 last_event describe_event(event& e) noexcept;
 
-/// The body of a behaviour.
+/// How far the object of a body has come: see late_object.
+enum class object_stage : unsigned char { beginning, nothing, constructed };
+
+/// The body of a behaviour. There may be millions: what few of them have is elsewhere, and this is
+/// three words, so that a server of up to three words more is one cache line.
 ///
 /// Threads: its own process, except construction.
 /// Invariant: on_event() is called only between started() and finish(), and not while suspended.
-class behaviour_core : public reactive, public kin, private system_host {
+class behaviour_core : public reactive, public kin {
  public:
   void handle(event& e) final;
   std::string describe() const final;
+  void* upper_part() noexcept final { return static_cast<kin*>(this); }
 
  protected:
-  explicit behaviour_core(origin const& from) noexcept
-      : kin(from.ancestors),
-        parent_(from.parent),
-        hibernate_after_(from.hibernate_after),
-        entered_(!from.starter) {}
+  /// Throws: std::bad_alloc.
+  explicit behaviour_core(origin const& from);
+  ~behaviour_core() override;
+
+  /// What few behaviours have.
+  struct rare_parts {
+    rare_parts() noexcept;
+    ~rare_parts();
+    std::unique_ptr<debug_state> debug;
+    duration hibernate_after = infinity;
+    duration idle = infinity;  // a server's time-out, while it runs
+    std::uint32_t token = 0;   // of that; an older one is stale
+  };
+  /// Throws: std::bad_alloc.
+  rare_parts& rare();
+  [[nodiscard]] rare_parts* rare_if_any() const noexcept { return rare_.get(); }
+  [[nodiscard]] debug_state* debug() const noexcept {
+    return rare_ == nullptr ? nullptr : rare_->debug.get();
+  }
 
   /// Tells the starter how the start went. True if the process goes on; else it is to end.
   bool started(alias_ref starter, step& init);
@@ -108,18 +130,22 @@ class behaviour_core : public reactive, public kin, private system_host {
   /// What the hooks get: the object, or null while there is none.
   virtual void* object() const noexcept = 0;
 
-  [[nodiscard]] pid parent() const noexcept { return parent_; }
+  /// Whose exit ends it: who started it with a link. None: nobody.
+  [[nodiscard]] pid parent() const noexcept { return follows_parent_ ? spawner() : pid{}; }
   /// True if it did not start, but a function has become it (GS-33).
   [[nodiscard]] bool entered() const noexcept { return entered_; }
   /// After how long without an event it is to hibernate; infinity: never by itself.
   [[nodiscard]] duration hibernate_after() const noexcept {
-    return hibernates_ ? infinity : hibernate_after_;
+    return rare_ == nullptr || hibernates_ ? infinity : rare_->hibernate_after;
   }
   [[nodiscard]] bool suspended() const noexcept { return suspended_; }
   /// True from finish() on.
   [[nodiscard]] bool finished() const noexcept { return finished_; }
+  object_stage& stage() noexcept { return stage_; }
+  [[nodiscard]] object_stage stage() const noexcept { return stage_; }
 
  private:
+  class host;  // what a system message sees of it
   virtual behaviour_class const& type() const noexcept = 0;
   virtual void on_event(event& e) = 0;
   virtual void on_suspend() noexcept {}
@@ -132,18 +158,21 @@ class behaviour_core : public reactive, public kin, private system_host {
   void show_in(last_event const& e) noexcept;
   void show_state(std::string_view name) noexcept;
 
-  // --- as a host of system messages ---
-  void* system_object(void const* mark) noexcept final;
-  std::string system_status() const final;
-  void system_terminate(exit_reason reason) final;
-  void system_suspend(bool suspended) final;
+  void suspend(bool suspended);
 
-  pid parent_;  // its exit ends this process (GS-27); none if not linked to a starter
-  duration hibernate_after_;
+  // These first, to fill up the word that kin begins.
+  bool follows_parent_;  // the exit of who started it ends it too (GS-27)
   bool entered_;
   bool suspended_ = false;
   bool finished_ = false;
   bool hibernates_ = false;  // nothing but system messages has come since
+  object_stage stage_ = object_stage::beginning;
+
+ protected:
+  bool armed_ = false;  // a server's timer runs: how long is in rare_parts
+
+ private:
+  std::unique_ptr<rare_parts> rare_;
 };
 
 }  // namespace otter::detail

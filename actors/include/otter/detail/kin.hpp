@@ -39,27 +39,36 @@ class ancestry {
   explicit operator bool() const noexcept { return nearest_ != nullptr; }
   /// Names, or pids as text; the nearest first, 32 at most.
   [[nodiscard]] std::vector<std::string> list() const;
+  /// Those of the nearest one. Only if there is one.
+  [[nodiscard]] ancestry const& above() const noexcept;
 
  private:
   ancestor* nearest_ = nullptr;
 };
 
-/// A body that knows its ancestors. Threads: its own process.
+/// A body that knows its ancestors; its upper_part() gives it. Threads: its own process.
 class kin {
  public:
-  explicit kin(ancestry ancestors) noexcept : ancestors_(std::move(ancestors)) {}
-  [[nodiscard]] ancestry const& ancestors() const noexcept { return ancestors_; }
+  explicit kin(ancestry ancestors) noexcept : nearest_(std::move(ancestors)) {}
+  [[nodiscard]] ancestry const& ancestors() const noexcept {
+    return has_children_ ? nearest_.above() : nearest_;
+  }
   /// What its children have as theirs. Called from: the process. Throws: std::bad_alloc.
   ancestry const& ancestors_of_children();
 
  protected:
   ~kin() = default;
   /// For a body that was made by another process than the one that starts it.
-  void descend_from(ancestry ancestors) noexcept { ancestors_ = std::move(ancestors); }
+  void descend_from(ancestry ancestors) noexcept {
+    nearest_ = std::move(ancestors);
+    has_children_ = false;
+  }
 
  private:
-  ancestry ancestors_;
-  ancestry childrens_;  // once there is a child
+  // One word, since a million servers have no child: once there is one, what its ancestors are. Our
+  // own are above that.
+  ancestry nearest_;
+  bool has_children_ = false;
 };
 
 /// The calling process's body, without the one that gives it a name in a registry; may be null.

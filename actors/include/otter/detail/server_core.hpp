@@ -36,8 +36,8 @@ void check_thrown_reply(step& out, type_descriptor const* wanted) noexcept;
 /// The body of every gen_server.
 class server_core : public behaviour_core {
  protected:
-  server_core(server_class const& type, origin const& from) noexcept
-      : behaviour_core(from), class_(type) {}
+  /// Throws: std::bad_alloc.
+  server_core(server_class const& type, origin const& from) : behaviour_core(from), class_(type) {}
 
   /// Acts on what init wanted, and tells the starter. Called from start().
   void begin(alias_ref starter, step init);
@@ -45,7 +45,7 @@ class server_core : public behaviour_core {
  private:
   behaviour_class const& type() const noexcept final { return class_; }
   void on_event(event& e) final;
-  void on_suspend() noexcept final { disarm(false); }
+  void on_suspend() noexcept final { stop_timer(); }
   void after_system_message() final;
 
   std::string more_status() const final;
@@ -56,16 +56,26 @@ class server_core : public behaviour_core {
   bool shed_call(event& e, busy_policy const& policy);
   /// Acts on `next`, and on the continues that follow from it.
   void settle(step& next, event* e);
-  void arm(duration limit);
+  void arm(duration limit) {
+    rare().idle = limit;
+    start_timer(limit);
+  }
   /// Arms the timer for hibernate_after, if there is such a limit.
-  void wait_for_sleep();
-  /// Stops the idle timer; `forget`: it is not to run again after a system message.
-  void disarm(bool forget = true) noexcept;
+  void wait_for_sleep() {
+    if (const duration limit = hibernate_after(); limit != infinity) [[unlikely]]
+      start_timer(limit);
+  }
+  void start_timer(duration limit);
+  void stop_timer() noexcept;
+  /// Stops the idle timer, also for after a system message.
+  void disarm() noexcept {
+    if (rare_parts* const r = rare_if_any(); r != nullptr) [[unlikely]] {
+      r->idle = infinity;
+      stop_timer();
+    }
+  }
 
   server_class const& class_;
-  duration idle_ = infinity;
-  std::uint32_t token_ = 0;  // of the idle timer; an older one is stale
-  bool armed_ = false;
 };
 
 }  // namespace otter::detail

@@ -7,8 +7,11 @@
 //                                the arguments for it, in the same memory
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <new>
+#include <otter/detail/behaviour_core.hpp>
+#include <otter/detail/system_messages.hpp>
 #include <otter/proc_lib.hpp>
 #include <otter/start.hpp>
 #include <tuple>
@@ -98,52 +101,55 @@ class startable {
   }
 };
 
+/// How far it has come is known to the body that holds it, which has a byte to spare; it is passed
+/// to each function, and to end() in the body's destructor.
+///
 /// Ownership: of the arguments, then of the object. Threads: made where the process is started,
 /// then its own process.
 template <class Object, class... Args>
 class late_object {
  public:
   template <class... A>
-  explicit late_object(alias_ref starter, A&&... args) {
-    ::new (static_cast<void*>(memory_)) beginning{starter, {std::forward<A>(args)...}};
+  explicit late_object(alias_ref const& starter, A&&... args) {
+    ::new (static_cast<void*>(memory_)) beginning{number_of(starter), {std::forward<A>(args)...}};
   }
   late_object(late_object const&) = delete;
   late_object& operator=(late_object const&) = delete;
-  ~late_object() {
-    if (stage_ == stage::beginning) std::destroy_at(before());
-    if (stage_ == stage::constructed) std::destroy_at(get());
+  ~late_object() = default;
+
+  void end(object_stage stage) noexcept {
+    if (stage == object_stage::beginning) std::destroy_at(before());
+    if (stage == object_stage::constructed) std::destroy_at(get(stage));
   }
 
   /// Calls `f(construct)`; construct() makes the object. Returns the address for the starter.
   template <class F>
-  alias_ref begin(F&& f) {
+  alias_ref begin(object_stage& stage, F&& f) {
     beginning b(std::move(*before()));
     std::destroy_at(before());
-    stage_ = stage::nothing;
+    stage = object_stage::nothing;
     f([&] {
       std::apply([&](auto&&... args) { ::new (memory_) Object(std::move(args)...); }, b.args);
-      stage_ = stage::constructed;
+      stage = object_stage::constructed;
     });
-    return b.starter;
+    return alias_of_spawner(b.starter);
   }
   /// Null before it is constructed.
-  Object* get() const noexcept {
-    if (stage_ != stage::constructed) return nullptr;
+  Object* get(object_stage stage) const noexcept {
+    if (stage != object_stage::constructed) return nullptr;
     return std::launder(reinterpret_cast<Object*>(const_cast<std::byte*>(memory_)));
   }
 
  private:
   struct beginning {
-    alias_ref starter;
+    std::uint64_t starter;  // the number of the alias that waits for the start_ack
     std::tuple<Args...> args;
   };
-  enum class stage : unsigned char { beginning, nothing, constructed };
 
   beginning* before() noexcept { return std::launder(reinterpret_cast<beginning*>(memory_)); }
 
   static constexpr std::size_t larger(std::size_t a, std::size_t b) { return a < b ? b : a; }
 
-  stage stage_ = stage::beginning;
   alignas(larger(alignof(Object),
                  alignof(beginning))) std::byte memory_[larger(sizeof(Object), sizeof(beginning))];
 };

@@ -41,17 +41,13 @@ class system_host {
   virtual void system_suspend(bool suspended) = 0;
 
   /// Null while nothing is debugged.
-  [[nodiscard]] debug_state* debug() const noexcept { return debug_.get(); }
+  [[nodiscard]] virtual debug_state* debug() const noexcept = 0;
   /// Throws: std::bad_alloc.
-  debug_state& start_debugging();
-  void stop_debugging() noexcept;
+  virtual debug_state& start_debugging() = 0;
+  virtual void stop_debugging() noexcept = 0;
 
  protected:
-  system_host() noexcept;
-  ~system_host();
-
- private:
-  std::unique_ptr<debug_state> debug_;
+  ~system_host() = default;
 };
 
 /// Something to be done in the process: made where it is asked for.
