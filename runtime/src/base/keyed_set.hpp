@@ -147,7 +147,8 @@ class keyed_set {
     return mask_ == 0 ? const_cast<Node**>(&single_) : array_;
   }
   [[nodiscard]] std::size_t bucket_of(key_type const& key) const noexcept {
-    return static_cast<std::size_t>(KeyOf::hash(key)) & mask_;
+    // Mostly there is the one bucket, and the hash would be for nothing.
+    return mask_ == 0 ? 0 : static_cast<std::size_t>(KeyOf::hash(key)) & mask_;
   }
   void link(Node& node) noexcept {
     Node*& bucket = buckets()[bucket_of(KeyOf::key(node))];

@@ -70,12 +70,6 @@ struct call_engine {
   }
 };
 
-std::int64_t due_in(process& self, duration limit) noexcept {
-  if (limit == infinity) return INT64_MAX;
-  std::int64_t const now = self.sched().now();
-  return limit.count() > INT64_MAX - now ? INT64_MAX : now + limit.count();
-}
-
 bool wait_for_room(process& sender, pid to, std::int64_t limit_ns) {
   std::uint64_t const id = sender.next_id();
   process_system& system = sender.system();
@@ -84,7 +78,7 @@ bool wait_for_room(process& sender, pid to, std::int64_t limit_ns) {
   ask->id = id;
   call_engine call(sender, pid_access::bits(to), 0, id);
   deliver(system, pid_access::bits(to), ask);
-  wait_limit limit(due_in(sender, duration(limit_ns)));
+  wait_limit limit(sender, duration(limit_ns));
   waiting mark(sender, "send");
   envelope* e = call.wait(limit);
   if (e == nullptr)
@@ -149,7 +143,7 @@ response call(pid server, envelope_ptr request, duration limit) {
   here const at = here::in_process(entry);
   process& self = *at.self;
   if (server == self.self_pid()) return {nullptr, exit_reason::calling_self()};
-  rts::wait_limit until(rts::due_in(self, checked_limit(limit)));
+  rts::wait_limit until(self, checked_limit(limit));
   self.checkpoint();
   std::uint64_t const id = self.next_id();
   auto& r = *static_cast<request_envelope*>(request.get());
@@ -262,7 +256,7 @@ response_state wait_any_response(request_id const* ids, std::size_t count, durat
   runtime_entry entry;
   rts::refuse_abandoned(entry);
   process& self = *here::in_process().self;
-  rts::wait_limit until(rts::due_in(self, checked_limit(limit)));
+  rts::wait_limit until(self, checked_limit(limit));
   self.checkpoint();
   self.drain();
   self.exit_if_asked();
@@ -277,7 +271,7 @@ response_state wait_any_response(request_id const* ids, std::size_t count, durat
     for (std::size_t i = 0; i < count && !any; ++i)
       any = ids[i].owner() == self.self_pid() && self.find_own_ref(rts::id_of(ids[i])) != nullptr;
     if (!any) return response_state::unknown;
-    if (until.due_ns <= self.sched().now() && !self.drain()) return response_state::late;
+    if (until.is_over(self) && !self.drain()) return response_state::late;
     rts::waiting mark(self, "receive_response");
     if (!self.wait(until) && !self.drain()) {
       if (envelope** place = find_response(self, start, ids, count, which)) {

@@ -69,7 +69,7 @@ wait_limit& circle_watch::look() {
   }
   if (!second_look_) {
     std::int64_t const due = self_.sched().now() + second_look_after_ns;
-    if (whole_.due_ns <= due) return whole_;
+    if (whole_.due(self_) <= due) return whole_;
     second_look_.emplace(due);
   }
   return *second_look_;

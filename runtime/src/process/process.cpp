@@ -427,26 +427,14 @@ void process::sleep(wait_limit* limit) {
   if (attached()) {
     if (waker_->marked != attached_waker::mark::idle && !inbox_.go_idle()) return;
     waker_->marked = attached_waker::mark::none;
-    if (waker_->sleep(limit->due_ns)) return;
+    if (waker_->sleep(limit->due(*this))) return;
     limit->expired = true;
     if (inbox_.wake()) return;  // nobody else has: it is ours again
     // Somebody wakes us at this very moment: that must be consumed.
     waker_->sleep(INT64_MAX);
     return;
   }
-  worker& w = *current_worker();
-  if (limit->due_ns != INT64_MAX && limit->timer == nullptr) {
-    here const at = here::now();
-    timer_block* t = at.local->timers.acquire();
-    if (t == nullptr) throw error(errc::system_limit, "no timer left on this node");
-    local_state::add(at.local->timer_count, 1);
-    t->system = system_;
-    t->target = bits();
-    t->limit = limit;
-    limit->timer = t;
-    w.start_timer_at(*t, limit->due_ns);
-    trace_timer(*system_, "timer started", *t);
-  }
+  limit->start(*this);
   if (sched().interleave()) give_way();
   turn_ends();
   prepare_suspend(*current_worker(), *this);

@@ -27,6 +27,7 @@ constexpr unsigned most_backoff = 14;
 constexpr std::int64_t tidy_every_ns = 1'000'000;
 constexpr std::size_t tidied_at_once = 256;  // blocks: 5 us, 150 if each is a cache miss
 constexpr int steps_of_tidying = 16;
+constexpr std::int64_t deferred_again_ns = 10'000'000;
 
 void relax() noexcept {
 #if defined(__x86_64__) || defined(__i386__)
@@ -68,6 +69,7 @@ void threads_driver::idle(worker_thread& t) noexcept {
   c.clock = monotonic_ns();
   if (run_timers(c, timers_at_once) != 0) return;
   if (core_wanted_.load(std::memory_order_relaxed) != 0) {
+    start_deferred(t);  // without a core there is no wheel
     hand_over(t);
     return;
   }
@@ -80,6 +82,7 @@ void threads_driver::idle(worker_thread& t) noexcept {
     if (search(t)) return;
     c.clock = monotonic_ns();
   }
+  start_deferred(t);  // not before: what was waited for may have come while we looked around
   if (tidy_slabs(t)) return;
   park(t);
   // Whoever woke us to search has counted us in searching_ already; search() takes us out again.
@@ -187,6 +190,8 @@ void threads_driver::park(worker_thread& t) noexcept {
     if (due != std::numeric_limits<std::int64_t>::max()) {
       limit = std::max<std::int64_t>(0, due - c.clock);  // c.clock is a moment old: never early
     }
+    if (worker_access::has_deferred(t) && (limit < 0 || limit > deferred_again_ns))
+      limit = deferred_again_ns;  // no timer was to be had for it
     slab_at_rest resting(t.memory());
     c.sockets->wait(limit, &resting);
     count_one(c.wakeups);

@@ -136,10 +136,10 @@ void suspend(runnable&) noexcept {
   if (at_suspension != nullptr) at_suspension();
   worker& before = *current_worker();
   bool const counted = !worker_access::simulated(before);
-  if (counted) thread_of(before).waiting_frames.fetch_add(1, std::memory_order_relaxed);
+  if (counted) thread_of(before).count_frames(+1);
   current_turn_loop()->suspend();
   // Asked again: in between other code ran here. Frames never change threads.
-  if (counted) thread_of(*current_worker()).waiting_frames.fetch_sub(1, std::memory_order_relaxed);
+  if (counted) thread_of(*current_worker()).count_frames(-1);
 }
 
 stack* running_stack() noexcept { return current_turn_loop()->here(); }

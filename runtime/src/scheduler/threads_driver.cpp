@@ -269,6 +269,7 @@ threads_driver::after threads_driver::housekeeping(worker_thread& t) noexcept {
     return after::end;
   }
   c.clock = monotonic_ns();
+  start_deferred(t);
   run_timers(c, timers_at_once);
   if (c.timers.next_due() <= c.clock) c.work = housekeeping_every;  // more may be due
   if (c.clock - c.last_poll >= poll_every_ns && c.sockets->has_work()) {
@@ -295,6 +296,11 @@ void threads_driver::tidy_a_little(worker_thread& t) noexcept {
     t.seen_shortages = now;
     if (mine.worth_tidying()) mine.begin_tidying();
   }
+}
+
+/// What was deferred on the thread before its core's clock was read.
+void threads_driver::start_deferred(worker_thread& t) noexcept {
+  if (worker_access::has_deferred(t)) worker_access::start_deferred(t, t.held->clock, hooks_);
 }
 
 /// Fires what is due by c.clock and releases what others have cancelled, `most` at once; gives the
