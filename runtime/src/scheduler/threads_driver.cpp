@@ -7,6 +7,7 @@
 
 #include "scheduler/threads_driver.hpp"
 
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -77,6 +78,9 @@ void threads_driver::start() {
 
 void threads_driver::thread_main(worker_thread& t) noexcept {
   alternate_signal_stack const for_handlers;  // a full stack can run none
+  // A worker that sleeps until a timer is due is to be woken then, and not 50 us later, which is
+  // what Linux allows itself for the sake of common wake-ups. Fails nowhere that we run.
+  ::prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL);
   slab& memory = slabs_.lend();
   worker_access::memory(t) = &memory;
   worker_access::enter_thread(&t);
