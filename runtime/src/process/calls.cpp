@@ -50,7 +50,8 @@ struct call_engine {
     return std::exchange(call.answer, nullptr);
   }
 
-  static void reply(process& self, from to, detail::envelope_ptr answer) noexcept {
+  /// `on`: the worker, if it is one.
+  static void reply(process& self, from to, detail::envelope_ptr answer, worker* on) noexcept {
     auto* e = static_cast<id_envelope*>(answer.release());
     e->id = id_of(to.call());
     e->extra = self.bits();
@@ -65,7 +66,7 @@ struct call_engine {
       // else it still stands in the mailbox, and will be treated without an answer
     }
     if (node_of(to.caller()) != self.system().node_index() ||
-        !push(self.system(), pid_access::bits(to.caller()), e))
+        !push(self.system(), pid_access::bits(to.caller()), e, on))
       answer_for_dead(self.system(), e);
   }
 };
@@ -333,19 +334,19 @@ bool take_response(envelope& e, request_id id, response& out) noexcept {
 
 void reply(from to, envelope_ptr answer) noexcept {
   runtime_entry entry;
-  process* self = rts::current_process_or_null();
-  if (entry.refused() || self == nullptr || !to) return;
-  call_engine::reply(*self, to, std::move(answer));
+  here const at = here::now(entry);
+  if (entry.refused() || at.self == nullptr || !to) return;
+  call_engine::reply(*at.self, to, std::move(answer), at.on);
 }
 
 void reply_failed(from to, exit_reason why) noexcept {
   runtime_entry entry;
-  process* self = rts::current_process_or_null();
-  if (entry.refused() || self == nullptr || !to) return;
+  here const at = here::now(entry);
+  if (entry.refused() || at.self == nullptr || !to) return;
   try {
     auto* f = rts::make_signal<rts::call_failed_signal>(signal_kind::call_failed);
     f->reason = std::move(why);
-    call_engine::reply(*self, to, envelope_ptr(f));
+    call_engine::reply(*at.self, to, envelope_ptr(f), at.on);
   } catch (std::bad_alloc const&) {
     // The caller hears of it when this process ends, or by its time-out.
   }

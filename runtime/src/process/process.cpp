@@ -174,7 +174,9 @@ void process::run() noexcept {
 /// One message, cast or request that finds nothing waiting and nothing to be counted or watched: it
 /// is handled at once, as it would be on its way through an empty mailbox.
 bool process::is_usual(envelope const& chain) const noexcept {
-  constexpr std::uint32_t of_no_account = flag_started | flag_trap_exit | flag_sensitive;
+  // flag_answered speaks of the last request, and stays until the next one.
+  constexpr std::uint32_t of_no_account =
+      flag_started | flag_trap_exit | flag_sensitive | flag_answered;
   bool const plain = chain.kind == signal_kind::message || chain.kind == signal_kind::cast ||
                      chain.kind == signal_kind::request;
   return plain && chain.next == nullptr && chain.flags == 0 && chain.target == bits() &&
@@ -434,10 +436,12 @@ void process::sleep(wait_limit* limit) {
     waker_->sleep(INT64_MAX);
     return;
   }
-  limit->start(*this);
-  if (sched().interleave()) give_way();
+  worker& w = *current_worker();
+  limit->start(*this, w);
+  if (system_->simulated() && sched().interleave()) [[unlikely]]
+    give_way();
   turn_ends();
-  prepare_suspend(*current_worker(), *this);
+  prepare_suspend(w, *this);
   if (inbox_.go_idle())
     suspend(*this);
   else

@@ -48,14 +48,14 @@ struct wait_limit : deferred_timer {
   void set_due(std::int64_t due) noexcept { due_ns_ = due; }
 
   /// Before `self` sleeps: makes sure that it is woken. Throws: error(system_limit).
-  void start(process& self) {
-    if (timer_ == nullptr && !is_deferred() && !is_endless()) start_first(self);
+  void start(process& self, worker& on) {
+    if (timer_ == nullptr && !is_deferred() && !is_endless()) start_first(self, on);
   }
   /// The worker has read its clock. False: there is no timer now.
   bool start_deferred(std::int64_t now_ns) noexcept;
 
  private:
-  void start_first(process& self);
+  void start_first(process& self, worker& on);
   void arm(timer_block& t, std::uint64_t whom) noexcept;
   void stop() noexcept;
 

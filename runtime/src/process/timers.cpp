@@ -123,13 +123,12 @@ bool wait_limit::is_over(process& self) noexcept {
   return open_ns_ == 0 && due_ns_ != INT64_MAX && due_ns_ <= self.sched().now();
 }
 
-void wait_limit::start_first(process& self) {
-  here const at = here::now();
+void wait_limit::start_first(process& self, worker& on) {
   if (open_ns_ != 0) {
     whom_ = self.bits();
-    at.on->defer_timer(*this);
+    on.defer_timer(*this);
   } else {
-    arm(acquire_timer(at), self.bits());
+    arm(acquire_timer(here::now()), self.bits());
   }
 }
 

@@ -24,6 +24,7 @@ namespace otter::rts {
 
 class poller;
 class scheduler;
+class turn_loop;
 struct poll_source;
 
 /// One stall: a thread that has been in user code for longer than the limit.
@@ -174,6 +175,7 @@ class worker {
 
   scheduler* scheduler_ = nullptr;
   slab* slab_ = nullptr;
+  turn_loop* loop_ = nullptr;  // constant; of the simulation, for all its workers
   runnable* current_ = nullptr;
   unsigned number_ = 0;
   bool in_user_ = false;  // this thread is in user code: the outermost runtime_entry must enter

@@ -34,6 +34,7 @@ simulation::simulation(scheduler& owner, scheduler_options const& options,
     auto w = std::make_unique<virtual_worker>(now_);
     worker_access::owner(*w) = &owner_;
     worker_access::memory(*w) = &slabs_.lend();
+    worker_access::loop(*w) = &loop_;
     worker_access::number(*w) = i;
     worker_access::simulated(*w) = true;
     worker_access::claim(*w).hold();

@@ -25,6 +25,7 @@ namespace otter::rts {
 struct worker_access {
   static scheduler*& owner(worker& w) noexcept { return w.scheduler_; }
   static slab*& memory(worker& w) noexcept { return w.slab_; }
+  static turn_loop*& loop(worker& w) noexcept { return w.loop_; }
   static runnable*& current(worker& w) noexcept { return w.current_; }
   static unsigned& number(worker& w) noexcept { return w.number_; }
   static bool& simulated(worker& w) noexcept { return w.simulated_; }
@@ -80,7 +81,9 @@ class threads_driver;
 /// Threads:   the thread itself, except where said.
 struct worker_thread : worker {
   worker_thread(threads_driver& d, stack_source& source, next_turn next) noexcept
-      : driver(d), loop(source, next, this) {}
+      : driver(d), loop(source, next, this) {
+    worker_access::loop(*this) = &loop;
+  }
 
   threads_driver& driver;
   turn_loop loop;
