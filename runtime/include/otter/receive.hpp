@@ -50,7 +50,7 @@ class mailbox_scan {
   duration limit_;
   bool late_ = false;
   bool wait_made_ = false;
-  alignas(8) unsigned char wait_[32];  // the runtime's record of the wait, once there is one
+  alignas(8) unsigned char wait_[56];  // the runtime's record of the wait, once there is one
 };
 
 template <class T>

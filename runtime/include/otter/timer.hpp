@@ -57,6 +57,8 @@ system_time_point system_time() noexcept;
 
 namespace detail {
 timer_ref start_message_timer(node_clock::time_point due, pid to, envelope_ptr message);
+/// Throws: as due_after().
+timer_ref start_message_timer(duration delay, pid to, envelope_ptr message);
 timer_ref start_message_timer(node_clock::time_point due, std::string_view name,
                               envelope_ptr message);
 /// Throws error(badarg) for a negative or too long delay (TM-3); the moment otherwise.
@@ -78,8 +80,7 @@ timer_ref start_apply(duration delay, reactive_ptr body);
 /// Throws: error(badarg) if the delay is negative; std::bad_alloc.
 template <class Message>
 timer_ref send_after(duration delay, pid to, Message&& message) {
-  return detail::start_message_timer(detail::due_after(delay), to,
-                                     detail::pack_plain(std::forward<Message>(message)));
+  return detail::start_message_timer(delay, to, detail::pack_plain(std::forward<Message>(message)));
 }
 template <class Message>
 timer_ref send_after(duration delay, std::string_view name, Message&& message) {

@@ -139,7 +139,7 @@ tcp_result<tcp_socket> tcp_accept(tcp_listener listener, duration limit) {
     if (exhausted) {
       // In place, so that those behind keep waiting; and not woken by the next connection.
       paused = true;
-      wait_limit pause(std::min(until.due_ns, self.sched().now() + exhausted_pause_ns));
+      wait_limit pause(std::min(until.due(self), self.sched().now() + exhausted_pause_ns));
       while (place->wait(pause)) {
         held_port p(self, listener);
         if (!p) return io_failure(tcp_errc::closed);

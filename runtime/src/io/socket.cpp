@@ -31,7 +31,7 @@ tcp_result<void> tcp_socket::send(std::string_view data) const {
       if (place) {
         if (!place->entry().listed) p->waiters.append(place->entry());
       } else if (p->set.send_timeout_ns != INT64_MAX) {
-        until.due_ns = self.sched().now() + p->set.send_timeout_ns;
+        until.set_due(self.sched().now() + p->set.send_timeout_ns);
       }
       close_late = p->set.send_timeout_close;
     }

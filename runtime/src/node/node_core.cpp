@@ -24,6 +24,7 @@ namespace otter::rts {
 
 void timer_fired(timer_node& node) noexcept;
 void timer_released(timer_node& node) noexcept;
+void start_deferred(deferred_timer& t, std::int64_t now_ns) noexcept;
 
 namespace {
 
@@ -123,8 +124,9 @@ void check_options(node_options const& o) {
          "it must not be above long_queue_on");
 }
 
-constexpr scheduler_hooks hooks{&timer_fired,   &timer_released, &describe,          &stalled,
-                                &wants_abandon, &abandon,        &too_many_abandoned};
+constexpr scheduler_hooks hooks{
+    &timer_fired,   &timer_released, &describe,           &stalled,
+    &wants_abandon, &abandon,        &too_many_abandoned, &start_deferred};
 
 }  // namespace
 

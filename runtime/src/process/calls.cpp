@@ -50,7 +50,8 @@ struct call_engine {
     return std::exchange(call.answer, nullptr);
   }
 
-  static void reply(process& self, from to, detail::envelope_ptr answer) noexcept {
+  /// `on`: the worker, if it is one.
+  static void reply(process& self, from to, detail::envelope_ptr answer, worker* on) noexcept {
     auto* e = static_cast<id_envelope*>(answer.release());
     e->id = id_of(to.call());
     e->extra = self.bits();
@@ -65,16 +66,10 @@ struct call_engine {
       // else it still stands in the mailbox, and will be treated without an answer
     }
     if (node_of(to.caller()) != self.system().node_index() ||
-        !push(self.system(), pid_access::bits(to.caller()), e))
+        !push(self.system(), pid_access::bits(to.caller()), e, on))
       answer_for_dead(self.system(), e);
   }
 };
-
-std::int64_t due_in(process& self, duration limit) noexcept {
-  if (limit == infinity) return INT64_MAX;
-  std::int64_t const now = self.sched().now();
-  return limit.count() > INT64_MAX - now ? INT64_MAX : now + limit.count();
-}
 
 bool wait_for_room(process& sender, pid to, std::int64_t limit_ns) {
   std::uint64_t const id = sender.next_id();
@@ -84,7 +79,7 @@ bool wait_for_room(process& sender, pid to, std::int64_t limit_ns) {
   ask->id = id;
   call_engine call(sender, pid_access::bits(to), 0, id);
   deliver(system, pid_access::bits(to), ask);
-  wait_limit limit(due_in(sender, duration(limit_ns)));
+  wait_limit limit(sender, duration(limit_ns));
   waiting mark(sender, "send");
   envelope* e = call.wait(limit);
   if (e == nullptr)
@@ -149,7 +144,7 @@ response call(pid server, envelope_ptr request, duration limit) {
   here const at = here::in_process(entry);
   process& self = *at.self;
   if (server == self.self_pid()) return {nullptr, exit_reason::calling_self()};
-  rts::wait_limit until(rts::due_in(self, checked_limit(limit)));
+  rts::wait_limit until(self, checked_limit(limit));
   self.checkpoint();
   std::uint64_t const id = self.next_id();
   auto& r = *static_cast<request_envelope*>(request.get());
@@ -262,7 +257,7 @@ response_state wait_any_response(request_id const* ids, std::size_t count, durat
   runtime_entry entry;
   rts::refuse_abandoned(entry);
   process& self = *here::in_process().self;
-  rts::wait_limit until(rts::due_in(self, checked_limit(limit)));
+  rts::wait_limit until(self, checked_limit(limit));
   self.checkpoint();
   self.drain();
   self.exit_if_asked();
@@ -277,7 +272,7 @@ response_state wait_any_response(request_id const* ids, std::size_t count, durat
     for (std::size_t i = 0; i < count && !any; ++i)
       any = ids[i].owner() == self.self_pid() && self.find_own_ref(rts::id_of(ids[i])) != nullptr;
     if (!any) return response_state::unknown;
-    if (until.due_ns <= self.sched().now() && !self.drain()) return response_state::late;
+    if (until.is_over(self) && !self.drain()) return response_state::late;
     rts::waiting mark(self, "receive_response");
     if (!self.wait(until) && !self.drain()) {
       if (envelope** place = find_response(self, start, ids, count, which)) {
@@ -339,19 +334,19 @@ bool take_response(envelope& e, request_id id, response& out) noexcept {
 
 void reply(from to, envelope_ptr answer) noexcept {
   runtime_entry entry;
-  process* self = rts::current_process_or_null();
-  if (entry.refused() || self == nullptr || !to) return;
-  call_engine::reply(*self, to, std::move(answer));
+  here const at = here::now(entry);
+  if (entry.refused() || at.self == nullptr || !to) return;
+  call_engine::reply(*at.self, to, std::move(answer), at.on);
 }
 
 void reply_failed(from to, exit_reason why) noexcept {
   runtime_entry entry;
-  process* self = rts::current_process_or_null();
-  if (entry.refused() || self == nullptr || !to) return;
+  here const at = here::now(entry);
+  if (entry.refused() || at.self == nullptr || !to) return;
   try {
     auto* f = rts::make_signal<rts::call_failed_signal>(signal_kind::call_failed);
     f->reason = std::move(why);
-    call_engine::reply(*self, to, envelope_ptr(f));
+    call_engine::reply(*at.self, to, envelope_ptr(f), at.on);
   } catch (std::bad_alloc const&) {
     // The caller hears of it when this process ends, or by its time-out.
   }

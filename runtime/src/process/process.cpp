@@ -174,7 +174,9 @@ void process::run() noexcept {
 /// One message, cast or request that finds nothing waiting and nothing to be counted or watched: it
 /// is handled at once, as it would be on its way through an empty mailbox.
 bool process::is_usual(envelope const& chain) const noexcept {
-  constexpr std::uint32_t of_no_account = flag_started | flag_trap_exit | flag_sensitive;
+  // flag_answered speaks of the last request, and stays until the next one.
+  constexpr std::uint32_t of_no_account =
+      flag_started | flag_trap_exit | flag_sensitive | flag_answered;
   bool const plain = chain.kind == signal_kind::message || chain.kind == signal_kind::cast ||
                      chain.kind == signal_kind::request;
   return plain && chain.next == nullptr && chain.flags == 0 && chain.target == bits() &&
@@ -427,7 +429,7 @@ void process::sleep(wait_limit* limit) {
   if (attached()) {
     if (waker_->marked != attached_waker::mark::idle && !inbox_.go_idle()) return;
     waker_->marked = attached_waker::mark::none;
-    if (waker_->sleep(limit->due_ns)) return;
+    if (waker_->sleep(limit->due(*this))) return;
     limit->expired = true;
     if (inbox_.wake()) return;  // nobody else has: it is ours again
     // Somebody wakes us at this very moment: that must be consumed.
@@ -435,21 +437,11 @@ void process::sleep(wait_limit* limit) {
     return;
   }
   worker& w = *current_worker();
-  if (limit->due_ns != INT64_MAX && limit->timer == nullptr) {
-    here const at = here::now();
-    timer_block* t = at.local->timers.acquire();
-    if (t == nullptr) throw error(errc::system_limit, "no timer left on this node");
-    local_state::add(at.local->timer_count, 1);
-    t->system = system_;
-    t->target = bits();
-    t->limit = limit;
-    limit->timer = t;
-    w.start_timer_at(*t, limit->due_ns);
-    trace_timer(*system_, "timer started", *t);
-  }
-  if (sched().interleave()) give_way();
+  limit->start(*this, w);
+  if (system_->simulated() && sched().interleave()) [[unlikely]]
+    give_way();
   turn_ends();
-  prepare_suspend(*current_worker(), *this);
+  prepare_suspend(w, *this);
   if (inbox_.go_idle())
     suspend(*this);
   else

@@ -170,7 +170,7 @@ class process final : public runnable {
   /// Throws the unwinding token if an exit signal has come and it may be thrown here.
   void exit_if_asked();
   /// Takes in what has arrived; true if there was anything.
-  bool drain() noexcept;
+  bool drain() noexcept { return (waker_ != nullptr || !inbox_.nothing_waits()) && drain_inbox(); }
 
   void own(resource& r) noexcept;
   void disown(resource& r) noexcept;
@@ -334,6 +334,7 @@ class process final : public runnable {
   bool is_usual(envelope const& chain) const noexcept;
 
   // --- signals (signals.cpp) ---
+  bool drain_inbox() noexcept;
   void take_in(envelope* chain) noexcept;  // acts on each, oldest first
   void list_request(request_envelope& r) noexcept;
   void act(envelope* e) noexcept;

@@ -6,10 +6,6 @@
 #include "process/process_system.hpp"
 
 namespace otter {
-namespace rts {
-std::int64_t due_in(process& self, duration limit) noexcept;
-}
-
 namespace detail {
 
 using rts::here;
@@ -68,7 +64,7 @@ envelope* mailbox_scan::next() {
       continue;
     }
     if (!wait_made_) {
-      ::new (static_cast<void*>(wait_)) wait_limit(rts::due_in(self, limit_));
+      ::new (static_cast<void*>(wait_)) wait_limit(self, limit_);
       wait_made_ = true;
     }
     rts::waiting mark(self, "receive");
@@ -98,10 +94,9 @@ void sleep_for(duration time) {
   rts::refuse_abandoned(entry);
   rts::process& self = *rts::here::in_process().self;
   self.checkpoint();
-  rts::wait_limit limit(rts::due_in(self, detail::checked_limit(time)));
+  rts::wait_limit limit(self, detail::checked_limit(time));
   rts::waiting mark(self, "sleep_for");
-  while (!limit.expired && (limit.due_ns == INT64_MAX || self.sched().now() < limit.due_ns))
-    self.wait(limit);
+  while (!limit.expired && !limit.is_over(self)) self.wait(limit);
 }
 
 }  // namespace otter

@@ -43,8 +43,12 @@ bool push_to(process_system& system, process& p, std::uint64_t target, envelope*
 }  // namespace
 
 bool push(process_system& system, std::uint64_t target, envelope* e) noexcept {
+  return push(system, target, e, current_worker());
+}
+
+bool push(process_system& system, std::uint64_t target, envelope* e, worker* on) noexcept {
   process* p = system.at(static_cast<std::uint32_t>(target) & max_process_index);
-  if (p != nullptr) return push_to(system, *p, target, e, current_worker());
+  if (p != nullptr) return push_to(system, *p, target, e, on);
   if (system.simulated()) trace_signal(system, "signal", target, *e);
   return false;
 }

@@ -12,6 +12,8 @@ namespace otter::rts {
 /// Pushes `e` to the process that `target` names. True if it took it over; false if that process
 /// is dead: then `e` is still the caller's. Sets e->target.
 bool push(process_system& system, std::uint64_t target, envelope* e) noexcept;
+/// For who knows on which worker it is, or that it is on none.
+bool push(process_system& system, std::uint64_t target, envelope* e, worker* on) noexcept;
 
 /// Does with a signal what the rule says for a receiver that does not live: drops it, or answers
 /// `noproc`. Takes it over.

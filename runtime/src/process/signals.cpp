@@ -10,7 +10,7 @@
 
 namespace otter::rts {
 
-bool process::drain() noexcept {
+bool process::drain_inbox() noexcept {
   bool const has_descriptor = waker_ != nullptr && waker_->has_descriptor();
   if (has_descriptor) unmark();
   envelope* const chain = inbox_.take_all();

@@ -7,27 +7,62 @@
 // index and sees by the generation whether it is still that timer.
 
 #include <cstdint>
+#include <otter/duration.hpp>
 #include <otter/pid.hpp>
 #include <string>
 
 #include "process/signals.hpp"
+#include "scheduler/scheduler.hpp"
 #include "timers/wheel.hpp"
 
 namespace otter::rts {
 
 class process;
 class process_system;
+struct timer_block;
 
 /// A wait that may run out of time; lives on the stack of the one who waits.
-struct wait_limit {
-  std::int64_t due_ns = INT64_MAX;  ///< driver clock; INT64_MAX: no limit
+///
+/// One of a second or more is deferred (scheduler.hpp): the moment at which it is over is open
+/// until the worker looks at its clock, and most waits have ended before.
+struct wait_limit : deferred_timer {
   bool expired = false;
-  struct timer_block* timer = nullptr;
 
-  explicit wait_limit(std::int64_t due) noexcept : due_ns(due) {}
-  ~wait_limit();
+  /// Over at `due` of the driver's clock; INT64_MAX: never.
+  explicit wait_limit(std::int64_t due) noexcept : due_ns_(due) {}
+  /// Over when `self` has waited for so long.
+  wait_limit(process& self, duration limit) noexcept;
+  ~wait_limit() {
+    if (is_deferred()) unlist();
+    if (timer_ != nullptr) stop();
+  }
   wait_limit(wait_limit const&) = delete;
   wait_limit& operator=(wait_limit const&) = delete;
+
+  bool is_endless() const noexcept { return due_ns_ == INT64_MAX && open_ns_ == 0; }
+  /// When it is over. If that is open, decides it: from now on.
+  std::int64_t due(process& self) noexcept;
+  /// Whether it is over by the clock.
+  bool is_over(process& self) noexcept;
+  /// The limit is another from now on. Only before the first wait.
+  void set_due(std::int64_t due) noexcept { due_ns_ = due; }
+
+  /// Before `self` sleeps: makes sure that it is woken. Throws: error(system_limit).
+  void start(process& self, worker& on) {
+    if (timer_ == nullptr && !is_deferred() && !is_endless()) start_first(self, on);
+  }
+  /// The worker has read its clock. False: there is no timer now.
+  bool start_deferred(std::int64_t now_ns) noexcept;
+
+ private:
+  void start_first(process& self, worker& on);
+  void arm(timer_block& t, std::uint64_t whom) noexcept;
+  void stop() noexcept;
+
+  std::int64_t due_ns_ = INT64_MAX;
+  std::int64_t open_ns_ = 0;  // not 0: what due_ns_ is to be after a reading of the clock to come
+  std::uint64_t whom_ = 0;    // deferred: bits of who waits
+  timer_block* timer_ = nullptr;
 };
 
 /// Ownership: of the table. While armed, the wheel of `home` holds it; when it fires it travels as
@@ -42,12 +77,12 @@ struct timer_block : envelope, timer_node {
 
   std::uint32_t index;
   std::uint32_t table_next = 0;
-  process_system* system = nullptr;
   wait_limit* limit = nullptr;        ///< to be told, or null
   envelope* message = nullptr;        ///< to be delivered, or null
   std::string* name = nullptr;        ///< deliver to whoever has this name then
   timer_block* list_next = nullptr;   ///< the receiver's list of message timers, for its death
   timer_block** list_back = nullptr;  ///< what points at this one; null: in no list
 };
+static_assert(sizeof(timer_block) == 2 * cache_line, "with a million timers each line is a miss");
 
 }  // namespace otter::rts

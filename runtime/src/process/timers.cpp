@@ -46,46 +46,121 @@ void unlist(timer_block& t) noexcept {
 
 /// Cancels a timer that is ours. True if its block is ours too now; else it comes to our inbox,
 /// fired or sent back by its home.
-bool cancelled_at_home(timer_block& t) noexcept {
-  worker* const w = current_worker();
-  timer_wheel* const mine = w != nullptr ? &w->wheel() : nullptr;
+bool cancelled_at_home(here const& at, timer_block& t) noexcept {
+  timer_wheel* const mine = at.on != nullptr ? &at.on->wheel() : nullptr;
   // Asked first: after a cancel elsewhere the block is its home's.
   bool const here = t.home.load(std::memory_order_acquire) == mine;
-  process_system& system = *t.system;
   std::uint32_t const index = t.index;
   std::uint64_t const generation = t.generation();
   bool const in_time = timer_wheel::cancel(t, generation, mine);
-  trace_cancel(system, index, generation, in_time);
+  if (at.system->simulated()) [[unlikely]]
+    trace_cancel(*at.system, index, generation, in_time);
   return in_time && here;
+}
+
+/// Null if there is none left.
+timer_block* try_acquire_timer(here const& at) noexcept {
+  timer_block* const t = at.local->timers.acquire();
+  if (t == nullptr) return nullptr;
+  local_state::add(at.local->timer_count, 1);
+  return t;
 }
 
 timer_block& acquire_timer(here const& at) {
   if (at.on == nullptr)
     throw error(errc::not_in_process, "timers belong to processes; an attached thread has none");
-  timer_block* t = at.local->timers.acquire();
+  timer_block* const t = try_acquire_timer(at);
   if (t == nullptr) throw error(errc::system_limit, "no timer left on this node");
-  local_state::add(at.local->timer_count, 1);
-  t->system = at.system;
   return *t;
 }
 
 }  // namespace
 
-void give_back_timer(timer_block& t) noexcept {
+namespace {
+
+void give_back(here const& at, timer_block& t) noexcept {
   if (t.message != nullptr) detail::delete_envelope(std::exchange(t.message, nullptr));
-  delete std::exchange(t.name, nullptr);
+  if (t.name != nullptr) [[unlikely]]
+    delete std::exchange(t.name, nullptr);
   t.limit = nullptr;
-  here const at = here::now();
   local_state::add(at.local->timer_count, -1);
   at.local->timers.release(t.index);
 }
 
-wait_limit::~wait_limit() {
-  if (timer == nullptr) return;
-  timer->limit = nullptr;  // from here on it tells nobody
+}  // namespace
+
+void give_back_timer(timer_block& t) noexcept { give_back(here::now(), t); }
+
+// --- the limits of waits ---
+
+namespace {
+
+/// Shorter limits get their timers at once: what lies between two looks at the clock would be much
+/// of them.
+constexpr std::int64_t shortest_deferred_ns = 1'000'000'000;
+
+std::int64_t later(std::int64_t from, std::int64_t by) noexcept {
+  return by > INT64_MAX - from ? INT64_MAX : from + by;
+}
+
+}  // namespace
+
+wait_limit::wait_limit(process& self, duration limit) noexcept {
+  if (limit == infinity) return;
+  // An attached thread sleeps in its own way, until a moment that it knows.
+  if (limit.count() >= shortest_deferred_ns && !self.attached())
+    open_ns_ = limit.count();
+  else
+    due_ns_ = later(self.sched().now(), limit.count());
+}
+
+std::int64_t wait_limit::due(process& self) noexcept {
+  if (open_ns_ != 0) due_ns_ = later(self.sched().now(), std::exchange(open_ns_, 0));
+  return due_ns_;
+}
+
+bool wait_limit::is_over(process& self) noexcept {
+  return open_ns_ == 0 && due_ns_ != INT64_MAX && due_ns_ <= self.sched().now();
+}
+
+void wait_limit::start_first(process& self, worker& on) {
+  if (open_ns_ != 0) {
+    whom_ = self.bits();
+    on.defer_timer(*this);
+  } else {
+    arm(acquire_timer(here::now()), self.bits());
+  }
+}
+
+bool wait_limit::start_deferred(std::int64_t now_ns) noexcept {
+  if (open_ns_ != 0) due_ns_ = later(now_ns, std::exchange(open_ns_, 0));
+  timer_block* const t = try_acquire_timer(here::now());
+  if (t == nullptr) return false;
+  unlist();
+  // Who waits may have been given up meanwhile, its stack left as it is: then the timer finds that
+  // nobody has these bits any more.
+  arm(*t, whom_);
+  return true;
+}
+
+void wait_limit::arm(timer_block& t, std::uint64_t whom) noexcept {
+  t.target = whom;
+  t.limit = this;
+  timer_ = &t;
+  current_worker()->start_timer_at(t, due_ns_);
+  trace_timer(*here::now().system, "timer started", t);
+}
+
+void wait_limit::stop() noexcept {
+  timer_->limit = nullptr;  // from here on it tells nobody
   // Lost: it has fired and is on its way to our inbox, which gives it back. Won, but at home
   // elsewhere: its home sends it to us for that.
-  if (cancelled_at_home(*timer)) give_back_timer(*timer);
+  here const at = here::now();
+  if (cancelled_at_home(at, *timer_)) give_back(at, *timer_);
+}
+
+void start_deferred(deferred_timer& t, std::int64_t now_ns) noexcept {
+  static_cast<wait_limit&>(t).start_deferred(now_ns);
 }
 
 void process::list_timer(timer_block& t) noexcept {
@@ -126,7 +201,7 @@ void process::on_attach_timer(peer_signal* e) noexcept {
 /// On the core that owned the wheel.
 void timer_fired(timer_node& node) noexcept {
   auto& t = static_cast<timer_block&>(node);
-  process_system& system = *t.system;
+  process_system& system = *here::now().system;
   trace_timer(system, "timer fires", t);
   if (t.name != nullptr) {  // looked up now (TM-5)
     std::uint64_t const bits = system.names().find(*t.name);
@@ -143,11 +218,12 @@ void timer_fired(timer_node& node) noexcept {
 
 void timer_released(timer_node& node) noexcept {
   auto& t = static_cast<timer_block&>(node);
-  trace_timer(*t.system, "timer released", t);
+  here const at = here::now();
+  trace_timer(*at.system, "timer released", t);
   if (t.name != nullptr)
-    give_back_timer(t);
+    give_back(at, t);
   else
-    deliver(*t.system, t.target, &t);  // to leave the receiver's list
+    deliver(*at.system, t.target, &t);  // to leave the receiver's list
 }
 
 void process::set_timeout(std::int64_t delay_ns, std::uint64_t token) {
@@ -180,17 +256,19 @@ void process::clear_timeout() noexcept {
   if (t == nullptr) return;
   detail::delete_envelope(std::exchange(t->message, nullptr));
   unlist(*t);
-  if (cancelled_at_home(*t)) give_back_timer(*t);
+  here const at = here::now();
+  if (cancelled_at_home(at, *t)) give_back(at, *t);
 }
 
 /// At the death of the receiver: whatever is armed for it goes.
 void cancel_listed_timers(timer_block* first) noexcept {
+  here const at = here::now();
   while (first != nullptr) {
     timer_block* t = first;
     first = t->list_next;
     t->list_back = nullptr;
     t->list_next = nullptr;
-    if (cancelled_at_home(*t)) give_back_timer(*t);
+    if (cancelled_at_home(at, *t)) give_back(at, *t);
   }
 }
 
@@ -225,27 +303,33 @@ duration checked_limit(duration limit) {
   return limit;
 }
 
-node_clock::time_point due_after(duration delay) {
+namespace {
+
+/// Throws: error(badarg) as due_after().
+node_clock::time_point moment_after(node_clock::time_point now, duration delay) {
   if (delay < duration::zero())
     throw error(errc::badarg, fmt::format("a timer with a delay of {} ns: it must not be negative",
                                           delay.count()));
-  node_clock::time_point const now = node_clock::now();
   if (delay > node_clock::time_point::max() - now)
     throw error(errc::badarg, "a timer's delay is beyond the end of the clock");
   return now + delay;
 }
 
-namespace {
+/// A block that is to fire for `to`.
+timer_block& reserve(here const& at, pid to) {
+  timer_block& t = rts::acquire_timer(at);
+  t.target = rts::node_of(to) == at.system->node_index() ? rts::pid_access::bits(to) : 0;
+  return t;
+}
 
-void arm(here const& at, timer_block& t, std::int64_t due, envelope* message) noexcept {
-  t.message = message;
-  if (t.target != 0 && t.target == at.self->bits()) at.self->list_timer(t);
-  at.on->start_timer_at(t, due);
-  trace_timer(*at.system, "timer started", t);
+/// The ref of `t` once it is started.
+timer_ref ref_of(here const& at, timer_block const& t) noexcept {
+  return timer_ref(
+      rts::ref_access::make(at.self->self_pid(), rts::timer_id_of(t.index, t.generation() + 1)));
 }
 
 /// Tells a receiver that is not the caller; a dead one ends the timer at once (TM-4).
-void attach(here const& at, timer_ref ref, std::uint64_t target) noexcept {
+OTTER_NOINLINE void attach(here const& at, timer_ref ref, std::uint64_t target) noexcept {
   rts::peer_signal* s = nullptr;
   try {
     s = rts::make_signal<rts::peer_signal>(signal_kind::attach_timer);
@@ -259,45 +343,74 @@ void attach(here const& at, timer_ref ref, std::uint64_t target) noexcept {
   cancel_timer(ref);
 }
 
+void arm(here const& at, timer_block& t, timer_ref ref, std::int64_t due,
+         envelope* message) noexcept {
+  std::uint64_t const target = t.target;
+  bool const for_us = target == at.self->bits();
+  bool const for_a_name = t.name != nullptr;
+  t.message = message;
+  if (for_us) at.self->list_timer(t);
+  at.on->start_timer_at(t, due);
+  if (at.system->simulated()) [[unlikely]]
+    rts::trace_timer(*at.system, "timer started", t);
+  if (!for_us && !for_a_name) attach(at, ref, target);
+}
+
 }  // namespace
 
+node_clock::time_point due_after(duration delay) { return moment_after(node_clock::now(), delay); }
+
+timer_ref start_message_timer(duration delay, pid to, envelope_ptr message) {
+  runtime_entry entry;
+  rts::refuse_abandoned(entry);
+  here const at = here::in_process(entry);
+  node_clock::time_point const now(duration(at.system->sched().now()));
+  std::int64_t const due = moment_after(now, delay).time_since_epoch().count();
+  timer_block& t = reserve(at, to);
+  timer_ref const ref = ref_of(at, t);
+  arm(at, t, ref, due, message.release());
+  return ref;
+}
+
 timer_ref start_message_timer(node_clock::time_point due, pid to, envelope_ptr message) {
-  timer_ref const ref = reserve_timer(to, due);
-  arm_timer(ref, std::move(message));
+  runtime_entry entry;
+  rts::refuse_abandoned(entry);
+  here const at = here::in_process(entry);
+  timer_block& t = reserve(at, to);
+  timer_ref const ref = ref_of(at, t);
+  arm(at, t, ref, due.time_since_epoch().count(), message.release());
   return ref;
 }
 
 timer_ref reserve_timer(pid to, node_clock::time_point due) {
   runtime_entry entry;
-  here const at = here::in_process();
-  timer_block& t = rts::acquire_timer(at);
-  t.target = rts::node_of(to) == at.system->node_index() ? rts::pid_access::bits(to) : 0;
+  rts::refuse_abandoned(entry);
+  here const at = here::in_process(entry);
+  timer_block& t = reserve(at, to);
   t.due_ns.store(due.time_since_epoch().count(), std::memory_order_relaxed);
-  return timer_ref(
-      rts::ref_access::make(at.self->self_pid(), rts::timer_id_of(t.index, t.generation() + 1)));
+  return ref_of(at, t);
 }
 
 void arm_timer(timer_ref ref, envelope_ptr message) noexcept {
   runtime_entry entry;
-  here const at = here::now();
+  if (entry.refused()) return;  // who is given up leaves the block behind with all the rest
+  here const at = here::now(entry);
   timer_block& t =
       *at.system->timers().at((rts::id_of(ref) & ~rts::timer_mark) >> rts::generation_bits);
-  std::uint64_t const target = t.target;
-  arm(at, t, t.due_ns.load(std::memory_order_relaxed), message.release());
-  if (target != at.self->bits()) attach(at, ref, target);
+  arm(at, t, ref, t.due_ns.load(std::memory_order_relaxed), message.release());
 }
 
 timer_ref start_message_timer(node_clock::time_point due, std::string_view name,
                               envelope_ptr message) {
   runtime_entry entry;
-  here const at = here::in_process();
+  rts::refuse_abandoned(entry);
+  here const at = here::in_process(entry);
   auto owned = std::make_unique<std::string>(name);
   timer_block& t = rts::acquire_timer(at);
   t.target = 0;
   t.name = owned.release();
-  timer_ref const ref(
-      rts::ref_access::make(at.self->self_pid(), rts::timer_id_of(t.index, t.generation() + 1)));
-  arm(at, t, due.time_since_epoch().count(), message.release());
+  timer_ref const ref = ref_of(at, t);
+  arm(at, t, ref, due.time_since_epoch().count(), message.release());
   return ref;
 }
 
@@ -305,12 +418,14 @@ timer_ref start_message_timer(node_clock::time_point due, std::string_view name,
 
 std::optional<duration> cancel_timer(timer_ref timer) noexcept {
   runtime_entry entry;
-  here const at = here::now();
+  here const at = here::now(entry);
   if (at.local == nullptr || entry.refused()) return std::nullopt;
   std::uint64_t generation = 0;
   timer_block* t = rts::block_of(*at.system, timer, generation);
   if (t == nullptr) return std::nullopt;
-  at.system->sched().interleave();
+  bool const simulated = at.system->simulated();
+  if (simulated) [[unlikely]]
+    at.system->sched().interleave();
   rts::timer_wheel* const mine = at.on != nullptr ? &at.on->wheel() : nullptr;
   // Before the attempt: afterwards a foreign home may reuse the block at any moment. If this is
   // its home, nobody else can make it anything else meanwhile.
@@ -318,17 +433,17 @@ std::optional<duration> cancel_timer(timer_ref timer) noexcept {
   bool const for_a_name = t->target == 0;
   std::uint64_t const target = t->target;
   std::int64_t due = 0;
-  rts::process_system& system = *at.system;
   std::uint32_t const index = t->index;
   bool const in_time = rts::timer_wheel::cancel(*t, generation, mine, &due);
-  rts::trace_cancel(system, index, generation, in_time);
+  if (simulated) [[unlikely]]
+    rts::trace_cancel(*at.system, index, generation, in_time);
   if (!in_time) return std::nullopt;
   if (home_is_here) {
     if (!for_a_name && at.self != nullptr && at.self->bits() == target) {
       rts::unlist(*t);
-      rts::give_back_timer(*t);
+      rts::give_back(at, *t);
     } else if (for_a_name) {
-      rts::give_back_timer(*t);
+      rts::give_back(at, *t);
     } else {
       rts::deliver(*at.system, target, t);  // it stands in the receiver's list
     }

@@ -170,6 +170,9 @@ bool threads_driver::regain(worker_thread& t) noexcept {
     // The watchdog may be looking at what we run: it finishes first, and then finds us in line.
     std::lock_guard gate(t.gate);
     lock.lock();
+    // Whoever waits here began to before that stretch of user code: the time in which nobody looked
+    // at the clock is not to be added to their limits.
+    worker_access::date_deferred(t, t.taken_at);
     if (t.status == thread_status::lost) return false;
     ask_for_core_locked(t);
   }

@@ -120,7 +120,7 @@ bool worker::cancel_timer(timer_node& t, std::uint64_t generation) noexcept {
 constinit suspension_check at_suspension = nullptr;
 
 void prepare_suspend(worker& w, runnable& self) {
-  turn_loop& loop = *current_turn_loop();
+  turn_loop& loop = *worker_access::loop(w);
   loop.reserve();
   self.home = &w;
   self.frames = loop.here();
@@ -131,15 +131,15 @@ void cancel_suspend(runnable& self) noexcept {
   self.frames = nullptr;
 }
 
-void suspend(runnable&) noexcept {
+void suspend(runnable& self) noexcept {
   // The runnable may be in our private queue already, but only this thread takes it from there.
   if (at_suspension != nullptr) at_suspension();
-  worker& before = *current_worker();
-  bool const counted = !worker_access::simulated(before);
-  if (counted) thread_of(before).waiting_frames.fetch_add(1, std::memory_order_relaxed);
-  current_turn_loop()->suspend();
-  // Asked again: in between other code ran here. Frames never change threads.
-  if (counted) thread_of(*current_worker()).waiting_frames.fetch_sub(1, std::memory_order_relaxed);
+  worker& home = *self.home;
+  bool const counted = !worker_access::simulated(home);
+  if (counted) thread_of(home).count_frames(+1);
+  worker_access::loop(home)->suspend();
+  // In between other code ran here, but frames never change threads.
+  if (counted) thread_of(home).count_frames(-1);
 }
 
 stack* running_stack() noexcept { return current_turn_loop()->here(); }

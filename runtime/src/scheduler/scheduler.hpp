@@ -24,6 +24,7 @@ namespace otter::rts {
 
 class poller;
 class scheduler;
+class turn_loop;
 struct poll_source;
 
 /// One stall: a thread that has been in user code for longer than the limit.
@@ -33,6 +34,28 @@ struct stall_report {
   std::size_t waiting_frames;  ///< suspended runnables that only this thread can continue
   void* const* backtrace;      ///< program counters of the stuck thread
   std::size_t depth;
+};
+
+/// A time limit that is not a timer yet. Hardly any limit of some seconds is ever reached, and few
+/// are still wanted when the worker next looks at the clock. So only those become timers then, with
+/// that look for a beginning: a limit that is gone before costs no timer and no clock reading.
+///
+/// Never early, as the look comes after the beginning; late by what lies between two looks, which
+/// is what the firing of any timer may be late by.
+///
+/// Ownership: of whoever waits.
+/// Threads:   the thread that it was deferred on: whoever waits has frames there, and they stay.
+struct deferred_timer {
+  deferred_timer* next = nullptr;
+  deferred_timer** back = nullptr;  ///< what points at this one; null: in no list
+
+  bool is_deferred() const noexcept { return back != nullptr; }
+  void unlist() noexcept {
+    *back = next;
+    if (next != nullptr) next->back = back;
+    next = nullptr;
+    back = nullptr;
+  }
 };
 
 /// Upward calls, implemented by the room that owns the scheduler. None may throw.
@@ -56,6 +79,10 @@ struct scheduler_hooks {
   void (*abandon)(scheduler&, runnable& who, void* const* backtrace, std::size_t depth) noexcept;
   /// More than max_abandoned threads are lost.
   void (*too_many_abandoned)(scheduler&, std::size_t threads) noexcept;
+  /// The clock was read: unlists `t` and makes it a timer, on the worker that it was deferred on,
+  /// in the runtime, outside any turn. If no timer can be had now it leaves it in the list, and is
+  /// asked again.
+  void (*start_deferred)(deferred_timer& t, std::int64_t now_ns) noexcept;
 };
 
 struct scheduler_options {
@@ -127,6 +154,8 @@ class worker {
   /// Starts `t` so that it fires `delay_ns` from now, never earlier.
   void start_timer(timer_node& t, std::int64_t delay_ns) noexcept;
   void start_timer_at(timer_node& t, std::int64_t due_ns) noexcept;
+  /// `t` is to be started when this worker next looks at the clock, unless it is unlisted before.
+  void defer_timer(deferred_timer& t) noexcept { list(t, deferred_); }
   /// From any worker: true exactly if it will now never fire. False with `released` semantics as
   /// described in wheel.hpp.
   bool cancel_timer(timer_node& t, std::uint64_t generation) noexcept;
@@ -137,13 +166,24 @@ class worker {
   friend class runtime_entry;
   friend class user_code;
   friend struct worker_access;
+  static void list(deferred_timer& t, deferred_timer*& first) noexcept {
+    t.next = first;
+    t.back = &first;
+    if (first != nullptr) first->back = &t.next;
+    first = &t;
+  }
+
   scheduler* scheduler_ = nullptr;
   slab* slab_ = nullptr;
+  turn_loop* loop_ = nullptr;  // constant; of the simulation, for all its workers
   runnable* current_ = nullptr;
   unsigned number_ = 0;
   bool in_user_ = false;  // this thread is in user code: the outermost runtime_entry must enter
   bool simulated_ = false;
   std::int64_t turn_asked_ns_ = 0;  // 0: not yet in this turn
+  deferred_timer* deferred_ = nullptr;
+  deferred_timer* dated_ = nullptr;  // deferred before dated_ns_, when somebody else read the clock
+  std::int64_t dated_ns_ = 0;
   claim claim_;
 };
 

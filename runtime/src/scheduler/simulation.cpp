@@ -34,6 +34,7 @@ simulation::simulation(scheduler& owner, scheduler_options const& options,
     auto w = std::make_unique<virtual_worker>(now_);
     worker_access::owner(*w) = &owner_;
     worker_access::memory(*w) = &slabs_.lend();
+    worker_access::loop(*w) = &loop_;
     worker_access::number(*w) = i;
     worker_access::simulated(*w) = true;
     worker_access::claim(*w).hold();
@@ -112,6 +113,9 @@ runnable* simulation::next() noexcept {
     if (stop_ != nullptr && (*stop_)()) {
       end_ = simulation_end::stopped;
       return nullptr;
+    }
+    for (auto& w : workers_) {  // a worker looks at its clock between any two turns
+      if (worker_access::has_deferred(*w) && choose(4) == 0) start_deferred(*w);
     }
     std::array<step, 3> possible;
     std::size_t n = 0;
@@ -231,11 +235,18 @@ void simulation::fire_some(virtual_worker& w) noexcept {
   trace("timers", w.number(), fired);
 }
 
+/// What was deferred on `w` before the present time.
+void simulation::start_deferred(virtual_worker& w) noexcept {
+  worker_access::enter_thread(&w);
+  worker_access::start_deferred(w, now_, hooks_);
+}
+
 /// Nothing can happen at the present time: lets it jump to the next timer or job. False if there
 /// is none.
 bool simulation::jump() noexcept {
   std::int64_t next = never;
   for (auto& w : workers_) {
+    start_deferred(*w);  // a worker that is about to sleep has looked at its clock
     // Timers that other workers have cancelled are released here; that may make something ready.
     worker_access::enter_thread(w.get());
     w->timers.run(now_, std::numeric_limits<std::size_t>::max(), hooks_.timer_fired,

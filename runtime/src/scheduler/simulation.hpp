@@ -72,6 +72,7 @@ class simulation {
   runnable* take_from(std::deque<runnable*>& queue) noexcept;
   bool choose_level(virtual_worker& w, std::size_t& level) noexcept;
   void fire_some(virtual_worker& w) noexcept;
+  void start_deferred(virtual_worker& w) noexcept;
   bool jump() noexcept;
   bool has_ready(virtual_worker const& w) const noexcept;
 

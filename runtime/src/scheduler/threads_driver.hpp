@@ -89,6 +89,7 @@ class threads_driver {
   after housekeeping(worker_thread& t) noexcept;
   void tidy_a_little(worker_thread& t) noexcept;
   std::size_t run_timers(core& c, std::size_t most) noexcept;
+  void start_deferred(worker_thread& t) noexcept;
   void keep(worker_thread& t, runnable& r) noexcept;
   void take_inbox(worker_thread& t) noexcept;
   void submit_shared(runnable& r) noexcept;

@@ -100,7 +100,7 @@ void turn_loop::suspend() noexcept {
   reserve_ = nullptr;
   prepare(other, &frames::loop);
   go_to(other);
-  current_turn_loop()->arrive();
+  arrive();  // frames never change threads, so this is still the loop of this one
 }
 
 void turn_loop::desert() {

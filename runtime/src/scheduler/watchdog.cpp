@@ -113,6 +113,7 @@ void threads_driver::take_from(worker_thread& t, claim::stretch s, std::int64_t 
     core& c = *t.held;
     t.held = nullptr;
     t.status = thread_status::stuck;
+    t.taken_at = monotonic_ns();
     c.holder.store(nullptr, std::memory_order_relaxed);
     give_locked(c);
   }
@@ -173,7 +174,7 @@ void threads_driver::abandon_waiting(worker_thread& t, std::int64_t now) noexcep
       }
       task->trace.walk(*r.frames);
       if (r.priority != priority_level::normal) --t.own_rarer;
-      t.waiting_frames.fetch_sub(1, std::memory_order_relaxed);
+      t.count_frames(-1);
       r.frames = nullptr;  // its stack stays where it is
       r.home = nullptr;
       submit_shared(*task);

@@ -26,14 +26,41 @@ namespace otter::rts {
 struct worker_access {
   static scheduler*& owner(worker& w) noexcept { return w.scheduler_; }
   static slab*& memory(worker& w) noexcept { return w.slab_; }
+  static turn_loop*& loop(worker& w) noexcept { return w.loop_; }
   static runnable*& current(worker& w) noexcept { return w.current_; }
   static unsigned& number(worker& w) noexcept { return w.number_; }
   static bool& simulated(worker& w) noexcept { return w.simulated_; }
   static void begin_turn(worker& w) noexcept { w.turn_asked_ns_ = 0; }
   static bool& in_user(worker& w) noexcept { return w.in_user_; }
   static class claim& claim(worker& w) noexcept { return w.claim_; }
+  static bool has_deferred(worker const& w) noexcept {
+    return w.deferred_ != nullptr || w.dated_ != nullptr;
+  }
+  /// The clock says `now`.
+  static void start_deferred(worker& w, std::int64_t now, scheduler_hooks const& hooks) noexcept {
+    start_all(w.dated_, w.dated_ns_, hooks);
+    start_all(w.deferred_, now, hooks);
+  }
+  /// The clock said `then` after all that is deferred here now. It is started later.
+  static void date_deferred(worker& w, std::int64_t then) noexcept {
+    while (deferred_timer* const t = w.deferred_) {
+      t->unlist();
+      worker::list(*t, w.dated_);
+    }
+    w.dated_ns_ = then;  // for what was dated before it is later than need be, never earlier
+  }
   /// What current_worker() gives on this OS thread from now on.
   static void enter_thread(worker* w) noexcept;
+
+ private:
+  static void start_all(deferred_timer* first, std::int64_t now,
+                        scheduler_hooks const& hooks) noexcept {
+    while (first != nullptr) {
+      deferred_timer& t = *first;
+      first = t.next;
+      hooks.start_deferred(t, now);
+    }
+  }
 };
 
 constexpr std::size_t level_count = 4;
@@ -66,7 +93,9 @@ struct seen_queues {
 /// Threads:   the thread itself, except where said.
 struct worker_thread : worker {
   worker_thread(threads_driver& d, stack_source& source, next_turn next) noexcept
-      : driver(d), loop(source, next, this) {}
+      : driver(d), loop(source, next, this) {
+    worker_access::loop(*this) = &loop;
+  }
 
   threads_driver& driver;
   turn_loop loop;
@@ -89,10 +118,18 @@ struct worker_thread : worker {
   std::atomic<bool> token{false};      ///< [P1] for who lost the parked mark: set once all is done
   std::atomic<bool> to_search{false};  ///< woken to look for work: counted in searching already
   std::atomic<std::size_t> waiting_frames{0};  ///< suspended here; relaxed, for reports
+  /// One writer at a time, so no locked instruction: the thread, or the watchdog while the gate
+  /// keeps the thread out of the runtime.
+  void count_frames(int by) noexcept {
+    waiting_frames.store(
+        waiting_frames.load(std::memory_order_relaxed) + static_cast<std::size_t>(by),
+        std::memory_order_relaxed);
+  }
 
   // --- guarded by the driver's mutex ---
   thread_status status = thread_status::spare;
   std::condition_variable changed;  ///< held or the driver's stopping has changed
+  std::int64_t taken_at = 0;        ///< when the watchdog took its core
 
   /// Held by the watchdog while it reports on this thread, abandons what it runs, or looks through
   /// its lists; taken by the thread when it comes back from user code without a core, and when it

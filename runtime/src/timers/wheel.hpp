@@ -57,10 +57,10 @@ struct timer_link {
 ///            with an old generation in hand must be type-stable (base/stable_table.hpp).
 /// Threads:   links: the home's. The atomics: as labelled at timer_wheel.
 struct timer_node : timer_link {
-  timer_node* remote_next = nullptr;  // from a foreign cancel until release
   std::atomic<std::int64_t> due_ns{0};
-  std::atomic<timer_wheel*> home{nullptr};
   std::atomic<std::uint64_t> word{0};  // generation << 2 | timer_state
+  std::atomic<timer_wheel*> home{nullptr};
+  timer_node* remote_next = nullptr;  // from a foreign cancel until release
 
   [[nodiscard]] timer_state state() const noexcept {
     return static_cast<timer_state>(word.load(std::memory_order_acquire) & 3);

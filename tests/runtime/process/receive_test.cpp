@@ -176,3 +176,61 @@ TEST_CASE("a receive inside a clause sees what its own receive had left", "[mail
     report.equal("and", next_number(), 3);
   });
 }
+
+namespace {
+
+/// How long a wait of each length took, in virtual time, that nothing ended but its limit.
+void wait_out(driver_report& report) {
+  for (otter::duration const limit :
+       {otter::duration(0ns), otter::duration(1ms), otter::duration(999ms), otter::duration(1s),
+        otter::duration(1s + 1ns), otter::duration(5s), otter::duration(1h)}) {
+    auto const began = otter::node_clock::now();
+    otter::receive([](go) {}, otter::after(limit));
+    auto const took = otter::node_clock::now() - began;
+    report.check("not early", took >= limit);
+    report.check("and soon after", took < limit + 1ms);
+  }
+}
+
+}  // namespace
+
+TEST_CASE("a limit of any length ends a wait, never early and soon after", "[mailbox][TM-2]") {
+  in_simulation([](driver_report& report) {
+    wait_out(report);
+    // Messages that it does not want do not put it off, nor do processes that are always ready.
+    otter::pid const busy = otter::spawn([me = otter::self()] {
+      while (!otter::receive([](go) { return true; }, otter::after(0ms, [] { return false; }))) {
+        otter::send(me, noise{1});
+        otter::sleep_for(100ms);
+      }
+    });
+    auto const began = otter::node_clock::now();
+    otter::receive([](go) {}, otter::after(2s));
+    auto const took = otter::node_clock::now() - began;
+    report.check("not early, with messages", took >= 2s);
+    report.check("and soon after, with messages", took < 2s + 1ms);
+    otter::send(busy, go{});
+  });
+}
+
+TEST_CASE("waits that are over before their limit leave no timer", "[mailbox][TM-4]") {
+  in_simulation([](driver_report& report) {
+    otter::pid const echo = otter::spawn([me = otter::self()] {
+      while (otter::receive([](number x) { return x.n; }) != 0) otter::send(me, number{1});
+    });
+    int answers = 0;
+    for (int i = 0; i < 100; ++i) {
+      otter::send(echo, number{1});
+      answers += otter::receive([](number x) { return x.n; }, otter::after(1h, [] { return 0; }));
+    }
+    report.equal("answers", answers, 100);
+    // One that is killed in such a wait leaves none either.
+    otter::spawned const waiting =
+        otter::spawn_monitor([] { otter::receive([](go) {}, otter::after(1h)); });
+    otter::checkpoint();
+    otter::exit(waiting, exit_reason::kill());
+    otter::receive([](otter::down const&) {});
+    otter::send(echo, number{0});
+    report.equal("timers", report.statistics().timers, std::size_t{0});
+  });
+}
