@@ -100,6 +100,8 @@ bool behaviour_core::started(alias_ref starter, step& init) {
   };
   switch (init.what) {
     case step::kind::go_on:
+      if (debug() != nullptr) [[unlikely]]
+        begin_debugging();
       answer(start_ack::kind::ready);
       return true;
     case step::kind::ignore:
@@ -256,6 +258,7 @@ void behaviour_core::report_end(exit_reason const& reason, last_event const& las
   if (last.caller) all.push_back({"client", to_string(last.caller.caller())});
   all.push_back({"state", describe()});
   for (logger::named_value& more : facts_in(more_status())) all.push_back(std::move(more));
+  if (last.caller) add_client(all, last.caller.caller());
   log_report(
       logger::level::error,
       fmt::format("{} {} ({}) terminates: {}", type().kind, self_text(), type().name, reason),

@@ -186,6 +186,14 @@ debug_state& system_host::start_debugging() {
   return *debug_;
 }
 void system_host::stop_debugging() noexcept { debug_.reset(); }
+void system_host::debug_from_start(debug_options const& wanted) {
+  if (!wanted.none()) start_debugging().want(wanted);
+}
+void system_host::begin_debugging() {
+  if (!debug_) return;
+  debug_->begin();
+  if (debug_->idle()) stop_debugging();
+}
 
 void serve_system_message(system_host& host, system_message& m) {
   system_answer answer{m.answer_to};

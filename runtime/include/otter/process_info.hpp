@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <initializer_list>
 #include <optional>
+#include <otter/duration.hpp>
 #include <otter/message.hpp>
 #include <otter/pid.hpp>
 #include <otter/spawn.hpp>
@@ -59,6 +60,8 @@ enum class info_item : unsigned char {
   max_heap_size,      // otter::max_heap_size
   waiting_in,         // std::string: the call that it waits in, or empty
   dictionary,         // std::vector<std::string>: otter/dictionary.hpp, each cut to 256 bytes
+  current_stacktrace,  // std::vector<std::string>: where its function is, the innermost first: 24
+                       // lines at most, each cut to 160 bytes; none between two events
 };
 
 /// Whom a process watches: a process, or who had a name when it was looked up (PI-3).
@@ -84,6 +87,10 @@ struct info {
 ///
 /// Called from: a process or an attached thread. Blocks: until the answer. Exits: may.
 std::optional<std::vector<info>> process_info(pid process, std::vector<info_item> items);
+/// The same, for who cannot wait for a process that is stuck: it answers at its safe points only.
+/// Throws also: process_exit(timeout) if it has not answered within `limit`.
+std::optional<std::vector<info>> process_info(pid process, std::vector<info_item> items,
+                                              duration limit);
 
 namespace detail {
 template <class T, class Variant>

@@ -9,6 +9,8 @@
 // where the class is. They catch whatever the class throws and turn it into a step, so that no
 // exception of a module crosses its border.
 
+#include <cstdint>
+#include <otter/busy_policy.hpp>
 #include <otter/detail/system_message.hpp>
 #include <otter/outcome.hpp>
 #include <otter/reactive.hpp>
@@ -16,8 +18,15 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <type_traits>
 
 namespace otter::detail {
+
+/// The class says when it answers `busy`.
+template <class Object>
+concept has_busy_policy = requires(Object const& o) {
+  requires std::is_same_v<std::remove_cvref_t<decltype(o.busy)>, busy_policy>;
+};
 
 /// Constant, one per class and module. A hook is null where the class has no such member.
 struct behaviour_class {
@@ -29,6 +38,7 @@ struct behaviour_class {
   void (*status)(void const* object, std::string& out) = nullptr;
   /// What sys::get_state() of a class with that mark sees; else the object, if the mark is its own.
   void* (*find)(void* object, void const* mark) = nullptr;
+  busy_policy const& (*busy)(void const* object) = nullptr;
 };
 
 /// Turns the exception that is being handled into a step; the unwinding token is thrown on.
@@ -73,11 +83,14 @@ class behaviour_core : public reactive, public kin, private system_host {
   std::string describe() const final;
 
  protected:
-  explicit behaviour_core(origin const& from) noexcept
+  /// Throws: std::bad_alloc, if it is to be debugged.
+  explicit behaviour_core(origin const& from)
       : kin(from.ancestors),
         parent_(from.parent),
         hibernate_after_(from.hibernate_after),
-        entered_(!from.starter) {}
+        entered_(!from.starter) {
+    if (from.debug != nullptr) debug_from_start(*from.debug);
+  }
 
   /// Tells the starter how the start went. True if the process goes on; else it is to end.
   bool started(alias_ref starter, step& init);
@@ -98,6 +111,18 @@ class behaviour_core : public reactive, public kin, private system_host {
     if (debug() != nullptr) [[unlikely]]
       show_state(name);
   }
+
+  // --- for a class with a busy_policy: busy_policy.cpp ---
+
+  /// Whether the policy is not to serve this call or cast; then its caller has been told.
+  bool shed(event& e, busy_policy const& policy);
+  /// The same of a call that has waited in another place than the mailbox, with `behind` calls
+  /// behind it there, beside those in the mailbox.
+  bool shed_waiting(from caller, std::uint32_t behind, busy_policy const& policy);
+  /// Whether the policy leaves out a call whose caller has given up, and this is one.
+  bool shed_stale(from caller, busy_policy const& policy);
+  /// What was not served so far, as lines for a status; empty if everything was.
+  static std::string busy_status();
 
   /// An event that nobody handles: a call fails at its caller, anything else is reported.
   void refuse_call(from caller, std::string_view request);
@@ -128,6 +153,7 @@ class behaviour_core : public reactive, public kin, private system_host {
   /// More lines for reports and status, each beginning with a line feed; or nothing.
   virtual std::string more_status() const { return {}; }
 
+  bool shed_call(event& e, busy_policy const& policy);
   void on_system(event& e);
   void show_in(last_event const& e) noexcept;
   void show_state(std::string_view name) noexcept;

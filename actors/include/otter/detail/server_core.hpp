@@ -6,7 +6,6 @@
 //   hooks otter::detail::server_core    the process body; gen_server.hpp adds the object to it
 
 #include <cstdint>
-#include <otter/busy_policy.hpp>
 #include <otter/detail/behaviour_core.hpp>
 #include <span>
 
@@ -27,7 +26,6 @@ struct server_class : behaviour_class {
   void (*any_info)(void* server, event& e, step& out) = nullptr;
   void (*response)(void* server, event& e, step& out) = nullptr;
   void (*idle)(void* server, event& e, step& out) = nullptr;
-  busy_policy const& (*busy)(void const* server) = nullptr;
 };
 
 /// A thrown answer of another type than the request names becomes bad_return_value.
@@ -36,8 +34,7 @@ void check_thrown_reply(step& out, type_descriptor const* wanted) noexcept;
 /// The body of every gen_server.
 class server_core : public behaviour_core {
  protected:
-  server_core(server_class const& type, origin const& from) noexcept
-      : behaviour_core(from), class_(type) {}
+  server_core(server_class const& type, origin const& from) : behaviour_core(from), class_(type) {}
 
   /// Acts on what init wanted, and tells the starter. Called from start().
   void begin(alias_ref starter, step init);
@@ -48,12 +45,9 @@ class server_core : public behaviour_core {
   void on_suspend() noexcept final { disarm(false); }
   void after_system_message() final;
 
-  std::string more_status() const final;
+  std::string more_status() const final { return busy_status(); }
 
   void on_message(event& e, step& out);
-  /// Whether the server's policy is not to serve this call or cast; then its caller has been told.
-  bool shed(event& e);
-  bool shed_call(event& e, busy_policy const& policy);
   /// Acts on `next`, and on the continues that follow from it.
   void settle(step& next, event* e);
   void arm(duration limit);

@@ -11,6 +11,10 @@
 #include <otter/ref.hpp>
 #include <string>
 
+namespace otter {
+struct debug_options;
+}
+
 namespace otter::detail {
 
 class debug_state;
@@ -45,6 +49,10 @@ class system_host {
   /// Throws: std::bad_alloc.
   debug_state& start_debugging();
   void stop_debugging() noexcept;
+  /// Called from: whoever makes the host. begin_debugging() does what `wanted` says.
+  void debug_from_start(debug_options const& wanted);
+  /// Called from: the process, before its first event.
+  void begin_debugging();
 
  protected:
   system_host() noexcept;
