@@ -73,7 +73,7 @@ class neighbourhood {
       take(next, ask(next,
                      {info_item::trap_exit, info_item::registered_name, info_item::label,
                       info_item::status, info_item::waiting_in, info_item::message_queue_len,
-                      info_item::reductions, info_item::links},
+                      info_item::reductions, info_item::links, info_item::initial_call},
                      std::min(left, patience_for_one)));
     }
     return std::move(lines_);
@@ -99,8 +99,10 @@ class neighbourhood {
     auto const& name = a.get<std::string>(1);
     auto const& label = a.get<std::string>(2);
     auto const& waits_in = a.get<std::string>(4);
+    auto const& call = a.get<std::string>(8);
     if (!name.empty()) line += fmt::format(" \"{}\"", name);
     if (!label.empty()) line += fmt::format(" ({})", label);
+    if (!call.empty()) line += fmt::format(" {},", call);
     line += waits_in.empty() ? fmt::format(" {}", name_of_status(a.get<process_status>(3)))
                              : fmt::format(" waiting in {}", waits_in);
     line += fmt::format(", {} messages, {} reductions, links:", a.get<std::uint64_t>(5),

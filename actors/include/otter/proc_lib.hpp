@@ -54,6 +54,7 @@ class proc_lib_body : public reactive, public kin {
   void handle(event& what) final;
   void ending(exit_reason const& reason) final;
   std::string describe() const final;
+  std::string_view initial_call() const noexcept final { return initial_call_; }
 
   [[nodiscard]] pid parent() const noexcept { return parent_; }
   /// Who waits, once: the address is spent by asking for it.

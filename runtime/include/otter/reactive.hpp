@@ -20,6 +20,8 @@
 #include <otter/exit_reason.hpp>
 #include <otter/message.hpp>
 #include <otter/pid.hpp>
+#include <string>
+#include <string_view>
 #include <utility>
 
 namespace otter {
@@ -86,6 +88,9 @@ class reactive {
   virtual void ending(exit_reason const& reason);
   /// Short text of the state for reports, or empty. Called from: the process, when it ends badly.
   virtual std::string describe() const;
+  /// What kind of process it is, for info_item::initial_call unless set_initial_call() has said
+  /// something else. Called from: the process.
+  virtual std::string_view initial_call() const noexcept { return {}; }
 
  protected:
   /// Ends the process with `reason` once the present call returns.

@@ -129,7 +129,10 @@ std::vector<info> process::facts(std::vector<info_item> const& items) {
         value = reductions_;
         break;
       case info_item::initial_call:
-        value = extra_ != nullptr ? extra_->initial_call : std::string();
+        if (extra_ != nullptr && !extra_->initial_call.empty())
+          value = extra_->initial_call;
+        else
+          value = std::string(body_ != nullptr ? body_->initial_call() : std::string_view());
         break;
       case info_item::dictionary: {
         std::vector<std::string> texts;

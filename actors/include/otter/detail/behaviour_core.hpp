@@ -81,6 +81,7 @@ class behaviour_core : public reactive, public kin, private system_host {
  public:
   void handle(event& e) final;
   std::string describe() const final;
+  std::string_view initial_call() const noexcept final { return type().name; }
 
  protected:
   /// Throws: std::bad_alloc, if it is to be debugged.
