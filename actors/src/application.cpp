@@ -182,7 +182,7 @@ namespace {
 /// Starts applications and, before each, what it needs. Threads: the process that asks.
 class ordered_start {
  public:
-  explicit ordered_start(restart_type type) : type_(type) {}
+  ordered_start(restart_type type, restart_types types) : type_(type), types_(std::move(types)) {}
 
   result<void> start_with_needs(std::string const& name) {
     if (runs(name)) return {};
@@ -197,7 +197,8 @@ class ordered_start {
       if (!started && !may_be_absent(*spec, need, started.error())) return started;
     }
     path_.pop_back();
-    auto started = application::start(name, type_);
+    auto const own = types_.find(name);
+    auto started = application::start(name, own != types_.end() ? own->second : type_);
     if (started)
       started_.push_back(name);
     else if (started.error().what == error::kind::already_started)
@@ -237,6 +238,7 @@ class ordered_start {
   }
 
   restart_type type_;
+  restart_types types_;
   std::vector<std::string> path_;  // each needs the next
   std::vector<std::string> started_;
 };
@@ -244,8 +246,8 @@ class ordered_start {
 }  // namespace
 
 result<std::vector<std::string>> ensure_all_started(std::vector<std::string> const& names,
-                                                    restart_type type) {
-  ordered_start all(type);
+                                                    restart_type type, restart_types types) {
+  ordered_start all(type, std::move(types));
   for (std::string const& name : names) {
     if (auto started = all.start_with_needs(name); !started) {
       all.take_back();

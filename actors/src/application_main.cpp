@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <exception>
+#include <iterator>
 #include <memory>
 #include <optional>
 #include <otter/application_main.hpp>
@@ -66,8 +67,8 @@ class first_process {
   /// In a process of its own, so that a signal is heard meanwhile. If the controller ends, so does
   /// that one: by the call that it waits in.
   void start_applications() const {
-    otter::spawn([first = self(), names = how_.start, type = how_.type] {
-      otter::send(first, applications_started{ensure_all_started(names, type)});
+    otter::spawn([first = self(), names = how_.start, type = how_.type, types = how_.types] {
+      otter::send(first, applications_started{ensure_all_started(names, type, types)});
     });
   }
 
@@ -218,6 +219,23 @@ int refuse_usage(std::string const& what, std::string_view program) {
   return exit_usage;
 }
 
+/// Adds what read_program says. False: it has failed, and that has been said.
+bool take_program(main_options& how) {
+  if (!how.read_program) return true;
+  program more;
+  try {
+    more = how.read_program(how.known);
+  } catch (std::exception const& e) {
+    complain(e.what());
+    return false;
+  }
+  how.read_program = nullptr;
+  std::move(more.known.begin(), more.known.end(), std::back_inserter(how.known));
+  std::move(more.start.begin(), more.start.end(), std::back_inserter(how.start));
+  how.types.merge(more.types);
+  return true;
+}
+
 }  // namespace
 
 tl::expected<arguments, std::string> read_arguments(std::vector<std::string> const& all,
@@ -227,6 +245,7 @@ tl::expected<arguments, std::string> read_arguments(std::vector<std::string> con
 
 int run_main(int argc, char const* const* argv, main_options how) {
   std::string_view const program = argc > 0 ? argv[0] : "program";
+  if (!take_program(how)) return exit_config;
   auto line = read_arguments({argv + std::min(argc, 1), argv + argc}, how.known);
   if (!line) return refuse_usage(line.error(), program);
   if (line->help) {
@@ -249,6 +268,7 @@ int run_main(int argc, char const* const* argv, main_options how) {
 }
 
 int run_main(main_options how) {
+  if (!take_program(how)) return exit_config;
   otter::detail::stop_signals signals;
   node n(how.node);
   auto const end = std::make_shared<ending>();

@@ -100,6 +100,8 @@ bool behaviour_core::started(alias_ref starter, step& init) {
   };
   switch (init.what) {
     case step::kind::go_on:
+      if (debug() != nullptr) [[unlikely]]
+        begin_debugging();
       if (starter) acknowledge_start(starter);
       return true;
     case step::kind::ignore:
@@ -127,12 +129,21 @@ behaviour_core::rare_parts::~rare_parts() = default;
 behaviour_core::behaviour_core(origin const& from)
     : kin(from.ancestors), follows_parent_(from.parent), entered_(!from.starter) {
   if (from.hibernate_after != infinity) rare().hibernate_after = from.hibernate_after;
+  if (from.debug != nullptr && !from.debug->none()) {
+    rare().debug = std::make_unique<debug_state>();
+    debug()->want(*from.debug);
+  }
 }
 behaviour_core::~behaviour_core() = default;
 
 behaviour_core::rare_parts& behaviour_core::rare() {
   if (rare_ == nullptr) rare_ = std::make_unique<rare_parts>();
   return *rare_;
+}
+
+void behaviour_core::begin_debugging() {
+  debug()->begin();
+  if (debug()->idle()) rare_->debug.reset();
 }
 
 // --- events that are the same for all ---
@@ -301,6 +312,7 @@ void behaviour_core::report_end(exit_reason const& reason, last_event const& las
   if (last.caller) all.push_back({"client", to_string(last.caller.caller())});
   all.push_back({"state", describe()});
   for (logger::named_value& more : facts_in(more_status())) all.push_back(std::move(more));
+  if (last.caller) add_client(all, last.caller.caller());
   log_report(
       logger::level::error,
       fmt::format("{} {} ({}) terminates: {}", type().kind, self_text(), type().name, reason),

@@ -1,10 +1,10 @@
-// A server that answers `busy`: what is refused, and what is counted.
+// A behaviour that answers `busy`: what is refused, and what is counted.
 
 #include <fmt/format.h>
 
 #include <otter/busy_policy.hpp>
+#include <otter/detail/behaviour_core.hpp>
 #include <otter/detail/call.hpp>
-#include <otter/detail/server_core.hpp>
 #include <otter/dictionary.hpp>
 #include <otter/spawn.hpp>
 #include <string_view>
@@ -28,22 +28,28 @@ busy_record& record() {
   return *dictionary::get<busy_record>();
 }
 
-void refuse(event& e, std::string_view server, std::string const& numbers) {
+void refuse(from caller, std::string_view server, std::string const& numbers) {
   ++record().counts.refused;
-  reply_failed(e.caller(), exit_reason::busy(fmt::format("{} {}: {}", server, self(), numbers)));
+  reply_failed(caller, exit_reason::busy(fmt::format("{} {}: {}", server, self(), numbers)));
+}
+
+void refuse_oldest(from caller, std::string_view server, std::uint32_t waiting,
+                   busy_policy const& policy) {
+  refuse(caller, server,
+         fmt::format("{} calls wait behind this one, above max_calls ({}); try again later",
+                     waiting, policy.max_calls));
 }
 
 }  // namespace
 
-bool server_core::shed(event& e) {
-  busy_policy const& policy = class_.busy(object());
+bool behaviour_core::shed(event& e, busy_policy const& policy) {
   if (e.what() == event::kind::request) return shed_call(e, policy);
   if (policy.casts == busy_casts::serve || waiting_calls() <= policy.max_calls) return false;
   ++record().counts.dropped_casts;
   return true;
 }
 
-bool server_core::shed_call(event& e, busy_policy const& policy) {
+bool behaviour_core::shed_call(event& e, busy_policy const& policy) {
   std::uint32_t const waiting = waiting_calls();
   busy_record* const before = dictionary::get<busy_record>();
   bool const clears = before != nullptr && before->to_clear != 0;
@@ -56,20 +62,31 @@ bool server_core::shed_call(event& e, busy_policy const& policy) {
     return true;
   }
   if (waiting > policy.max_calls) {
-    refuse(e, class_.name,
-           fmt::format("{} calls wait behind this one, above max_calls ({}); try again later",
-                       waiting, policy.max_calls));
+    refuse_oldest(e.caller(), type().name, waiting, policy);
     return true;
   }
   if (!clears) return false;
-  refuse(e, class_.name,
+  refuse(e.caller(), type().name,
          fmt::format("a call ahead of this one waited longer than its caller, and {} more wait; "
                      "try again later",
                      waiting));
   return true;
 }
 
-std::string server_core::more_status() const {
+bool behaviour_core::shed_waiting(from caller, std::uint32_t behind, busy_policy const& policy) {
+  std::uint32_t const waiting = waiting_calls() + behind;
+  if (waiting <= policy.max_calls) return false;
+  refuse_oldest(caller, type().name, waiting, policy);
+  return true;
+}
+
+bool behaviour_core::shed_stale(from caller, busy_policy const& policy) {
+  if (policy.stale == stale_calls::serve || is_awaited(caller)) return false;
+  ++record().counts.stale;
+  return true;
+}
+
+std::string behaviour_core::busy_status() {
   busy_record const* const kept = dictionary::get<busy_record>();
   if (kept == nullptr) return {};
   busy_count const& n = kept->counts;

@@ -74,6 +74,19 @@ void debug_state::note(sys::debug_event const& event) noexcept {
   std::erase_if(functions_, [](installed const& f) { return f.gone; });
 }
 
+void debug_state::begin() {
+  std::unique_ptr<debug_options> const from_start = std::move(wanted_);
+  if (!from_start) return;
+  trace(from_start->trace == sys::debugging::on);
+  log(from_start->log);
+  if (!log_to_file(from_start->log_to_file))
+    report_text(fmt::format("{}: cannot open \"{}\" for a log, it runs without", self_text(),
+                            from_start->log_to_file));
+  statistics(from_start->statistics == sys::debugging::on);
+  for (debug_options::installed& one : from_start->install)
+    install(std::move(one.id), std::move(one.function));
+}
+
 void debug_state::log(std::size_t events) {
   log_limit_ = events;
   while (log_.size() > events) log_.pop_front();

@@ -4,6 +4,7 @@
 
 #include <deque>
 #include <fstream>
+#include <memory>
 #include <optional>
 #include <otter/sys.hpp>
 #include <string>
@@ -16,6 +17,12 @@ class debug_state {
  public:
   /// Shows `event` to everything that is on. Never throws anything of an installed function.
   void note(sys::debug_event const& event) noexcept;
+
+  /// What begin() is to switch on, in the process that is debugged.
+  void want(debug_options const& from_start) {
+    wanted_ = std::make_unique<debug_options>(from_start);
+  }
+  void begin();
 
   void trace(bool on) noexcept { trace_ = on; }
   void log(std::size_t events);
@@ -36,6 +43,7 @@ class debug_state {
     bool gone = false;
   };
 
+  std::unique_ptr<debug_options> wanted_;  // until begin()
   std::vector<installed> functions_;
   std::deque<std::string> log_;
   std::size_t log_limit_ = 0;

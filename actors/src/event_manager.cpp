@@ -63,9 +63,9 @@ outcome event_manager::handle_info(exited end) {
   bool owned = false;
   for (auto it = handlers_.begin(); it != handlers_.end();) {
     event_box& box = **it++;
-    if (!box.owner || box.owner != end.process) continue;
+    if (!box.bond.owner || box.bond.owner != end.process) continue;
     owned = true;
-    box.owner = {};  // there is nobody to be told
+    box.bond = {};  // there is nobody to be told
     take_out(box, {handler_end::kind::stopped, end.reason});
   }
   if (owned) return goes_on();
@@ -101,16 +101,20 @@ void* event_manager::find_object(void const* mark) noexcept {
 }
 
 void event_manager::add(event_box_ptr box, pid owner) {
-  box->owner = owner;
   handlers_.push_front(std::move(box));
-  if (!owner) return;
+  if (owner) bind(*handlers_.front(), owner);
+}
+
+void event_manager::bind(event_box& box, pid owner) {
+  box.bond.owner = owner;
   auto links =
       process_info<std::vector<pid>>(self(), info_item::links).value_or(std::vector<pid>{});
-  handlers_.front()->linked_here = std::find(links.begin(), links.end(), owner) == links.end();
+  box.bond.linked_here = std::find(links.begin(), links.end(), owner) == links.end();
   otter::link(owner);  // if it has ended, its exit is in the mailbox now
 }
 
-event_box_ptr event_manager::take_out(event_box& box, handler_end const& end) {
+event_box_ptr event_manager::take_out(event_box& box, handler_end const& end,
+                                      handler_farewell* farewell) {
   const auto place = std::find_if(handlers_.begin(), handlers_.end(),
                                   [&](event_box_ptr const& b) { return b.get() == &box; });
   event_box_ptr gone = std::move(*place);
@@ -128,7 +132,10 @@ event_box_ptr event_manager::take_out(event_box& box, handler_end const& end) {
   }
   bool terminated = true;
   try {
-    gone->terminate(end);
+    if (farewell != nullptr)
+      farewell->say(*gone);
+    else
+      gone->terminate(end);
   } catch (unwinding const&) {
     throw;
   } catch (...) {
@@ -140,18 +147,24 @@ event_box_ptr event_manager::take_out(event_box& box, handler_end const& end) {
                     told),
         {{"handler", std::string(gone->name())}, {"id", gone->id()}, {"reason", to_string(told)}});
   }
-  tell_owner(*gone, std::move(told), end.what == handler_end::kind::swapped);
+  // Of one that is swapped the owner hears when its successor is there.
+  if (end.what != handler_end::kind::swapped)
+    tell_owner(gone->bond, {self(), std::string(gone->name()), gone->id(), std::move(told)});
   if (!terminated) return nullptr;
   return gone;
 }
 
-void event_manager::tell_owner(event_box& box, exit_reason reason, bool swapped) {
-  if (!box.owner || swapped) return;
-  otter::send(box.owner, handler_exited{self(), std::string(box.name()), box.id(),
-                                        std::move(reason), swapped});
-  const bool another = std::any_of(handlers_.begin(), handlers_.end(),
-                                   [&](event_box_ptr const& b) { return b->owner == box.owner; });
-  if (box.linked_here && !another) otter::unlink(box.owner);
+void event_manager::tell_owner(handler_bond bond, handler_exited const& what) {
+  if (!bond.owner) return;
+  otter::send(bond.owner, what);
+  if (!bond.linked_here) return;
+  auto const another =
+      std::find_if(handlers_.begin(), handlers_.end(),
+                   [&](event_box_ptr const& b) { return b->bond.owner == bond.owner; });
+  if (another == handlers_.end())
+    otter::unlink(bond.owner);
+  else
+    (*another)->bond.linked_here = true;
 }
 
 exit_reason event_manager::drop_failed(event_box& box) {
@@ -176,36 +189,37 @@ exit_reason event_manager::drop_failed(event_box& box) {
   return why;
 }
 
-void event_manager::swap(event_box* old, handler_maker& maker) {
-  pid owner;
-  bool linked = false;
+void event_manager::swap(event_box* old, handler_swap const& how) {
+  // Of the old one; it is itself gone if its terminate() throws.
+  handler_bond bond;
+  handler_exited told{self(), {}, {}, exit_reason::normal()};
   event_box_ptr gone;
   if (old != nullptr) {
-    owner = old->owner;
-    linked = old->linked_here;
-    gone = take_out(*old, {handler_end::kind::swapped, {}});
+    bond = old->bond;
+    told.handler = old->name();
+    told.id = old->id();
+    gone = take_out(*old, {handler_end::kind::swapped, {}}, how.farewell);
   }
   event_box_ptr made;
   try {
-    made = maker.make(gone.get());
+    made = how.maker.make(gone.get());
   } catch (unwinding const&) {
     throw;
   } catch (...) {
-    exit_reason why = exit_reason::from_current_exception("swap_handler");
-    if (gone && owner) {
-      gone->owner = owner;
-      gone->linked_here = linked;
-      tell_owner(*gone, why, false);
-    }
-    throw process_exit(std::move(why));
+    told.reason = exit_reason::from_current_exception("swap_handler");
+    tell_owner(bond, told);
+    throw process_exit(std::move(told.reason));
   }
-  made->owner = owner;
-  made->linked_here = linked;
-  if (owner)
-    otter::send(owner,
-                handler_exited{self(), gone ? std::string(gone->name()) : std::string(),
-                               gone ? gone->id() : std::string(), exit_reason::normal(), true});
+  told.swapped = true;
+  told.successor = made->name();
+  told.successor_id = made->id();
+  told.successor_owner = how.owner ? how.owner : bond.owner;
   handlers_.push_front(std::move(made));
+  if (how.owner)
+    bind(*handlers_.front(), how.owner);
+  else
+    handlers_.front()->bond.owner = bond.owner;
+  tell_owner(bond, told);
 }
 
 void event_manager::obey(event_box& box, handler_wish& wish) {
@@ -219,7 +233,7 @@ void event_manager::obey(event_box& box, handler_wish& wish) {
     case handler_wish::kind::swap: {
       const std::string name(box.name());
       try {
-        swap(&box, *wish.next);
+        swap(&box, {*wish.next});
       } catch (process_exit const& e) {
         report_text(fmt::format("gen_event {}: no handler takes the place of {}: {}", self_text(),
                                 name, e.reason()));
@@ -232,7 +246,7 @@ void event_manager::obey(event_box& box, handler_wish& wish) {
 std::vector<handler_info> event_manager::list() const {
   std::vector<handler_info> all;
   for (event_box_ptr const& box : handlers_)
-    all.push_back({std::string(box->name()), box->id(), static_cast<bool>(box->owner)});
+    all.push_back({std::string(box->name()), box->id(), static_cast<bool>(box->bond.owner)});
   return all;
 }
 

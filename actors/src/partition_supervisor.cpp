@@ -1,16 +1,13 @@
 // The supervisor of partitions: a supervisor whose children say, when they start, who they are.
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <atomic>
 #include <memory>
 #include <otter/dictionary.hpp>
-#include <otter/error.hpp>
 #include <otter/name.hpp>
 #include <otter/partition_supervisor.hpp>
-#include <otter/process_info.hpp>
 
+#include "numbered_children.hpp"
 #include "readers.hpp"
 #include "running_tables.hpp"
 
@@ -79,22 +76,13 @@ child_start start_of(std::shared_ptr<partition_table> const& table,
 tl::expected<pid, start_error> start_partitions(std::string const& name, partition_spec spec,
                                                 partition_flags const& flags,
                                                 start_options const& options) {
-  unsigned const count = flags.partitions == 0 ? schedulers() : flags.partitions;
-  if (name.empty()) throw error(errc::badarg, "partition_supervisor: its name is empty");
-  if (count > 65'536)
-    throw error(errc::badarg, fmt::format("partition_supervisor \"{}\": {} partitions, must be 1 "
-                                          "to 65,536",
-                                          name, count));
+  unsigned const count =
+      number_of_children("partition_supervisor", name, "partitions", flags.partitions);
   auto const table = std::make_shared<partition_table>(count);
-  auto const start = std::make_shared<partition_start const>(std::move(spec.start));
-  std::vector<child_spec> children;
-  children.reserve(count);
-  for (unsigned number = 0; number != count; ++number)
-    children.push_back({.id = std::to_string(number),
-                        .start = *start ? start_of(table, start, number) : child_start{},
-                        .restart = spec.restart,
-                        .shutdown = spec.shutdown,
-                        .type = spec.type});
+  std::vector<child_spec> children = numbered_children(
+      count, {.restart = spec.restart, .shutdown = spec.shutdown, .type = spec.type},
+      std::move(spec.start),
+      [&](auto const& start, unsigned number) { return start_of(table, start, number); });
   start_options how = options;
   how.name = name;
   how.via = {};

@@ -76,6 +76,7 @@ origin origin_of_becoming(start_options const& options) {
                                                                         : options.name));
   origin from = body->hand_over();
   from.hibernate_after = options.hibernate_after;
+  from.debug = &options.debug;
   return from;
 }
 

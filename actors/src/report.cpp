@@ -44,7 +44,7 @@ logger::value value_of(info_value const& value) {
         } else if constexpr (std::is_same_v<type, max_heap_size>) {
           return std::uint64_t{v.size};
         } else if constexpr (std::is_same_v<type, process_status>) {
-          return std::string(status_names.at(static_cast<std::size_t>(v)));
+          return std::string(name_of_status(v));
         } else if constexpr (std::is_enum_v<type>) {
           return static_cast<std::int64_t>(v);
         } else if constexpr (std::is_same_v<type, pid>) {
@@ -62,6 +62,10 @@ bool tells_nothing(logger::value const& v) noexcept {
 }
 
 }  // namespace
+
+std::string_view name_of_status(process_status status) noexcept {
+  return status_names[static_cast<std::size_t>(status)];
+}
 
 std::string registered_name() {
   auto name = process_info<std::string>(self(), info_item::registered_name);
@@ -147,6 +151,7 @@ void report_crash(exit_reason const& reason, std::string_view initial_call,
       if (!tells_nothing(v)) all.push_back({asked[i].name, std::move(v)});
     }
   }
+  add_neighbours(all);
   log_report(logger::level::error, fmt::format("crash of {}", self_text()), std::move(all),
              node_event::kind::crash);
 }

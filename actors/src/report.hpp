@@ -9,6 +9,7 @@
 #include <otter/log_event.hpp>
 #include <otter/node.hpp>
 #include <otter/pid.hpp>
+#include <otter/process_info.hpp>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -43,6 +44,18 @@ void log_report(logger::level at, std::string text, facts more = {},
 inline void report_text(std::string text) noexcept {
   log_report(logger::level::warning, std::move(text));
 }
+
+std::string_view name_of_status(process_status status) noexcept;
+
+/// Adds the name of `client`, who waits for an answer of the calling process, and where it is
+/// (LOG-2).
+///
+/// This and add_neighbours(): Called from: a process that is about to end with a report. Blocks:
+/// until those that are asked have answered, 100 ms at most. Exits: never.
+void add_client(facts& to, pid client) noexcept;
+/// Adds a line for each process that the end of the calling one can reach, over links to processes
+/// that do not trap exits: 15 at most (LOG-4).
+void add_neighbours(facts& to) noexcept;
 
 /// The crash report of the calling process, which is about to end with `reason` (LOG-4). Exits:
 /// may.

@@ -45,7 +45,7 @@ void server_core::on_event(event& e) {
       break;
     case event::kind::request:
       disarm();
-      if (class_.busy != nullptr && shed(e)) [[unlikely]]
+      if (class_.busy != nullptr && shed(e, class_.busy(object()))) [[unlikely]]
         break;
       if (handler const* h = find_entry(class_.calls, *e.type())) {
         h->run(object(), e, out);
@@ -55,7 +55,7 @@ void server_core::on_event(event& e) {
       return refuse_call(e.caller(), e.type()->name);
     case event::kind::cast:
       disarm();
-      if (class_.busy != nullptr && shed(e)) [[unlikely]]
+      if (class_.busy != nullptr && shed(e, class_.busy(object()))) [[unlikely]]
         break;
       if (handler const* h = find_entry(class_.casts, *e.type()))
         h->run(object(), e, out);

@@ -69,7 +69,7 @@ bool starter::name_is_free() {
 
 origin starter::begin() const {
   return {mode_ == start_mode::link ? self() : pid{}, answer_, ancestors_of_a_child(),
-          checked_limit(options_.hibernate_after)};
+          checked_limit(options_.hibernate_after), &options_.debug};
 }
 
 tl::expected<pid, start_error> starter::run(reactive_ptr body) {

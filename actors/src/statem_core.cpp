@@ -99,6 +99,7 @@ last_event machine_event::describe() const noexcept {
 struct statem_core::waiting_events {
   std::list<machine_event> queue;       // to be treated before the mailbox
   std::list<machine_event> postponed;   // until the state changes
+  std::uint32_t postponed_calls = 0;    // how many of those are calls
   std::list<machine_event> inserted;    // by the present transition
   std::vector<statem_action> timeouts;  // of the present transition
   machine_timers running;
@@ -182,9 +183,15 @@ void statem_core::on_event(event& e) {
     case event::kind::request:
       m.type = event_type::call;
       m.caller = e.caller();
+      if (class_->busy != nullptr) [[unlikely]] {
+        shed_postponed();  // they are older
+        if (shed(e, class_->busy(object()))) return settle();
+      }
       break;
     case event::kind::cast:
       m.type = event_type::cast;
+      if (class_->busy != nullptr && shed(e, class_->busy(object()))) [[unlikely]]
+        return settle();
       break;
     case event::kind::reply:
       m.is_response = true;
@@ -250,7 +257,7 @@ void statem_core::run_queue() {
       return;
     }
     checkpoint();  // a machine that feeds itself for ever is a process that can be killed
-    process(m);
+    if (!shed_retried(m)) process(m);
   }
 }
 
@@ -350,7 +357,7 @@ void statem_core::act(statem_action& a) {
 
 /// Steps 3 to 6.
 void statem_core::conclude(machine_event* e) {
-  if (postponed_ && e != nullptr && keep_event(*e)) waiting().postponed.push_back(std::move(*e));
+  if (postponed_ && e != nullptr && keep_event(*e)) postpone(std::move(*e));
   if (!waiting_) return;
   waiting_events& w = *waiting_;
   if (changed_) w.queue.splice(w.queue.begin(), w.postponed);
@@ -358,6 +365,36 @@ void statem_core::conclude(machine_event* e) {
   if (changed_) w.cancel(event_type::state_timeout, {});
   for (statem_action& a : w.timeouts) w.change(a);
   w.timeouts.clear();
+  if (changed_)
+    w.postponed_calls = 0;
+  else if (postponed_ && class_->busy != nullptr)
+    shed_postponed();
+}
+
+void statem_core::postpone(machine_event&& e) {
+  waiting_events& w = waiting();
+  if (e.type == event_type::call) ++w.postponed_calls;
+  e.was_postponed = true;
+  w.postponed.push_back(std::move(e));
+}
+
+/// Postponed calls wait too, and are older than those in the mailbox: while more than the policy
+/// allows wait behind the oldest, that is refused.
+void statem_core::shed_postponed() {
+  if (!waiting_) return;
+  waiting_events& w = *waiting_;
+  while (w.postponed_calls != 0) {
+    auto const oldest = std::find_if(w.postponed.begin(), w.postponed.end(),
+                                     [](auto const& e) { return e.type == event_type::call; });
+    if (!shed_waiting(oldest->caller, w.postponed_calls - 1, class_->busy(object()))) return;
+    w.postponed.erase(oldest);
+    --w.postponed_calls;
+  }
+}
+
+bool statem_core::shed_retried(machine_event const& e) {
+  return e.was_postponed && e.type == event_type::call && class_->busy != nullptr &&
+         shed_stale(e.caller, class_->busy(object()));
 }
 
 /// The runtime's timer is never later than the earliest of ours. One that is too early is left
@@ -386,6 +423,7 @@ std::string statem_core::more_status() const {
   std::string text;
   if (object() != nullptr && class_->state != nullptr)
     text += fmt::format("\n  in state: {}", class_->state(*this));
+  text += busy_status();
   if (!waiting_) return text;
   text += fmt::format("\n  events queued: {}, postponed: {}", waiting_->queue.size(),
                       waiting_->postponed.size());

@@ -21,6 +21,7 @@ class via_body final : public reactive {
   void ending(exit_reason const& reason) override;
   std::string describe() const override { return inner_->describe(); }
   void* upper_part() noexcept override { return inner_->upper_part(); }
+  std::string_view initial_call() const noexcept override { return inner_->initial_call(); }
   reactive* inner() const noexcept { return inner_.get(); }
 
  private:

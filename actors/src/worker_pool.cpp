@@ -26,6 +26,8 @@
 #include <unordered_map>
 #include <vector>
 
+#include "numbered_children.hpp"
+
 namespace otter::detail {
 
 /// To the keeper: the worker of this number runs, for the first time or again.
@@ -258,26 +260,11 @@ child_start start_of(std::string const& pool, std::shared_ptr<partition_start co
   };
 }
 
-std::vector<child_spec> worker_specs(std::string const& pool, pool_spec spec, unsigned count) {
-  auto const start = std::make_shared<partition_start const>(std::move(spec.start));
-  std::vector<child_spec> workers;
-  workers.reserve(count);
-  for (unsigned number = 0; number != count; ++number)
-    workers.push_back({.id = std::to_string(number),
-                       .start = *start ? start_of(pool, start, number) : child_start{},
-                       .shutdown = spec.shutdown});
-  return workers;
-}
-
 }  // namespace
 
 tl::expected<pid, start_error> start_pool(std::string const& name, pool_spec spec,
                                           pool_flags const& flags, start_options const& options) {
-  unsigned const count = flags.workers == 0 ? schedulers() : flags.workers;
-  if (name.empty()) throw error(errc::badarg, "worker_pool: its name is empty");
-  if (count > 65'536)
-    throw error(errc::badarg,
-                fmt::format("worker_pool \"{}\": {} workers, must be 1 to 65,536", name, count));
+  unsigned const count = number_of_children("worker_pool", name, "workers", flags.workers);
   if (pid const holder = whereis(name))
     return tl::unexpected<start_error>({start_error::kind::already_started, holder, {}});
 
@@ -287,12 +274,14 @@ tl::expected<pid, start_error> start_pool(std::string const& name, pool_spec spe
                       return pool_keeper::start_link(named, name, count, max_queue);
                     }};
   supervisor_flags const worker_flags{.intensity = flags.intensity, .period = flags.period};
-  child_spec workers{.id = "workers",
-                     .start =
-                         [worker_flags, specs = worker_specs(name, std::move(spec), count)] {
-                           return supervisor::start_link(worker_flags, specs);
-                         },
-                     .type = child_type::supervisor};
+  auto specs = numbered_children(
+      count, {.shutdown = spec.shutdown}, std::move(spec.start),
+      [&](auto const& start, unsigned number) { return start_of(name, start, number); });
+  child_spec workers{
+      .id = "workers",
+      .start = [worker_flags,
+                specs = std::move(specs)] { return supervisor::start_link(worker_flags, specs); },
+      .type = child_type::supervisor};
   start_options how = options;
   how.name.clear();
   how.via = {};

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <atomic>
 #include <catch2/catch.hpp>
 #include <csignal>
 #include <functional>
@@ -229,4 +230,68 @@ TEST_CASE(
   });
   CHECK(end.said("0 returned"));
   CHECK(end.of_signal(SIGTERM));
+}
+
+TEST_CASE("a program may read which applications it has, and how each is started",
+          "[application][APP-8][APP-17]") {
+  auto const end_of = [](std::string_view name) {
+    return [name] {
+      while (!application::get_supervisor(name)) otter::sleep_for(100us);
+      otter::stop(application::get_supervisor(name), otter::exit_reason::normal());
+      if (name == "shop") return;
+      while (application::get_supervisor(name)) otter::sleep_for(100us);
+      say("it goes on without the bar\n");
+      application::stop_node();
+    };
+  };
+  death const end = forked([&] {
+    main_options how{
+        .read_program = [&](std::vector<specification> const& known) -> application::program {
+          return {.known = {noisy_application("bar", {known.at(0).name}, end_of("bar"))},
+                  .start = {"bar"},
+                  .types = {{"bar", otter::restart_type::transient}}};
+        },
+        .known = {noisy_application("store")},
+        .node = quiet()};
+    ::_exit(application::run_main(std::move(how)));
+  });
+  CHECK(end.output ==
+        "store starts\nbar starts\nbar has stopped\nit goes on without the bar\nstore has "
+        "stopped\n");
+  CHECK(end.with_code(application::exit_stopped));
+}
+
+TEST_CASE("a program whose description cannot be read starts nothing, and the status says so",
+          "[application][APP-17]") {
+  death const end = forked([] {
+    main_options how{.read_program = [](auto const&) -> application::program {
+      throw std::runtime_error("p.toml:3: shop.vsn: expected text");
+    }};
+    char const* const arguments[] = {"/usr/bin/shop", "--verbose"};
+    ::_exit(application::run_main(2, arguments, std::move(how)));
+  });
+  CHECK(end.output == "otter: p.toml:3: shop.vsn: expected text\n");
+  CHECK(end.with_code(application::exit_config));
+}
+
+TEST_CASE("a node that has lost too many threads stops its applications, and the status says so",
+          "[application][APP-17]") {
+  auto const lose_a_thread = [] {
+    otter::pid const first = otter::self();
+    otter::pid const stuck = otter::spawn([first] {
+      otter::send(first, 1);
+      for (std::atomic<bool> never{false}; !never.load(std::memory_order_relaxed);) {
+      }
+    });
+    otter::receive([](int) {});
+    otter::exit(stuck, otter::exit_reason::kill());
+  };
+  death const end =
+      run({noisy_application("store"), noisy_application("shop", {"store"}, lose_a_thread)},
+          [](main_options& how) {
+            how.node.kill_limit = 20ms;
+            how.node.max_abandoned = 0;
+          });
+  CHECK(end.said("shop has stopped\nstore has stopped\n"));
+  CHECK(end.with_code(otter::exit_given_up));
 }

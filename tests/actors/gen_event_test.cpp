@@ -206,6 +206,156 @@ TEST_CASE("swap_handler hands over what the old one left, or nothing", "[gen_eve
   });
 }
 
+namespace event_test {
+
+/// Counts lines; who takes it out says by which unit it is to tell.
+class counter : public otter::event_handler<counter> {
+ public:
+  struct unit {
+    int size;
+  };
+  struct file {
+    std::string name;
+  };
+  using accepts = otter::accepts<line>;
+  void handle_event(line const&) { ++lines_; }
+  int terminate(otter::handler_end const&) { return lines_; }
+  int terminate(unit u) { return lines_ * u.size; }
+  std::string terminate(file f) {
+    if (f.name.empty()) throw std::runtime_error("a file without a name");
+    return f.name + ": " + std::to_string(lines_);
+  }
+
+ private:
+  int lines_ = 0;
+};
+
+/// Goes on from where another counter ended.
+class next_counter : public otter::event_handler<next_counter> {
+ public:
+  struct count {
+    using reply = int;
+  };
+  using accepts = otter::accepts<count>;
+  explicit next_counter(otter::taken_over<counter> from) : count_(from.result.value_or(-1)) {}
+  int handle_call(count) { return count_; }
+
+ private:
+  int count_;
+};
+
+}  // namespace event_test
+
+using event_test::counter;
+using event_test::next_counter;
+
+TEST_CASE("delete_handler hands terminate what the caller gives it", "[gen_event][GE-7]") {
+  on_every_driver([](driver_report& report) {
+    auto m = gen_event::start_link().value();
+    gen_event::add_handler<counter>(m);
+    gen_event::add_handler<counter>(m, handler_id{"b"});
+    gen_event::add_handler<counter>(m, handler_id{"c"});
+    gen_event::sync_notify(m, line{"x"});
+    gen_event::sync_notify(m, line{"y"});
+    report.equal("without an id", gen_event::delete_handler<counter>(m, counter::unit{10}).value(),
+                 20);
+    report.equal(
+        "a result of its own kind",
+        gen_event::delete_handler<counter>(m, handler_id{"b"}, counter::file{"a.txt"}).value(),
+        "a.txt: 2");
+    auto none = gen_event::delete_handler<counter>(m, handler_id{"b"}, counter::unit{1});
+    report.check("none", text(none.error()).find("module_not_found") != std::string::npos);
+    auto failed = gen_event::delete_handler<counter>(m, handler_id{"c"}, counter::file{});
+    report.check("failed", text(failed.error()).find("terminate_failed") != std::string::npos);
+    report.check("and it is gone", gen_event::which_handlers(m).empty());
+  });
+}
+
+TEST_CASE("swap_handler finds the old one by its id, and gives the new one another",
+          "[gen_event][GE-8]") {
+  on_every_driver([](driver_report& report) {
+    auto m = two_tellers();
+    gen_event::sync_notify(m, line{"x"});
+    gen_event::swap_handler<teller, successor>(m, handler_id{"a"}, handler_id{"heir"},
+                                               otter::self());
+    const auto handlers = gen_event::which_handlers(m);
+    report.check("the new one in front",
+                 handlers.size() == 2 && handlers[0].id == "heir" && handlers[1].id == "b");
+    report.equal("left",
+                 gen_event::call<successor>(m, handler_id{"heir"}, successor::inherited{}).value(),
+                 1);
+    gen_event::swap_handler<teller, successor>(m, handler_id{"a"}, handler_id{"late"},
+                                               otter::self());
+    report.equal("nobody had it",
+                 gen_event::call<successor>(m, handler_id{"late"}, successor::inherited{}).value(),
+                 -1);
+    otter::stop(m);
+  });
+}
+
+TEST_CASE("swap_handler hands terminate of the old one what the caller gives it",
+          "[gen_event][GE-8]") {
+  on_every_driver([](driver_report& report) {
+    auto m = gen_event::start_link().value();
+    gen_event::add_handler<counter>(m, handler_id{"a"});
+    gen_event::sync_notify(m, line{"x"});
+    gen_event::swap_handler<counter, next_counter>(m, handler_id{"a"}, handler_id{},
+                                                   otter::farewell{counter::unit{7}});
+    report.equal("its result", gen_event::call<next_counter>(m, next_counter::count{}).value(), 7);
+    // Of one that is not there nobody is told anything.
+    gen_event::swap_handler<counter, next_counter>(m, handler_id{"a"}, handler_id{"b"},
+                                                   otter::farewell{counter::unit{7}});
+    report.equal("none",
+                 gen_event::call<next_counter>(m, handler_id{"b"}, next_counter::count{}).value(),
+                 -1);
+  });
+}
+
+TEST_CASE("swap_sup_handler binds the new one to the caller, and the owner of the old one is told",
+          "[gen_event][GE-8][GE-9]") {
+  on_every_driver([](driver_report& report) {
+    struct added {};
+    auto m = gen_event::start().value();
+    auto owner = otter::spawn_monitor([m, me = otter::self()] {
+      gen_event::add_sup_handler<teller>(m, handler_id{"a"}, me);
+      otter::send(me, added{});
+      const auto told = otter::receive([](otter::handler_exited e) { return e; });
+      trace::tell(me, told.id + (told.swapped ? " is swapped for " : " ends before ") +
+                          told.successor_id + (told.successor_owner == me ? " of the test" : ""));
+    });
+    otter::receive([](added) {});
+    gen_event::swap_sup_handler<teller, successor>(m, handler_id{"a"}, handler_id{"b"},
+                                                   otter::self());
+    report.equal("terminated", trace::next(), "teller ends: swapped");
+    report.equal("its owner", trace::next(), "a is swapped for b of the test");
+    trace::end_of(owner.ref);
+    report.check("who had the old one has nothing to do with the new one",
+                 gen_event::which_handlers(m).size() == 1);
+    otter::trap_exit(true);
+    gen_event::delete_handler<successor>(m, handler_id{"b"});
+    report.equal("the new owner", otter::receive([](otter::handler_exited e) { return e.id; }),
+                 "b");
+    otter::stop(m);
+    report.check("no link is left", trace::mailbox_is_empty());
+  });
+}
+
+TEST_CASE("a handler that is swapped stays with its owner, and so does the link",
+          "[gen_event][GE-9]") {
+  on_every_driver([](driver_report& report) {
+    auto m = gen_event::start().value();
+    gen_event::add_sup_handler<teller>(m, otter::self());
+    gen_event::sync_notify(m, line{"swap"});
+    auto told = otter::receive([](otter::handler_exited e) { return e; });
+    report.check("told once", told.swapped && told.successor_owner == otter::self());
+    report.check("supervised", gen_event::which_handlers(m).at(0).supervised);
+    otter::trap_exit(true);
+    otter::exit(m.process(), otter::exit_reason::kill());
+    report.equal("the link goes on", otter::receive([](otter::exited e) { return e.process; }),
+                 m.process());
+  });
+}
+
 TEST_CASE("a supervised handler and its owner hear of each other's end", "[gen_event][GE-9]") {
   on_every_driver([](driver_report& report) {
     struct added {};

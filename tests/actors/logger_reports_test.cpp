@@ -1,15 +1,25 @@
 // What otter itself logs: ends of processes, what supervisors do, and when.
 
+#include <algorithm>
+#include <atomic>
 #include <catch2/catch.hpp>
+#include <mutex>
+#include <otter/attached_thread.hpp>
 #include <otter/dynamic_supervisor.hpp>
 #include <otter/exit.hpp>
 #include <otter/gen_event.hpp>
 #include <otter/gen_server.hpp>
+#include <otter/link.hpp>
 #include <otter/logger.hpp>
+#include <otter/node.hpp>
 #include <otter/proc_lib.hpp>
+#include <otter/process_info.hpp>
+#include <otter/request.hpp>
 #include <otter/sys.hpp>
 #include <stdexcept>
 #include <string>
+#include <variant>
+#include <vector>
 
 #include "children.hpp"
 #include "logs.hpp"
@@ -101,6 +111,151 @@ TEST_CASE("a crash report says how the process was started, who it is and what i
                  std::any_of(e.fields.begin(), e.fields.end(), [](auto const& f) {
                    return f.name == "memory" && std::holds_alternative<std::uint64_t>(f.what);
                  }));
+  });
+}
+
+TEST_CASE("a server that crashes tells its client's name, and where that waits",
+          "[logger][LOG-2]") {
+  on_every_driver([](driver_report& report) {
+    paper_ptr const paper = logs::start();
+    auto const server = account::start().value();
+    auto const client = otter::spawn(
+        otter::spawn_options{
+            .monitor = otter::alias_mode::none, .name = "customer", .label = "who pays"},
+        [server] { static_cast<void>(otter::try_call(server, account::pay{7})); });
+    trace::end_of(client.ref);
+    logger::sync();
+    auto const e = paper->event_with("terminates");
+    report.equal(
+        "whose call it was",
+        facts(e, {"client", "client_name", "client_label", "client_waiting_in", "client_status"}),
+        "client=" + to_string(client.process) +
+            " client_name=customer client_label=who pays client_waiting_in=call "
+            "client_status=none");
+    auto const stack = value_in(e, "client_stacktrace");
+    report.check("a line for each function: " + stack,
+                 std::count(stack.begin(), stack.end(), ';') > 1);
+    report.check("no addresses, which differ from run to run",
+                 stack.find("0x7f") == std::string::npos && stack.find('[') == std::string::npos);
+  });
+}
+
+TEST_CASE("a server whose client has ended says so when it crashes", "[logger][LOG-2]") {
+  on_every_driver([](driver_report& report) {
+    paper_ptr const paper = logs::start();
+    auto const server = account::start_monitor();
+    otter::sys::suspend(server.result.value());
+    auto const client = otter::spawn_monitor([s = server.result.value()] {
+      static_cast<void>(otter::send_request(s, account::pay{7}));
+    });
+    trace::end_of(client.ref);
+    otter::sys::resume(server.result.value());
+    trace::end_of(server.ref);
+    logger::sync();
+    report.equal("client", facts(paper->event_with("terminates"), {"client", "client_status"}),
+                 "client=" + to_string(client.process) + " client_status=has ended");
+  });
+}
+
+TEST_CASE("a client that is stuck does not hold up the report of its server", "[logger][LOG-2]") {
+  std::atomic<bool> let_go{false};
+  std::mutex mutex;
+  std::string said;
+  otter::node node({.workers = 2, .on_event = [&](otter::node_event const& e) {
+                      std::lock_guard lock(mutex);
+                      said += e.text;
+                    }});
+  otter::attached_thread me(node);
+  auto const server = account::start_monitor();
+  otter::sys::suspend(server.result.value());
+  auto const client = otter::spawn([&let_go, s = server.result.value(), test = otter::self()] {
+    static_cast<void>(otter::send_request(s, account::pay{7}));
+    trace::tell(test, "asked");  // and then it reaches no safe point
+    while (!let_go.load(std::memory_order_acquire)) {
+    }
+  });
+  REQUIRE(trace::next() == "asked");
+  otter::sys::resume(server.result.value());
+  CHECK(trace::end_of(server.ref).find("no money for 7") != std::string::npos);
+  let_go.store(true, std::memory_order_release);
+  trace::end_of(client);
+  std::lock_guard lock(mutex);
+  CHECK(said.find("does not answer") != std::string::npos);
+}
+
+namespace logger_reports_test {
+
+/// All neighbours that `e` tells of.
+std::vector<std::string> neighbours_in(logger::event const& e) {
+  std::vector<std::string> all;
+  for (auto const& f : e.fields)
+    if (f.name == "neighbour") all.push_back(logger::to_string(f.what));
+  return all;
+}
+/// Is there one whose line begins like that?
+bool has_neighbour(std::vector<std::string> const& all, std::string const& begin) {
+  return std::any_of(all.begin(), all.end(),
+                     [&](std::string const& line) { return line.starts_with(begin); });
+}
+
+void waits() {
+  otter::receive([](std::monostate) {});
+}
+/// Returns when `p` waits in a receive.
+void until_it_waits(otter::pid p) {
+  while (otter::process_info<std::string>(p, otter::info_item::waiting_in) != "receive")
+    otter::checkpoint();
+}
+
+}  // namespace logger_reports_test
+
+TEST_CASE("a crash report tells of the neighbours that will end too, however far away",
+          "[logger][LOG-4]") {
+  on_every_driver([](driver_report& report) {
+    using namespace logger_reports_test;
+    paper_ptr const paper = logs::start();
+    otter::pid const far = otter::spawn({.name = "far"}, waits);
+    otter::pid const near = otter::spawn({.label = "the near one"}, [far] {
+      otter::link(far);
+      otter::send(otter::self(), 17);
+      waits();
+    });
+    otter::pid const safe = otter::spawn({.name = "safe"}, [] {
+      otter::trap_exit(true);
+      waits();
+    });
+    until_it_waits(far);
+    until_it_waits(near);
+    until_it_waits(safe);
+    auto const p = otter::proc_lib::spawn_monitor([near, safe] {
+      otter::link(near);
+      otter::link(safe);
+      throw std::runtime_error("broken");
+    });
+    trace::end_of(p.ref);
+    logger::sync();
+    auto const all = neighbours_in(paper->event_with("crash of"));
+    report.equal("two", all.size(), std::size_t{2});
+    report.check(
+        "linked to it",
+        has_neighbour(all, to_string(near) + " (the near one) waiting in receive, 1 messages, "));
+    report.check("linked to that one",
+                 has_neighbour(all, to_string(far) + " \"far\" waiting in receive, 0 messages, "));
+    otter::exit(safe, otter::exit_reason::kill());
+  });
+}
+
+TEST_CASE("a crash report tells of fifteen neighbours, and then no more", "[logger][LOG-4]") {
+  on_every_driver([](driver_report& report) {
+    using namespace logger_reports_test;
+    paper_ptr const paper = logs::start();
+    auto const p = otter::proc_lib::spawn_monitor([] {
+      for (int i = 0; i != 40; ++i) otter::spawn_link(waits);
+      throw std::runtime_error("broken");
+    });
+    trace::end_of(p.ref);
+    logger::sync();
+    report.equal("bounded", neighbours_in(paper->event_with("crash of")).size(), std::size_t{15});
   });
 }
 

@@ -6,7 +6,9 @@
 #include <otter/link.hpp>
 #include <otter/name.hpp>
 #include <otter/proc_lib.hpp>
+#include <otter/process_info.hpp>
 #include <otter/sys.hpp>
+#include <otter/type_name.hpp>
 #include <stdexcept>
 #include <string>
 
@@ -228,5 +230,28 @@ TEST_CASE("a process that proc_lib did not start cannot become a server", "[proc
     auto p = otter::spawn_monitor([] { (void)counter::enter_loop(1); });
     const std::string why = trace::end_of(p.ref);
     report.check(why, why.find("process_was_not_started_by_proc_lib") != std::string::npos);
+  });
+}
+
+TEST_CASE("the initial call of a process is its class or its function, unless it says another",
+          "[proc_lib][PL-1]") {
+  on_every_driver([](driver_report& report) {
+    auto const call_of = [](otter::pid p) {
+      return *otter::process_info<std::string>(p, otter::info_item::initial_call);
+    };
+    struct waits {
+      std::string say;
+      void operator()() const {
+        if (!say.empty()) otter::set_initial_call(say);
+        otter::proc_lib::init_ack();
+        otter::receive([](double) {});
+      }
+    };
+    auto const server = counter::start_link(1).value();
+    report.equal("a server", call_of(server.process()), otter::type_name<counter>());
+    auto const plain = otter::proc_lib::start_link({}, waits{}).value();
+    report.equal("a function", call_of(plain.process()), otter::type_name<waits>());
+    auto const other = otter::proc_lib::start_link({}, waits{"something else"}).value();
+    report.equal("as it says", call_of(other.process()), "something else");
   });
 }

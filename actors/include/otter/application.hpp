@@ -40,6 +40,7 @@
 
 #include <chrono>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <otter/application_env.hpp>
@@ -233,11 +234,15 @@ result<void> unload(std::string_view name);
 result<void> start(std::string_view name, restart_type type = restart_type::temporary);
 /// As start(); one that runs already is no error.
 result<void> ensure_started(std::string_view name, restart_type type = restart_type::temporary);
+/// For applications whose ends do not all mean the same.
+using restart_types = std::map<std::string, restart_type, std::less<>>;
 /// Starts an application, and before it all that it needs and does not run yet. Returns those that
-/// it has started, in their order. If one of them fails, those are stopped again (APP-4).
+/// it has started, in their order. If one of them fails, those are stopped again (APP-4). Those
+/// that `types` names are started with that type, whoever needs them.
 /// Returns an error: as start(); invalid also if applications need each other in a circle.
 result<std::vector<std::string>> ensure_all_started(std::vector<std::string> const& names,
-                                                    restart_type type = restart_type::temporary);
+                                                    restart_type type = restart_type::temporary,
+                                                    restart_types types = {});
 result<std::vector<std::string>> ensure_all_started(std::string_view name,
                                                     restart_type type = restart_type::temporary);
 

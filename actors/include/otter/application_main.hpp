@@ -4,6 +4,7 @@
 //
 //   otter::application::run_main()         runs a node with applications until it is told to stop
 //   otter::application::main_options       which applications, and where the configuration is from
+//   otter::application::program            the applications as a file describes them
 //   otter::application::exit_...           what run_main() returns, and so what a shell sees
 //   otter::application::read_arguments()   the configuration in a command line, for a program that
 //                                          has a main() of its own
@@ -44,18 +45,32 @@ inline constexpr int exit_not_started = 69;
 /// An application has ended by itself that the node cannot be without, see start(); the others have
 /// been stopped in order. EX_TEMPFAIL: whoever looks after the program may start it again.
 inline constexpr int exit_terminated = 75;
-/// The configuration cannot be read, or has a value of the wrong kind. EX_CONFIG.
+/// The configuration or the program's description cannot be read, or has a value of the wrong kind.
+/// EX_CONFIG.
 inline constexpr int exit_config = 78;
 /// Something did not stop within its time, and was killed. As that of timeout(1).
 inline constexpr int exit_killed = 124;
 
+/// Applications, and which of them are started, with what types: what read_program_file() gives.
+struct program {
+  std::vector<specification> known{};
+  std::vector<std::string> start{};
+  restart_types types{};
+};
+
 struct main_options {
+  /// Reads more applications, before anything else is done: read_program_file(), or a function of
+  /// the program's own. It gets `known`, and what it gives is added to what stands here. What it
+  /// throws ends the program with its text and exit_config. Empty: there are no more.
+  std::function<program(std::vector<specification> const& known)> read_program{};
   /// All that there is: what is to be started, what that needs, and what it includes.
   std::vector<specification> known{};
   /// Which of them to start, in that order; what they need is started before them.
   std::vector<std::string> start{};
   /// What it means when one of them ends: see start().
   restart_type type = restart_type::permanent;
+  /// The same for those to which it means something else.
+  restart_types types{};
   /// Counts less than what the file and the command line say.
   configuration config{};
   /// Reads the file that `--config FILE` names; read_toml_file(), or one of the program's own. What

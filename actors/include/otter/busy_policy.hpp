@@ -2,7 +2,7 @@
 
 // otter/busy_policy.hpp - when a server answers `busy` at once, instead of serving a call late.
 //
-//   otter::busy_policy   the public member `busy` of a gen_server that wants it
+//   otter::busy_policy   the public member `busy` of a gen_server or gen_statem that wants it
 //   otter::busy_counts() what the calling server has refused so far
 //
 //     class store : public otter::gen_server<store> {
@@ -17,6 +17,9 @@
 //
 // The member may be static and constant, or one that the constructor sets and callbacks change: it
 // is looked at before each call and cast. A server without one pays nothing.
+//
+// Calls that a gen_statem has postponed wait like those in its mailbox, which are younger: they
+// count, and are refused first.
 //
 // It sees what a mailbox limit (otter/spawn.hpp) does not: which messages are calls, and which
 // callers have left. A mailbox limit bounds memory, since senders are refused before they send; so

@@ -134,11 +134,6 @@ concept informs_response = requires(Server& s, any_response& r) {
   s.handle_info(r);
 };
 
-template <class Server>
-concept has_busy_policy = requires(Server const& s) {
-  requires std::is_same_v<std::remove_cvref_t<decltype(s.busy)>, busy_policy>;
-};
-
 template <class Result>
 inline constexpr bool is_outcome =
     std::is_void_v<Result> || std::is_same_v<Result, outcome> || std::is_same_v<Result, stopping>;

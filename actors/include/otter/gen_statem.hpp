@@ -40,6 +40,9 @@
 //   enter(S), enter(S, state old)     that state was entered; void or enter_result
 //   terminate(reason), hibernate(), format_status() const     as those of a gen_server
 //
+// A public member `busy` says when calls are refused: otter/busy_policy.hpp. Those that a machine
+// has postponed wait like those in its mailbox.
+//
 // S is `in<state::open>` or `open&`: that state. Or it is `state`: every state that has no handler
 // of its own for that event. An event that is listed in `accepts` (from others), or in `internal`
 // (next_event() and time-outs), must have a handler in every state, or the machine does not
@@ -268,6 +271,11 @@ void guard_handler(transition<Machine>& out, std::string_view place, F&& f) {
 /// The process body without the arguments of its start.
 template <class Machine>
 class machine_body : public statem_core {
+  static_assert(
+      requires { typename Machine::state; },
+      "otter: a machine says which states it has: `enum class state {...};`, or `using state = "
+      "otter::states<...>;`");
+
  public:
   using state = typename Machine::state;
 
@@ -416,6 +424,9 @@ struct machine_thunks {
       step_from_exception(out, "hibernate");
     }
   }
+  static busy_policy const& busy(void const* object) {
+    return static_cast<body const*>(object)->machine()->busy;
+  }
   static void status(void const* object, std::string& out) {
     Machine const& m = *static_cast<body const*>(object)->machine();
     out = Module::format_status(m);
@@ -455,10 +466,6 @@ constexpr bool check_event_in_state() noexcept {
 
 template <class Machine>
 constexpr bool check_states() noexcept {
-  static_assert(
-      requires { typename Machine::state; },
-      "otter: a machine says which states it has: `enum class state {...};`, or `using state = "
-      "otter::states<...>;`");
   using state = typename Machine::state;
   if constexpr (std::is_enum_v<state>) {
     static_assert(
@@ -549,6 +556,7 @@ struct machine_class_for {
     if constexpr (requires(Machine & m) { Module::hibernate(m); }) c.hibernate = &t::hibernate;
     if constexpr (requires(Machine const& m) { std::string(Module::format_status(m)); })
       c.status = &t::status;
+    if constexpr (has_busy_policy<Machine>) c.busy = &t::busy;
     return c;
   }
   static constexpr statem_class value = make();

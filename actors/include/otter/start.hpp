@@ -14,6 +14,7 @@
 
 #include <cstdint>
 #include <otter/alias.hpp>
+#include <otter/debug_options.hpp>
 #include <otter/detail/kin.hpp>
 #include <otter/detail/text_formatter.hpp>
 #include <otter/duration.hpp>
@@ -35,6 +36,8 @@ struct start_options {
   duration timeout = infinity;  ///< how long it may take until it is ready
   /// A behaviour that has had nothing to do for so long hibernates.
   duration hibernate_after = infinity;
+  /// What is watched of a behaviour from its first event on: otter/debug_options.hpp.
+  debug_options debug{};
   /// Priority, mailbox limit and so on; link, monitor and name are set by the start function.
   spawn_options spawn{};
 };

@@ -18,6 +18,9 @@
 //   otter::sys::install()        a function of yours sees each; remove()
 //   otter::sys::no_debug()       ends all of that
 //
+// What is to be watched from the start on is said there: start_options::debug
+// (otter/debug_options.hpp).
+//
 // All of them work for every behaviour, and for a process of your own that joins in: see
 // otter::sys::handle_system_msg(). The process answers between two callbacks, ahead of whatever
 // waits in its mailbox, and also while it is suspended.
@@ -28,9 +31,8 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <functional>
-#include <memory>
 #include <optional>
+#include <otter/debug_options.hpp>
 #include <otter/detail/system_message.hpp>
 #include <otter/duration.hpp>
 #include <otter/gen.hpp>
@@ -53,28 +55,6 @@ struct machine_state {
 
 namespace sys {
 
-/// One thing that a process under debugging did.
-class debug_event {
- public:
-  enum class kind : unsigned char {
-    in,     ///< an event came
-    out,    ///< an answer went out
-    state,  ///< a machine is in another state
-  };
-  kind what = kind::in;
-  std::string_view how{};  ///< "cast", "call", ...; the name of the state
-  pid whom{};              ///< who asked, or is answered; none if that is not known
-  type_descriptor const* type = nullptr;
-  void const* payload = nullptr;
-
-  /// In one line, bounded. The event itself lives during the call only.
-  [[nodiscard]] std::string text() const;
-};
-
-/// What an installed function wants: to see more, or to be removed.
-enum class verdict : unsigned char { keep, done };
-using debug_function = std::function<verdict(debug_event const&)>;
-
 struct statistics_report {
   node_clock::time_point start;
   node_clock::time_point now;
@@ -82,9 +62,6 @@ struct statistics_report {
   std::uint64_t messages_in = 0;
   std::uint64_t messages_out = 0;  ///< answers
 };
-
-enum class debugging : unsigned char { off, on };
-inline constexpr std::size_t default_log_size = 10;
 
 }  // namespace sys
 

@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <initializer_list>
 #include <optional>
+#include <otter/duration.hpp>
 #include <otter/message.hpp>
 #include <otter/pid.hpp>
 #include <otter/spawn.hpp>
@@ -38,27 +39,29 @@ bool is_alive(pid process);
 bool is_local(pid process);
 
 enum class info_item : unsigned char {
-  registered_name,    // std::string
-  label,              // std::string
-  status,             // process_status
-  message_queue_len,  // std::uint64_t
-  messages,           // std::vector<std::string>: the first 32, each cut to 256 bytes
-  links,              // std::vector<pid>
-  monitors,           // std::vector<monitored>: whom it watches, duplicates included
-  monitored_by,       // std::vector<pid>
-  trap_exit,          // bool
-  group_leader,       // pid
-  parent,             // pid
-  priority,           // otter::priority
-  memory,             // std::uint64_t: bytes of its blocks and queued messages
-  stack_size,         // std::uint64_t: bytes it holds now, 0 between two events
-  stack_depth,        // std::uint64_t: the most bytes of stack that it ever used; 0 unless it was
-                      // started with measure_stack
-  reductions,         // std::uint64_t
-  initial_call,       // std::string
-  max_heap_size,      // otter::max_heap_size
-  waiting_in,         // std::string: the call that it waits in, or empty
-  dictionary,         // std::vector<std::string>: otter/dictionary.hpp, each cut to 256 bytes
+  registered_name,     // std::string
+  label,               // std::string
+  status,              // process_status
+  message_queue_len,   // std::uint64_t
+  messages,            // std::vector<std::string>: the first 32, each cut to 256 bytes
+  links,               // std::vector<pid>
+  monitors,            // std::vector<monitored>: whom it watches, duplicates included
+  monitored_by,        // std::vector<pid>
+  trap_exit,           // bool
+  group_leader,        // pid
+  parent,              // pid
+  priority,            // otter::priority
+  memory,              // std::uint64_t: bytes of its blocks and queued messages
+  stack_size,          // std::uint64_t: bytes it holds now, 0 between two events
+  stack_depth,         // std::uint64_t: the most bytes of stack that it ever used; 0 unless it was
+                       // started with measure_stack
+  reductions,          // std::uint64_t
+  initial_call,        // std::string
+  max_heap_size,       // otter::max_heap_size
+  waiting_in,          // std::string: the call that it waits in, or empty
+  dictionary,          // std::vector<std::string>: otter/dictionary.hpp, each cut to 256 bytes
+  current_stacktrace,  // std::vector<std::string>: where its function is, the innermost first: 24
+                       // lines at most, each cut to 160 bytes; none between two events
 };
 
 /// Whom a process watches: a process, or who had a name when it was looked up (PI-3).
@@ -84,6 +87,10 @@ struct info {
 ///
 /// Called from: a process or an attached thread. Blocks: until the answer. Exits: may.
 std::optional<std::vector<info>> process_info(pid process, std::vector<info_item> items);
+/// The same, for who cannot wait for a process that is stuck: it answers at its safe points only.
+/// Throws also: process_exit(timeout) if it has not answered within `limit`.
+std::optional<std::vector<info>> process_info(pid process, std::vector<info_item> items,
+                                              duration limit);
 
 namespace detail {
 template <class T, class Variant>
@@ -113,7 +120,8 @@ void set_group_leader(pid leader, pid process);
 otter::priority set_priority(otter::priority level) noexcept;
 bool set_sensitive(bool hidden) noexcept;  ///< hides messages and dictionary from info (PI-5)
 void set_label(std::string_view text);
-/// How it was started, for reports; behaviours set it.
+/// How it was started, for reports. Unless it is set: the class of a behaviour, the type of a
+/// function that proc_lib has started, and empty for others.
 void set_initial_call(std::string_view text);
 /// Who spawned the calling process (no process: a node or thread did).
 pid parent();

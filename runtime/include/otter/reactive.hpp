@@ -20,6 +20,8 @@
 #include <otter/exit_reason.hpp>
 #include <otter/message.hpp>
 #include <otter/pid.hpp>
+#include <string>
+#include <string_view>
 #include <utility>
 
 namespace otter {
@@ -90,6 +92,9 @@ class reactive {
   /// function, since it is asked for at each start of a process and a dynamic_cast costs 700
   /// instructions.
   virtual void* upper_part() noexcept;
+  /// What kind of process it is, for info_item::initial_call unless set_initial_call() has said
+  /// something else. Called from: the process.
+  virtual std::string_view initial_call() const noexcept { return {}; }
 
  protected:
   /// Ends the process with `reason` once the present call returns.

@@ -150,7 +150,8 @@ response call(pid server, envelope_ptr request, duration limit) {
   auto& r = *static_cast<request_envelope*>(request.get());
   r.caller = from(self.make_own_ref(id));
   std::uint64_t const to = rts::pid_access::bits(server);
-  call_engine call(self, to, to, id);
+  // Who is asked about itself answers whatever it waits for: that closes no circle.
+  call_engine call(self, r.kind == signal_kind::query ? 0 : to, to, id);
   exit_reason why;
   if (r.kind == signal_kind::request) {
     std::int64_t const room =

@@ -5,12 +5,14 @@
 #include <algorithm>
 #include <new>
 #include <otter/detail/call.hpp>
+#include <otter/exit.hpp>
 #include <otter/print.hpp>
 #include <otter/process_info.hpp>
 
 #include "process/process.hpp"
 #include "process/process_system.hpp"
 #include "process/send.hpp"
+#include "scheduler/backtrace.hpp"
 #include "stacks/depth.hpp"
 
 namespace otter {
@@ -128,7 +130,10 @@ std::vector<info> process::facts(std::vector<info_item> const& items) {
         value = reductions_;
         break;
       case info_item::initial_call:
-        value = extra_ != nullptr ? extra_->initial_call : std::string();
+        if (extra_ != nullptr && !extra_->initial_call.empty())
+          value = extra_->initial_call;
+        else
+          value = std::string(body_ != nullptr ? body_->initial_call() : std::string_view());
         break;
       case info_item::dictionary: {
         std::vector<std::string> texts;
@@ -138,6 +143,10 @@ std::vector<info> process::facts(std::vector<info_item> const& items) {
         value = std::move(texts);
         break;
       }
+      case info_item::current_stacktrace:
+        // Whoever answers in the middle of its function runs on its stack.
+        value = has(flag_in_body) ? stacktrace_here(24, 160) : std::vector<std::string>();
+        break;
     }
     result.push_back({item, std::move(value)});
   }
@@ -226,6 +235,11 @@ bool is_local(pid who) {
 }
 
 std::optional<std::vector<info>> process_info(pid who, std::vector<info_item> items) {
+  return process_info(who, std::move(items), infinity);
+}
+
+std::optional<std::vector<info>> process_info(pid who, std::vector<info_item> items,
+                                              duration limit) {
   {
     runtime_entry entry;
     rts::refuse_abandoned(entry);
@@ -234,8 +248,11 @@ std::optional<std::vector<info>> process_info(pid who, std::vector<info_item> it
   }
   detail::response answer = detail::call(
       who, detail::pack<rts::query>(detail::signal_kind::query, rts::query{std::move(items)}),
-      infinity);
-  if (!answer.reply) return std::nullopt;
+      limit);
+  if (!answer.reply) {
+    if (answer.why == exit_reason::timeout()) throw process_exit(std::move(answer.why));
+    return std::nullopt;
+  }
   return std::move(static_cast<rts::query_answer*>(answer.reply->payload())->facts);
 }
 

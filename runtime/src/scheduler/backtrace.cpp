@@ -2,7 +2,10 @@
 
 #include "scheduler/backtrace.hpp"
 
+#include <cxxabi.h>
+#include <dlfcn.h>
 #include <execinfo.h>
+#include <fmt/format.h>
 #include <signal.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -10,8 +13,10 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdlib>
+#include <iterator>
 #include <memory>
 #include <mutex>
+#include <string_view>
 #include <thread>
 
 #include "base/clock.hpp"
@@ -35,6 +40,22 @@ struct exchange_place {
 };
 exchange_place place;
 std::atomic<bool> installed{false};
+
+/// `function in program`, or `program+0x1234` where the program does not tell the function: what
+/// addr2line takes.
+std::string line_of(void* frame) {
+  Dl_info found{};
+  if (::dladdr(frame, &found) == 0 || found.dli_fname == nullptr) return "?";
+  std::string_view const path = found.dli_fname;
+  std::string_view const file = path.substr(path.rfind('/') + 1);  // npos + 1 is 0
+  if (found.dli_sname == nullptr)
+    return fmt::format("{}+{:#x}", file,
+                       static_cast<char*>(frame) - static_cast<char*>(found.dli_fbase));
+  int status = -1;
+  std::unique_ptr<char, void (*)(void*)> const readable(
+      abi::__cxa_demangle(found.dli_sname, nullptr, nullptr, &status), &std::free);
+  return fmt::format("{} in {}", status == 0 ? readable.get() : found.dli_sname, file);
+}
 
 void handler(int) {
   int const saved = errno;
@@ -73,6 +94,18 @@ std::string backtrace_text(void* const* frames, std::size_t depth) {
   for (std::size_t i = 0; symbols != nullptr && i < depth; ++i)
     text.append("\n  ").append(symbols.get()[i]);
   return text;
+}
+
+std::vector<std::string> stacktrace_here(std::size_t most, std::size_t width) {
+  void* frames[captured_backtrace::most];
+  int const depth = ::backtrace(frames, static_cast<int>(std::size(frames)));
+  std::vector<std::string> lines;
+  // The first is this function itself.
+  for (int i = 1; i < depth && lines.size() < most; ++i) {
+    lines.push_back(line_of(frames[i]));
+    if (lines.back().size() > width) lines.back().resize(width);
+  }
+  return lines;
 }
 
 void captured_backtrace::walk(stack const& s) noexcept {

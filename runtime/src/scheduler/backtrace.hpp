@@ -8,6 +8,7 @@
 #include <array>
 #include <cstddef>
 #include <string>
+#include <vector>
 
 #include "stacks/stack.hpp"
 
@@ -20,6 +21,10 @@ void prepare_backtraces() noexcept;
 
 /// A line for each frame, with what symbols the program has. Throws: std::bad_alloc.
 std::string backtrace_text(void* const* frames, std::size_t depth);
+
+/// Where the caller is, the innermost first: `most` lines, each cut to `width` bytes. Without
+/// addresses, so that two runs of one program say the same. Throws: std::bad_alloc.
+std::vector<std::string> stacktrace_here(std::size_t most, std::size_t width);
 
 /// Threads: one at a time captures; the signal's handler fills it on the other thread.
 class captured_backtrace {

@@ -1,12 +1,15 @@
 // Looking at a process.
 
 #include <algorithm>
+#include <atomic>
+#include <otter/attached_thread.hpp>
 #include <otter/blocking.hpp>
 #include <otter/error.hpp>
 #include <otter/exit.hpp>
 #include <otter/link.hpp>
 #include <otter/monitor.hpp>
 #include <otter/name.hpp>
+#include <otter/node.hpp>
 #include <otter/process_info.hpp>
 #include <otter/receive.hpp>
 #include <otter/spawn.hpp>
@@ -113,6 +116,55 @@ TEST_CASE("every item has its value", "[info][PI-2]") {
     otter::receive(
         otter::when([watch](otter::down const& d) { return d.ref == watch; }, [](otter::down) {}));
   });
+}
+
+TEST_CASE("a stack trace shows where a function is", "[info][PI-2]") {
+  on_every_driver([](driver_report& report) {
+    using lines = std::vector<std::string>;
+    otter::pid const p = otter::spawn(wait_for_go);
+    until_it_waits(p, "receive");
+    auto const others = *process_info<lines>(p, info_item::current_stacktrace);
+    report.check("another's", others.size() > 2 && others.size() <= 24);
+    auto const mine = *process_info<lines>(otter::self(), info_item::current_stacktrace);
+    report.check("one's own", mine.size() > 2 && mine != others);
+    report.check("each line bounded", std::all_of(mine.begin(), mine.end(), [](auto const& line) {
+                   return !line.empty() && line.size() <= 160;
+                 }));
+    otter::send(p, go{});
+  });
+}
+
+TEST_CASE("info within a time limit is the same, and of the dead nothing", "[info][PI-1]") {
+  on_every_driver([](driver_report& report) {
+    otter::spawned const p = otter::spawn(
+        otter::spawn_options{.monitor = otter::alias_mode::none, .label = "it"}, wait_for_go);
+    auto const got = otter::process_info(p, {info_item::label}, 10s);
+    report.check("in time", got && std::get<std::string>(got->at(0).value) == "it");
+    otter::send(p, go{});
+    otter::receive([](otter::down const&) {});
+    report.check("dead", !otter::process_info(p, {info_item::label}, 10s));
+  });
+}
+
+TEST_CASE("who is stuck does not answer, and a time limit ends the wait for it", "[info][PI-1]") {
+  std::atomic<bool> let_go{false};
+  otter::node node({.workers = 2, .on_event = [](auto const&) {}});
+  otter::attached_thread me(node);
+  auto const p = otter::spawn_monitor([&let_go, test = otter::self()] {
+    otter::send(test, go{});
+    while (!let_go.load(std::memory_order_acquire)) {
+    }
+  });
+  otter::receive([](go) {});
+  std::string why = "none";
+  try {
+    otter::process_info(p, {info_item::label}, 1ms);
+  } catch (otter::process_exit const& e) {
+    why = to_string(e.reason());
+  }
+  CHECK(why == "timeout");
+  let_go.store(true, std::memory_order_release);
+  otter::receive([](otter::down const&) {});
 }
 
 TEST_CASE("what is started with measure_stack knows how much stack it used", "[info][stacks]") {

@@ -11,6 +11,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <otter/busy_policy.hpp>
 #include <otter/detail/system_message.hpp>
 #include <otter/detail/system_messages.hpp>
 #include <otter/outcome.hpp>
@@ -19,8 +20,15 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <type_traits>
 
 namespace otter::detail {
+
+/// The class says when it answers `busy`.
+template <class Object>
+concept has_busy_policy = requires(Object const& o) {
+  requires std::is_same_v<std::remove_cvref_t<decltype(o.busy)>, busy_policy>;
+};
 
 /// Constant, one per class and module. A hook is null where the class has no such member.
 struct behaviour_class {
@@ -32,6 +40,7 @@ struct behaviour_class {
   void (*status)(void const* object, std::string& out) = nullptr;
   /// What sys::get_state() of a class with that mark sees; else the object, if the mark is its own.
   void* (*find)(void* object, void const* mark) = nullptr;
+  busy_policy const& (*busy)(void const* object) = nullptr;
 };
 
 /// Turns the exception that is being handled into a step; the unwinding token is thrown on.
@@ -79,6 +88,7 @@ class behaviour_core : public reactive, public kin {
   void handle(event& e) final;
   std::string describe() const final;
   void* upper_part() noexcept final { return static_cast<kin*>(this); }
+  std::string_view initial_call() const noexcept final { return type().name; }
 
  protected:
   /// Throws: std::bad_alloc.
@@ -121,6 +131,18 @@ class behaviour_core : public reactive, public kin {
       show_state(name);
   }
 
+  // --- for a class with a busy_policy: busy_policy.cpp ---
+
+  /// Whether the policy is not to serve this call or cast; then its caller has been told.
+  bool shed(event& e, busy_policy const& policy);
+  /// The same of a call that has waited in another place than the mailbox, with `behind` calls
+  /// behind it there, beside those in the mailbox.
+  bool shed_waiting(from caller, std::uint32_t behind, busy_policy const& policy);
+  /// Whether the policy leaves out a call whose caller has given up, and this is one.
+  bool shed_stale(from caller, busy_policy const& policy);
+  /// What was not served so far, as lines for a status; empty if everything was.
+  static std::string busy_status();
+
   /// An event that nobody handles: a call fails at its caller, anything else is reported.
   void refuse_call(from caller, std::string_view request);
   void report_unknown(last_event const& e) const;
@@ -146,6 +168,8 @@ class behaviour_core : public reactive, public kin {
 
  private:
   class host;  // what a system message sees of it
+  /// What start_options wanted, before the first event.
+  void begin_debugging();
   virtual behaviour_class const& type() const noexcept = 0;
   virtual void on_event(event& e) = 0;
   virtual void on_suspend() noexcept {}
@@ -154,6 +178,7 @@ class behaviour_core : public reactive, public kin {
   /// More lines for reports and status, each beginning with a line feed; or nothing.
   virtual std::string more_status() const { return {}; }
 
+  bool shed_call(event& e, busy_policy const& policy);
   void on_system(event& e);
   void show_in(last_event const& e) noexcept;
   void show_state(std::string_view name) noexcept;

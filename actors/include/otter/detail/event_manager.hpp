@@ -35,6 +35,10 @@ struct handler_exited {
   std::string id;
   exit_reason reason;  ///< normal: deleted or removed; shutdown: the manager stops; or the error
   bool swapped = false;
+  // If it was swapped: what has taken its place, and who supervises that; none: nobody does.
+  std::string successor{};
+  std::string successor_id{};
+  pid successor_owner{};
 };
 
 /// One line of which_handlers().
@@ -65,6 +69,26 @@ struct handler_maker {
   virtual event_box_ptr make(event_box* old) = 0;
 };
 
+/// Runs a terminate() of the handler with what a caller hands to it, in place of the one that gets
+/// a handler_end.
+struct handler_farewell {
+  virtual ~handler_farewell() = default;
+  virtual void say(event_box& box) = 0;
+};
+
+/// Of a supervised handler.
+struct handler_bond {
+  pid owner{};               // who supervises it; none: nobody
+  bool linked_here = false;  // to the owner, because of this handler
+};
+
+/// How one handler is put in the place of another.
+struct handler_swap {
+  handler_maker& maker;
+  handler_farewell* farewell = nullptr;
+  pid owner{};  // of the new one; none: who supervised the old one
+};
+
 /// A handler without its type. Threads: the manager's process.
 class event_box {
  public:
@@ -86,8 +110,7 @@ class event_box {
   [[nodiscard]] std::string_view name() const noexcept { return name_; }
   [[nodiscard]] std::string const& id() const noexcept { return id_; }
 
-  pid owner{};               // who supervises it; none: nobody
-  bool linked_here = false;  // to the owner, because of this handler
+  handler_bond bond{};
 
  private:
   void const* mark_;
@@ -136,10 +159,11 @@ class event_manager : public gen_server<event_manager> {
   void add(event_box_ptr box, pid owner);
   void notify(type_descriptor const& type, void* payload);
   /// Runs its terminate(), tells the owner, and takes it out. Null if terminate() threw: reported.
-  event_box_ptr take_out(event_box& box, handler_end const& end);
-  /// Puts what `maker` makes in the place of `old`, or in front if there is none. Throws what
-  /// making it throws; then the old one is gone all the same.
-  void swap(event_box* old, handler_maker& maker);
+  event_box_ptr take_out(event_box& box, handler_end const& end,
+                         handler_farewell* farewell = nullptr);
+  /// Takes `old` out, if there is one, and puts what is made in front. Throws what making it
+  /// throws; then the old one is gone all the same.
+  void swap(event_box* old, handler_swap const& how);
   /// Does what a handler wants.
   void obey(event_box& box, handler_wish& wish);
   /// A handler has thrown; called from a catch block.
@@ -148,7 +172,9 @@ class event_manager : public gen_server<event_manager> {
 
  private:
   outcome goes_on();
-  void tell_owner(event_box& box, exit_reason reason, bool swapped);
+  /// Of a handler that is taken out. Without an owner: nothing.
+  void tell_owner(handler_bond bond, handler_exited const& what);
+  void bind(event_box& box, pid owner);
 
   std::list<event_box_ptr> handlers_;  // the latest added first
   std::string_view last_message_{};    // for reports: the type of what is handled

@@ -15,6 +15,10 @@
 #include <utility>
 #include <vector>
 
+namespace otter {
+struct debug_options;
+}
+
 namespace otter::detail {
 
 struct ancestor;  // immutable, counted; in kin.cpp
@@ -85,6 +89,9 @@ struct origin {
   alias_ref starter{};  // who waits for its start_ack; none: nobody does
   ancestry ancestors{};
   duration hibernate_after = infinity;
+  /// Copied by a body that can be debugged, if it says anything. Lives as long as the start; null:
+  /// nothing is said.
+  debug_options const* debug = nullptr;
 };
 
 }  // namespace otter::detail

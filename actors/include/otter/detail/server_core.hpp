@@ -6,7 +6,6 @@
 //   hooks otter::detail::server_core    the process body; gen_server.hpp adds the object to it
 
 #include <cstdint>
-#include <otter/busy_policy.hpp>
 #include <otter/detail/behaviour_core.hpp>
 #include <span>
 
@@ -27,7 +26,6 @@ struct server_class : behaviour_class {
   void (*any_info)(void* server, event& e, step& out) = nullptr;
   void (*response)(void* server, event& e, step& out) = nullptr;
   void (*idle)(void* server, event& e, step& out) = nullptr;
-  busy_policy const& (*busy)(void const* server) = nullptr;
 };
 
 /// A thrown answer of another type than the request names becomes bad_return_value.
@@ -48,12 +46,9 @@ class server_core : public behaviour_core {
   void on_suspend() noexcept final { stop_timer(); }
   void after_system_message() final;
 
-  std::string more_status() const final;
+  std::string more_status() const final { return busy_status(); }
 
   void on_message(event& e, step& out);
-  /// Whether the server's policy is not to serve this call or cast; then its caller has been told.
-  bool shed(event& e);
-  bool shed_call(event& e, busy_policy const& policy);
   /// Acts on `next`, and on the continues that follow from it.
   void settle(step& next, event* e);
   void arm(duration limit) {

@@ -109,6 +109,7 @@ struct machine_event {
   envelope_ptr content{};    // what payload points into, if the machine owns it
   event* arrived = nullptr;  // else the runtime does
   bool is_response = false;  // to a request of the machine's own: its type says nothing of it
+  bool was_postponed = false;
 
   [[nodiscard]] last_event describe() const noexcept;
 };
@@ -165,6 +166,9 @@ class statem_core : public behaviour_core {
   void run_queue();
   void conclude(machine_event* e);
   void act(statem_action& a);
+  void postpone(machine_event&& e);
+  void shed_postponed();
+  bool shed_retried(machine_event const& e);
   void end(step& how);
   void arm_timer();
   waiting_events& waiting();

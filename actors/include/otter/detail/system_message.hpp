@@ -11,6 +11,10 @@
 #include <otter/ref.hpp>
 #include <string>
 
+namespace otter {
+struct debug_options;
+}
+
 namespace otter::detail {
 
 class debug_state;
