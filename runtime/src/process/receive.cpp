@@ -30,10 +30,15 @@ mailbox_scan::mailbox_scan(duration limit, ref marker) : limit_(limit) {
 
 mailbox_scan::~mailbox_scan() {
   runtime_entry entry;
-  if (entry.refused()) return;  // given up in a guard: what it waited for is gone
+  auto* const limit = wait_made_ ? reinterpret_cast<wait_limit*>(wait_) : nullptr;
+  if (entry.refused()) {  // given up in a guard: what it waited for is gone
+    // So is this frame soon, but not the thread: its list must not lead here.
+    if (limit != nullptr && limit->is_deferred()) limit->unlist();
+    return;
+  }
   auto& self = *static_cast<process*>(process_);
   self.messages().waiting_at = nullptr;
-  if (wait_made_) reinterpret_cast<wait_limit*>(wait_)->~wait_limit();
+  if (limit != nullptr) limit->~wait_limit();
 }
 
 envelope* mailbox_scan::next() {
