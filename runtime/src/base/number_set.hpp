@@ -6,13 +6,14 @@
 // Empty or with one element it is 16 bytes; more lie in one array, 14 bytes each on the average. A
 // set of nodes (keyed_set) has a block of 64 bytes for each, since the slab gives none smaller.
 //
+//   number_set<Hash>    Hash::hash(number) spreads what differs little; its low bits are used
+//
 // Every order in which elements come out depends on the numbers and on what was inserted and erased
 // when: the simulation relies on it.
 
 #include <cstddef>
 #include <cstdint>
 #include <new>
-#include <otter/pid.hpp>
 #include <utility>
 
 #include "base/array_memory.hpp"
@@ -24,6 +25,7 @@ namespace otter::rts {
 /// Invariant: 0 is no element. Without an array (mask_ is 0) there is room for one, single_. The
 ///            array has mask_ + 1 places, a power of two, of which a quarter is free. An element
 ///            stands at its home place or behind it, with no free place in between.
+template <class Hash>
 class number_set {
  public:
   number_set() noexcept = default;
@@ -134,7 +136,7 @@ class number_set {
     return mask_ == 0 ? size_ == 0 : size_ < most_in(mask_ + 1);
   }
   [[nodiscard]] std::uint32_t home_of(std::uint64_t number) const noexcept {
-    return static_cast<std::uint32_t>(otter::detail::mix_bits(number)) & mask_;
+    return static_cast<std::uint32_t>(Hash::hash(number)) & mask_;
   }
   /// Where it is, or the free place where it would go.
   [[nodiscard]] std::uint32_t place_of(std::uint64_t number) const noexcept {

@@ -404,7 +404,7 @@ class process final : public runnable {
   envelope* handling_ = nullptr;  // the request whose handler runs
   mailbox mailbox_;
   signal_queue system_messages_;
-  number_set links_;  // bits of those that it is linked to
+  number_set<link_key> links_;  // bits of those that it is linked to
   /// Links that need more than that: dissolved by us and not yet acknowledged; and active ones for
   /// which links_ could get no memory.
   keyed_set<link_entry, link_key> link_entries_;

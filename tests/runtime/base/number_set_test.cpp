@@ -10,10 +10,16 @@
 #include "base/random.hpp"
 #include "short_memory.hpp"
 
-using otter::rts::number_set;
 using otter::rts::random_generator;
 
 namespace {
+
+struct spread {
+  static std::uint64_t hash(std::uint64_t number) noexcept {
+    return number * 0x9e3779b97f4a7c15 >> 32;
+  }
+};
+using number_set = otter::rts::number_set<spread>;
 
 std::vector<std::uint64_t> sorted(number_set const& s) {
   std::vector<std::uint64_t> all;

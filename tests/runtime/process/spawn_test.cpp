@@ -223,3 +223,40 @@ TEST_CASE("a process may ask for a stack of any size", "[spawn][stacks]") {
     }
   });
 }
+
+TEST_CASE("a monitor for the time of a start ends on both sides without a signal",
+          "[spawn][monitor]") {
+  on_every_driver([](driver_report& report) {
+    struct answer {
+      bool first, second;
+    };
+    using pids = std::vector<otter::pid>;
+    otter::pid const me = otter::self();
+    auto const ask_twice = [me] {
+      bool const first = otter::detail::end_start_monitor();
+      otter::send(me, answer{first, otter::detail::end_start_monitor()});
+      wait_for_go();
+    };
+    for (int i = 0; i < 20; ++i) {
+      otter::spawned const child = otter::detail::spawn_for_start(
+          {.monitor = otter::alias_mode::none}, otter::detail::make_function_body(ask_twice));
+      otter::monitor_ref const another = otter::monitor(child);
+      answer const a = otter::receive([](answer got) { return got; });
+      report.check("ended, once", a.first && !a.second);
+      otter::detail::forget_monitor(child.ref);
+      report.check("the other one is still there",
+                   otter::process_info<pids>(child, info_item::monitored_by) == pids{me});
+      otter::send(child, go{});
+      end_of(another);
+      report.equal(
+          "no down for the start",
+          otter::receive([](otter::down) { return 1; }, otter::after(0s, [] { return 0; })), 0);
+    }
+    // One that was spawned otherwise keeps its monitor.
+    otter::spawned const usual = otter::spawn_monitor(ask_twice);
+    answer const a = otter::receive([](answer got) { return got; });
+    report.check("not of a start", !a.first && !a.second);
+    otter::send(usual, go{});
+    end_of(usual.ref);
+  });
+}
