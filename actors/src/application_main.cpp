@@ -277,7 +277,11 @@ int run_main(main_options how) {
     pid const first =
         n.spawn(spawn_options{.label = "applications"},
                 [how = std::move(how), end]() mutable { end->status = first_process(how).run(); });
-    wait_for(first, here, signals);
+    try {
+      wait_for(first, here, signals);
+    } catch (process_exit const&) {
+      // The node ends because too many threads are lost: everybody is killed, this thread as well.
+    }
   }
   auto const left = n.stop();
   for (std::string const& line : left) complain(line);
