@@ -234,24 +234,25 @@ TEST_CASE(
 
 TEST_CASE("a program may read which applications it has, and how each is started",
           "[application][APP-8][APP-17]") {
-  auto const end_of = [](std::string_view name) {
-    return [name] {
-      while (!application::get_supervisor(name)) otter::sleep_for(100us);
-      otter::stop(application::get_supervisor(name), otter::exit_reason::normal());
-      if (name == "shop") return;
-      while (application::get_supervisor(name)) otter::sleep_for(100us);
+  // In a process of the store's: the application runs when its start has returned, and whoever
+  // belongs to the bar ends with it.
+  auto const end_bar = [] {
+    otter::spawn([] {
+      while (!application::get_supervisor("bar")) otter::sleep_for(100us);
+      otter::stop(application::get_supervisor("bar"), otter::exit_reason::normal());
+      while (application::get_supervisor("bar")) otter::sleep_for(100us);
       say("it goes on without the bar\n");
       application::stop_node();
-    };
+    });
   };
   death const end = forked([&] {
     main_options how{
         .read_program = [&](std::vector<specification> const& known) -> application::program {
-          return {.known = {noisy_application("bar", {known.at(0).name}, end_of("bar"))},
+          return {.known = {noisy_application("bar", {known.at(0).name})},
                   .start = {"bar"},
                   .types = {{"bar", otter::restart_type::transient}}};
         },
-        .known = {noisy_application("store")},
+        .known = {noisy_application("store", {}, end_bar)},
         .node = quiet()};
     ::_exit(application::run_main(std::move(how)));
   });
@@ -272,26 +273,4 @@ TEST_CASE("a program whose description cannot be read starts nothing, and the st
   });
   CHECK(end.output == "otter: p.toml:3: shop.vsn: expected text\n");
   CHECK(end.with_code(application::exit_config));
-}
-
-TEST_CASE("a node that has lost too many threads stops its applications, and the status says so",
-          "[application][APP-17]") {
-  // It kills itself and never comes to a safe point. Another one that waited for it, to kill it,
-  // might have its frame on the very thread that is lost.
-  auto const lose_a_thread = [] {
-    otter::spawn([] {
-      otter::defer_exit hold;
-      otter::exit(otter::self(), otter::exit_reason::kill());
-      for (std::atomic<bool> never{false}; !never.load(std::memory_order_relaxed);) {
-      }
-    });
-  };
-  death const end =
-      run({noisy_application("store"), noisy_application("shop", {"store"}, lose_a_thread)},
-          [](main_options& how) {
-            how.node.kill_limit = 20ms;
-            how.node.max_abandoned = 0;
-          });
-  CHECK(end.said("shop has stopped\nstore has stopped\n"));
-  CHECK(end.with_code(otter::exit_given_up));
 }
