@@ -44,3 +44,11 @@ function(otter_precompile name)
       <system_error> <thread> <tuple> <unordered_map> <utility> <vector> <fmt/format.h>)
   endif()
 endfunction()
+
+# otter_unite_library(NAME FILE...): with OTTER_UNITE_LIBRARIES, eight files of library NAME are compiled as one;
+# but those FILEs, each of which has a name in its unnamed namespace that another one has too.
+function(otter_unite_library name)
+  set_target_properties(${name} PROPERTIES UNITY_BUILD ${OTTER_UNITE_LIBRARIES} UNITY_BUILD_BATCH_SIZE 8)
+  list(TRANSFORM ARGN PREPEND "${CMAKE_CURRENT_SOURCE_DIR}/")
+  set_source_files_properties(${ARGN} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
+endfunction()
