@@ -149,10 +149,10 @@ std::optional<tcp_result<tcp_bytes>> port::try_recv(std::size_t length, wakes& w
       if (length != 0) {
         if (stream.size() >= length) return take_input(packet_cut::packet(length));
       } else {
-        packet_cut const next = cut(stream, buffers_->scanned);
-        if (next.what == packet_cut::kind::packet) return take_input(next);
-        if (next.what != packet_cut::kind::incomplete) {
-          refuse_input(next.what, woken);
+        packet_cut const found = cut(stream, buffers_->scanned);
+        if (found.what == packet_cut::kind::packet) return take_input(found);
+        if (found.what != packet_cut::kind::incomplete) {
+          refuse_input(found.what, woken);
           return tl::unexpected(end_reason());
         }
         buffers_->scanned = stream.size();
@@ -258,12 +258,12 @@ port::delivered port::deliver_from(std::string_view stream, message_sink& sink) 
   delivered done;
   std::size_t seen = buffers_ ? buffers_->scanned : 0;
   while (delivers()) {
-    packet_cut const next = cut(stream.substr(done.bytes), seen);
+    packet_cut const found = cut(stream.substr(done.bytes), seen);
     seen = 0;
-    done.at = next.what;
-    if (next.what != packet_cut::kind::packet) break;
-    append_packet(next.body(stream.substr(done.bytes)), sink);
-    done.bytes += next.length;
+    done.at = found.what;
+    if (found.what != packet_cut::kind::packet) break;
+    append_packet(found.body(stream.substr(done.bytes)), sink);
+    done.bytes += found.length;
   }
   return done;
 }

@@ -22,9 +22,9 @@ struct reader {
   packet mode;
   packet_limits limits;
   tcp_framer const* framer = nullptr;
-  std::string kept;
+  std::string kept = {};
   std::size_t scanned = 0;
-  std::vector<std::string> packets;
+  std::vector<std::string> packets = {};
   bool dead = false;
 
   void take(std::string const& piece) {
