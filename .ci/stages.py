@@ -252,6 +252,7 @@ def checks(r):
     r.check("refused", [ROOT / "tests/refused/run"])
     r.check("consumer_static", [ROOT / "tests/consumer/run"])
     r.check("consumer_shared", [ROOT / "tests/consumer/run", "--shared"])
+    r.check("fuzz", [ROOT / "tests/fuzz/run", "--runs", 2000000 if r.options.full else 20000])
     r.check("readme_blocks", [python, here / "readme_blocks.py"])
     r.check("house", [python, ROOT / "tests/house/run.py"])
     if r.build("bench", "otter_bench"):  # the release build's objects, out of the cache

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "base64.hpp"
-#include "fuzz/targets.hpp"
+#include "../fuzz/chat_targets.hpp"
 
 using namespace std::string_literals;
 

@@ -44,6 +44,7 @@
 #include <otter/print.hpp>
 #include <otter/proc_lib.hpp>
 #include <otter/process_info.hpp>
+#include <otter/proxy_protocol.hpp>
 #include <otter/random.hpp>
 #include <otter/reactive.hpp>
 #include <otter/receive.hpp>
@@ -70,6 +71,7 @@
 #include <otter/tcp.hpp>
 #include <otter/tcp_address.hpp>
 #include <otter/tcp_error.hpp>
+#include <otter/tcp_framer.hpp>
 #include <otter/tcp_options.hpp>
 #include <otter/timer.hpp>
 #include <otter/transition.hpp>

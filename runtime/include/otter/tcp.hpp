@@ -24,6 +24,7 @@
 #include <otter/reactive.hpp>
 #include <otter/tcp_address.hpp>
 #include <otter/tcp_error.hpp>
+#include <otter/tcp_framer.hpp>
 #include <otter/tcp_options.hpp>
 #include <span>
 #include <string>
@@ -89,7 +90,8 @@ class tcp_socket : public detail::port_name {
   /// After `timeout` (option send_timeout) nothing of this call was sent.
   ///
   /// Called from: a process. Blocks: while the queue is full. Exits: may.
-  /// Errors: closed, timeout, econnreset. Throws: error(would_suspend) under no_suspend.
+  /// Errors: closed, timeout, econnreset; emsgsize if the length does not fit the mode's header.
+  /// Throws: error(would_suspend) under no_suspend.
   tcp_result<void> send(std::string_view data) const;
   tcp_result<void> send(std::span<std::byte const> data) const;
 
@@ -98,8 +100,8 @@ class tcp_socket : public detail::port_name {
   ///
   /// Called from: a process. Blocks: until there is one, at most `limit`. Exits: may.
   /// Errors: closed, once all complete packets before it have been received; timeout; einval if the
-  /// socket is not passive, or for a length in line mode; ealready if another process is receiving;
-  /// emsgsize, econnreset.
+  /// socket is not passive, or for a length in a mode other than raw; ealready if another process
+  /// is receiving; emsgsize, ebadmsg, econnreset.
   tcp_result<tcp_bytes> recv(std::size_t length = 0, duration limit = infinity) const;
   /// Some bytes, straight into `into`; raw mode. As recv() otherwise. Gives how many, at least 1.
   tcp_result<std::size_t> recv_some(std::span<std::byte> into, duration limit = infinity) const;
@@ -120,9 +122,13 @@ class tcp_socket : public detail::port_name {
   /// Changes who moves (TCP-2 to TCP-4). Data that waits is delivered at once.
   ///
   /// Called from: a process; active::ready: the owner. Blocks: never. Exits: never.
-  /// Errors: einval if the socket is gone, the counter too large, or a receive is going on.
+  /// Errors: einval if the socket is gone, the counter too large, a receive is going on, or the
+  /// mode is packet::framer, which set_framer() sets.
   tcp_result<void> set_active(active_mode mode) const noexcept;
   tcp_result<void> set_packet(otter::packet mode, std::uint32_t packet_size = 0) const noexcept;
+  /// packet::framer with this framer. Errors: einval without one or if the socket is gone, enomem.
+  tcp_result<void> set_framer(std::shared_ptr<tcp_framer const> framer,
+                              std::uint32_t packet_size = 0) const noexcept;
   tcp_result<void> set_nodelay(bool on) const noexcept;
   tcp_result<void> set_keepalive(bool on) const noexcept;
   tcp_result<void> set_linger(std::optional<duration> linger) const noexcept;

@@ -21,7 +21,9 @@ namespace otter {
 enum class tcp_errc : int {
   einval = EINVAL,      ///< the port cannot do this now: receiving while active, ...
   ealready = EALREADY,  ///< another process is receiving from this socket
-  emsgsize = EMSGSIZE,  ///< the peer sent a packet longer than packet_size
+  emsgsize = EMSGSIZE,  ///< the peer sent a packet longer than packet_size; or one to be sent has
+                        ///< no length header
+  ebadmsg = EBADMSG,    ///< what the peer sent is not what the socket's framer cuts
   enomem = ENOMEM,
   emfile = EMFILE,  ///< no descriptor is left in this OS process
   enfile = ENFILE,  ///< no descriptor is left in the system

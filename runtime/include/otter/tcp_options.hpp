@@ -4,15 +4,18 @@
 //
 //   otter::active        who moves: the owner by receiving, or the socket by sending messages
 //   otter::active_n()    so many messages, then silence
-//   otter::packet        how bytes are cut into packets
+//   otter::packet        how bytes are cut into packets; otter/tcp_framer.hpp: in ways of your own
 //   otter::tcp_options   all of it; sockets inherit their listener's (TCP-19)
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <otter/duration.hpp>
 
 namespace otter {
+
+class tcp_framer;
 
 enum class active : unsigned char {
   off,    ///< no messages: recv()
@@ -38,6 +41,16 @@ constexpr active_mode active_n(int n) noexcept { return {active::count, n}; }
 enum class packet : unsigned char {
   raw,   ///< what has come, in whatever pieces
   line,  ///< up to and including '\n'
+  /// As many bytes as the one ahead of them says. In these three modes send() puts the length ahead
+  /// of what it is given, and receiving takes it off again; big-endian, without counting itself. A
+  /// packet may be empty.
+  length_1,
+  length_2,  ///< two bytes
+  length_4,  ///< four bytes; more than packet_size, or than 64 MiB if that is 0, is emsgsize
+  /// What HTTP and its kin begin with: lines up to and including an empty one. Set another mode for
+  /// what follows it. Longer than packet_size, or than `buffer` if that is 0, is emsgsize.
+  header,
+  framer,  ///< as tcp_options::framer says
 };
 
 /// Default: passive, raw. OTP's default is active; a socket without flow control is left to who
@@ -48,6 +61,7 @@ struct tcp_options {
   /// A longer packet kills the socket with emsgsize (TCP-6). 0: no limit; a line longer than
   /// `buffer` then comes in pieces.
   std::uint32_t packet_size = 0;
+  std::shared_ptr<tcp_framer const> framer = {};  ///< for packet::framer, and only there
   /// The most bytes that one raw message or unlimited recv carries. 1 .. 64 KiB.
   std::uint32_t buffer = 65536;
 

@@ -13,8 +13,10 @@
 namespace otter::rts {
 namespace {
 
-/// The most that one receive of an exact length may ask for; OTP's limit.
-constexpr std::size_t most_at_once = std::size_t{64} * 1024 * 1024;
+/// What the peer sent cannot be read any further: there is no use in hearing the rest.
+constexpr bool is_unreadable(int error) noexcept {
+  return error == EMSGSIZE || error == EBADMSG || error == ENOMEM;
+}
 
 tl::unexpected<std::error_code> fail(tcp_errc e) { return tl::unexpected(make_error_code(e)); }
 
@@ -69,7 +71,7 @@ void port::input_ended(int error, wakes& woken) noexcept {
   phase_ = port_phase::ended;
   if (error_ != 0) {
     drop_output(woken);
-    close_descriptor(error_ == EMSGSIZE || error_ == ENOMEM);
+    close_descriptor(is_unreadable(error_));
   } else if (queued() == 0) {
     close_descriptor(false);
   }
@@ -87,22 +89,30 @@ void port::keep(std::string_view came) {
   b.in.append(came);
 }
 
-line_cut port::next_packet(std::string_view stream, std::size_t scanned) const noexcept {
+packet_cut port::cut(std::string_view stream, std::size_t seen) const noexcept {
   if (stream.empty()) return {};
-  if (set.packet == packet::raw)
-    return {line_cut::kind::line, std::min<std::size_t>(stream.size(), set.limits.buffer)};
-  return find_line(stream, scanned, set.limits);
+  return next_packet(set.packet, stream, seen, set.limits,
+                     set.framer ? set.framer->get() : nullptr);
 }
 
-tcp_bytes port::take_input(std::size_t n) {
+/// The stream goes on with what is no packet: nothing behind it means anything.
+void port::refuse_input(packet_cut::kind why, wakes& woken) noexcept {
+  if (buffers_) {
+    buffers_->in = {};
+    buffers_->in_at = buffers_->scanned = 0;
+  }
+  input_ended(why == packet_cut::kind::too_long ? EMSGSIZE : EBADMSG, woken);
+}
+
+tcp_bytes port::take_input(packet_cut const& what) {
   port_buffers& b = *buffers_;
   tcp_bytes taken;
-  if (b.in_at == 0 && n == b.in.size()) {
+  if (b.in_at == 0 && what.body(b.in).size() == b.in.size()) {
     taken = std::move(b.in);
     b.in = {};
   } else {
-    taken = tcp_bytes(b.input().substr(0, n));
-    b.in_at += n;
+    taken = tcp_bytes(what.body(b.input()));
+    b.in_at += what.length;
   }
   b.scanned = 0;
   trim_buffers();
@@ -137,14 +147,12 @@ std::optional<tcp_result<tcp_bytes>> port::try_recv(std::size_t length, wakes& w
     if (buffers_) {
       std::string_view const stream = buffers_->input();
       if (length != 0) {
-        if (stream.size() >= length) return take_input(length);
+        if (stream.size() >= length) return take_input(packet_cut::packet(length));
       } else {
-        line_cut const cut = next_packet(stream, buffers_->scanned);
-        if (cut.what == line_cut::kind::line) return take_input(cut.length);
-        if (cut.what == line_cut::kind::too_long) {
-          buffers_->in = {};
-          buffers_->in_at = buffers_->scanned = 0;
-          input_ended(EMSGSIZE, woken);
+        packet_cut const found = cut(stream, buffers_->scanned);
+        if (found.what == packet_cut::kind::packet) return take_input(found);
+        if (found.what != packet_cut::kind::incomplete) {
+          refuse_input(found.what, woken);
           return tl::unexpected(end_reason());
         }
         buffers_->scanned = stream.size();
@@ -244,31 +252,29 @@ void port::append_packet(std::string_view packet_bytes, message_sink& sink) {
   }
 }
 
-/// Sends the complete packets at the front of `stream`; gives how many bytes those were.
-std::size_t port::deliver_from(std::string_view stream, message_sink& sink) {
-  std::size_t used = 0;
-  std::size_t scanned = buffers_ ? buffers_->scanned : 0;
+/// Sends the complete packets at the front of `stream`. Gives how many bytes those were, and what
+/// it stopped at: `packet` if the owner wants no more.
+port::delivered port::deliver_from(std::string_view stream, message_sink& sink) {
+  delivered done;
+  std::size_t seen = buffers_ ? buffers_->scanned : 0;
   while (delivers()) {
-    line_cut const cut = next_packet(stream.substr(used), scanned);
-    scanned = 0;
-    if (cut.what == line_cut::kind::too_long) error_ = EMSGSIZE;
-    if (cut.what != line_cut::kind::line) break;
-    append_packet(stream.substr(used, cut.length), sink);
-    used += cut.length;
+    packet_cut const found = cut(stream.substr(done.bytes), seen);
+    seen = 0;
+    done.at = found.what;
+    if (found.what != packet_cut::kind::packet) break;
+    append_packet(found.body(stream.substr(done.bytes)), sink);
+    done.bytes += found.length;
   }
-  return used;
+  return done;
 }
 
 void port::deliver_kept(message_sink& sink, wakes& woken) {
   if (!buffers_) return;
-  buffers_->in_at += deliver_from(buffers_->input(), sink);
-  // If it stopped for want of a line end, all that is left has been looked at.
-  buffers_->scanned = delivers() ? buffers_->input().size() : 0;
-  if (error_ == EMSGSIZE && !input_ended_) {
-    buffers_->in = {};
-    buffers_->in_at = buffers_->scanned = 0;
-    input_ended(EMSGSIZE, woken);
-  }
+  delivered const done = deliver_from(buffers_->input(), sink);
+  buffers_->in_at += done.bytes;
+  // If it stopped for want of an end, all that is left has been looked at.
+  buffers_->scanned = done.at == packet_cut::kind::incomplete ? buffers_->input().size() : 0;
+  if (done.is_refused() && !input_ended_) refuse_input(done.at, woken);
   trim_buffers();
 }
 
@@ -282,13 +288,16 @@ void port::deliver(message_sink& sink, wakes& woken) noexcept {
       if (read(scratch.get(), scratch_bytes, n, woken) == got::bytes) {
         std::string_view came(scratch.get(), n);
         if (!buffers_ || buffers_->input().empty()) {
-          std::size_t const used = deliver_from(came, sink);
-          came.remove_prefix(used);
-          if (error_ == EMSGSIZE)
-            input_ended(EMSGSIZE, woken);
+          delivered const done = deliver_from(came, sink);
+          came.remove_prefix(done.bytes);
+          if (done.is_refused())
+            refuse_input(done.at, woken);
           else if (!came.empty())
             keep(came);
-          if (buffers_) buffers_->scanned = delivers() ? buffers_->input().size() : 0;
+          if (buffers_) {
+            buffers_->scanned =
+                done.at == packet_cut::kind::incomplete ? buffers_->input().size() : 0;
+          }
         } else {
           keep(came);
           deliver_kept(sink, woken);

@@ -30,6 +30,8 @@ void check(tcp_options const& o) {
                        o.high_watermark));
   if (o.active.mode == active::count && (o.active.by <= 0 || o.active.by > 32767))
     refuse(fmt::format("active_n({}); allowed: 1 to 32767", o.active.by));
+  if (o.packet == packet::framer && !o.framer) refuse("packet::framer, and no framer");
+  if (o.packet != packet::framer && o.framer) refuse("a framer, and packet is not packet::framer");
   if (o.backlog < 0) refuse(fmt::format("backlog is {}", o.backlog));
   if (o.linger && o.linger->count() < 0) refuse("linger is negative");
   static_cast<void>(detail::checked_limit(o.send_timeout));
@@ -60,6 +62,7 @@ tcp_options inherited(port::settings const& s) {
   o.active = {s.mode, s.count};
   o.packet = s.packet;
   o.packet_size = s.limits.packet_size;
+  if (s.framer) o.framer = *s.framer;
   o.buffer = s.limits.buffer;
   o.exit_on_close = s.exit_on_close;
   o.show_econnreset = s.show_econnreset;

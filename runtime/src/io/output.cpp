@@ -1,6 +1,9 @@
 // io/output.cpp - sending: straight to the socket, and into the queue only what it does not take.
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
+#include <cstring>
 #include <new>
 
 #include "io/network.hpp"
@@ -21,9 +24,28 @@ std::error_code port::send_refused() const noexcept {
   return make_error_code(tcp_errc::closed);
 }
 
-/// The bytes of one call, together and in order. The caller has waited its turn.
+/// The bytes of one call, together and in order, behind the length that their mode puts ahead of
+/// them. The caller has waited its turn.
 tcp_result<void> port::write(std::string_view data, wakes& woken) noexcept {
+  std::optional<length_header> const header = header_of(set.packet, data.size());
+  if (!header) return fail(tcp_errc::emsgsize);
   ++count.sends;
+  if (header->size == 0) return write_bytes(data, woken);
+  // Together with the first bytes, so that a small packet is one segment and one system call.
+  std::array<char, 1024> front;
+  std::size_t const n = std::min(data.size(), front.size() - header->size);
+  std::memcpy(front.data(), header->bytes.data(), header->size);
+  if (n != 0) std::memcpy(front.data() + header->size, data.data(), n);
+  auto result = write_bytes({front.data(), header->size + n}, woken);
+  data.remove_prefix(n);
+  if (!result || data.empty()) return result;
+  result = write_bytes(data, woken);
+  // Half a packet is out: what followed it would be taken for the rest of it.
+  if (!result && phase_ == port_phase::open && !write_shut_) return write_failed(ENOMEM, woken);
+  return result;
+}
+
+tcp_result<void> port::write_bytes(std::string_view data, wakes& woken) noexcept {
   if (queued() == 0) {
     while (!data.empty()) {
       std::ptrdiff_t const n = net().send(fd, data.data(), data.size());

@@ -44,6 +44,13 @@ bool port::begin(io_state& io, process& owner, int descriptor, port_phase phase,
   set.mode = options.active.mode;
   set.count = static_cast<std::int16_t>(options.active.by);
   set.packet = options.packet;
+  if (options.framer && !(set.framer = hold(options.framer))) {
+    error = ENOMEM;
+    polled_ = false;
+    fd = -1;
+    become_closed();
+    return false;
+  }
   set.exit_on_close = options.exit_on_close;
   set.show_econnreset = options.show_econnreset;
   set.send_timeout_close = options.send_timeout_close;
@@ -283,6 +290,7 @@ void port::release(port_lock& lock) noexcept {
   if (phase_ != port_phase::closed || polled_ || owned_ || pins_ != 0 || in_flight()) return;
   phase_ = port_phase::free;
   buffers_.reset();
+  framer_ptr const framer = std::move(set.framer);  // ends outside the lock
   io_state& io = *std::exchange(io_, nullptr);
   lock.unlock();
   io.put_back(*this);

@@ -14,12 +14,14 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <new>
 #include <optional>
 #include <otter/tcp.hpp>
 #include <string>
 #include <string_view>
+#include <utility>
 
-#include "io/line_framing.hpp"
+#include "io/framing.hpp"
 #include "io/small_mutex.hpp"
 #include "io/waiter.hpp"
 #include "poller/poller.hpp"
@@ -43,11 +45,18 @@ enum class port_phase : std::uint8_t {
 
 using port_lock = std::unique_lock<small_mutex>;
 
+/// A shared pointer in a block of its own: few sockets have a framer, and a word is half of two.
+using framer_ptr = std::unique_ptr<std::shared_ptr<tcp_framer const> const>;
+/// Nothing if there is no memory for it.
+inline framer_ptr hold(std::shared_ptr<tcp_framer const> framer) noexcept {
+  return framer_ptr(new (std::nothrow) std::shared_ptr<tcp_framer const>(std::move(framer)));
+}
+
 /// What only a busy connection has.
 struct port_buffers {
   std::string in;  ///< came and was not delivered, from in_at on
   std::size_t in_at = 0;
-  std::size_t scanned = 0;  ///< so far behind in_at there is no line end
+  std::size_t scanned = 0;  ///< so far behind in_at there is no packet's end
   std::string out;          ///< accepted and not sent, from out_at on
   std::size_t out_at = 0;
 
@@ -113,6 +122,11 @@ class port final : public notice, public resource, public poll_source {
     set.limits.packet_size = packet_size;
     if (buffers_) buffers_->scanned = 0;
   }
+  /// Gives the framer that it replaces, to be let go of when the lock is.
+  framer_ptr set_framer(framer_ptr framer, std::uint32_t packet_size) noexcept {
+    set_packet(otter::packet::framer, packet_size);
+    return std::exchange(set.framer, std::move(framer));
+  }
   /// The outcome of a receive, or nothing: it must wait.
   std::optional<tcp_result<tcp_bytes>> try_recv(std::size_t length, wakes& woken);
   std::optional<tcp_result<std::size_t>> try_recv_some(std::span<std::byte> into, wakes& woken);
@@ -143,7 +157,8 @@ class port final : public notice, public resource, public poll_source {
   /// What is set by tcp_options and does not concern the descriptor. Under the lock.
   struct settings {
     std::int64_t send_timeout_ns = INT64_MAX;
-    line_limits limits;
+    framer_ptr framer;  // in the mode packet::framer, and perhaps after it
+    packet_limits limits;
     std::uint32_t high = 8192;
     std::uint32_t low = 4096;
     std::int16_t count = 0;
@@ -179,17 +194,26 @@ class port final : public notice, public resource, public poll_source {
   got read(char* into, std::size_t room, std::size_t& n, wakes& woken) noexcept;
   void input_ended(int error, wakes& woken) noexcept;
   void keep(std::string_view came);
-  line_cut next_packet(std::string_view stream, std::size_t scanned) const noexcept;
+  packet_cut cut(std::string_view stream, std::size_t seen) const noexcept;
+  void refuse_input(packet_cut::kind why, wakes& woken) noexcept;
   bool delivers() const noexcept;  // in one of the modes that send messages
-  std::size_t deliver_from(std::string_view stream, message_sink& sink);
+  struct delivered {
+    std::size_t bytes = 0;
+    packet_cut::kind at = packet_cut::kind::packet;
+    bool is_refused() const noexcept {
+      return at == packet_cut::kind::too_long || at == packet_cut::kind::malformed;
+    }
+  };
+  delivered deliver_from(std::string_view stream, message_sink& sink);
   void deliver_kept(message_sink& sink, wakes& woken);
   void deliver(message_sink& sink, wakes& woken) noexcept;
   void append_packet(std::string_view packet, message_sink& sink);
   bool report_end(port_lock& lock, process& owner, message_sink& sink, wakes& woken) noexcept;
   std::error_code end_reason() noexcept;
-  tcp_bytes take_input(std::size_t n);
+  tcp_bytes take_input(packet_cut const& what);
 
   // output.cpp
+  tcp_result<void> write_bytes(std::string_view data, wakes& woken) noexcept;
   tcp_result<void> write_failed(int error, wakes& woken) noexcept;
   void drop_output(wakes& woken) noexcept;
   void output_drained() noexcept;

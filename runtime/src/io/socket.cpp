@@ -175,8 +175,21 @@ tcp_result<void> tcp_socket::set_active(active_mode mode) const noexcept {
 }
 
 tcp_result<void> tcp_socket::set_packet(otter::packet mode, std::uint32_t size) const noexcept {
+  if (mode == packet::framer) return io_failure(tcp_errc::einval);
   return with_port<void>(*this, tcp_errc::einval, [=](held_port& p, process&) {
     p->set_packet(mode, size);
+    return tcp_result<void>{};
+  });
+}
+
+tcp_result<void> tcp_socket::set_framer(std::shared_ptr<tcp_framer const> framer,
+                                        std::uint32_t size) const noexcept {
+  if (!framer) return io_failure(tcp_errc::einval);
+  framer_ptr held = hold(std::move(framer));
+  if (!held) return io_failure(tcp_errc::enomem);
+  // What is replaced ends here, not under the lock: it may be the last to hold a framer.
+  return with_port<void>(*this, tcp_errc::einval, [&held, size](held_port& p, process&) {
+    held = p->set_framer(std::move(held), size);
     return tcp_result<void>{};
   });
 }

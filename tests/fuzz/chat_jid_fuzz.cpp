@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <cstdlib>
 
-#include "targets.hpp"
+#include "chat_targets.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(std::uint8_t const* data, std::size_t size) {
   if (!chat_fuzz::jid({reinterpret_cast<char const*>(data), size})) std::abort();
