@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "base64.hpp"
 #include "../fuzz/chat_targets.hpp"
+#include "base64.hpp"
 
 using namespace std::string_literals;
 

@@ -16,6 +16,7 @@
 #include <otter/call_async.hpp>
 #include <otter/child_spec.hpp>
 #include <otter/circuit.hpp>
+#include <otter/debug_options.hpp>
 #include <otter/dictionary.hpp>
 #include <otter/duration.hpp>
 #include <otter/dynamic_supervisor.hpp>

@@ -1,6 +1,7 @@
 #pragma once
 
-// chat_targets.hpp - what the fuzzers do with an input: libFuzzer (run), and the bounded mutation test.
+// chat_targets.hpp - what the fuzzers do with an input: libFuzzer (run), and the bounded mutation
+// test.
 //
 //   xml, sasl, jid, base64, config   one target each
 //

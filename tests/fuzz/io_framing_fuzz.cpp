@@ -1,5 +1,5 @@
-// libFuzzer program for the packet modes; see run. The first bytes of an input choose mode, limits and
-// the sizes of the pieces in which the rest comes.
+// libFuzzer program for the packet modes; see run. The first bytes of an input choose mode, limits
+// and the sizes of the pieces in which the rest comes.
 
 #include <algorithm>
 #include <array>
@@ -57,8 +57,8 @@ outcome cut_all(packet mode, std::string_view stream, rts::packet_limits const& 
 
 extern "C" int LLVMFuzzerTestOneInput(std::uint8_t const* data, std::size_t size) {
   if (size < 4) return 0;
-  constexpr std::array modes = {packet::line, packet::length_1, packet::length_2,
-                                packet::length_4, packet::header};
+  constexpr std::array modes = {packet::line, packet::length_1, packet::length_2, packet::length_4,
+                                packet::header};
   packet const mode = modes[data[0] % modes.size()];
   rts::packet_limits limits;
   limits.packet_size = data[1];

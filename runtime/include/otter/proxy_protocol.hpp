@@ -6,8 +6,8 @@
 //   otter::proxy_preamble   what it says
 //   otter::parse_proxy()    reads it
 //
-// Behind a load balancer every connection comes from the balancer's address. HAProxy, nginx, AWS and
-// others can put a preamble ahead of the stream that names the client:
+// Behind a load balancer every connection comes from the balancer's address. HAProxy, nginx, AWS
+// and others can put a preamble ahead of the stream that names the client:
 //
 //   auto socket = tcp_accept(listener);                       // with packet::raw, passive
 //   socket->set_framer(proxy_framer(), proxy_preamble_bytes);

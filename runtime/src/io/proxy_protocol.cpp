@@ -1,7 +1,7 @@
 // io/proxy_protocol.cpp - the PROXY protocol's two preambles.
 //
-// By "The PROXY protocol, versions 1 & 2" (HAProxy, 2020/03/05). A preamble is read twice: next() looks
-// for its end, with the least that this takes, and parse_proxy() reads it when it is whole.
+// By "The PROXY protocol, versions 1 & 2" (HAProxy, 2020/03/05). A preamble is read twice: next()
+// looks for its end, with the least that this takes, and parse_proxy() reads it when it is whole.
 
 #include <algorithm>
 #include <array>
@@ -121,7 +121,8 @@ std::optional<proxy_preamble> parse_v2(std::string_view all) noexcept {
   out.version = 2;
   unsigned const transport = byte_at(all, 13);
   if (command == 0x20 || (transport != 0x11 && transport != 0x21)) {
-    // A proxy's own, or for a transport that is not TCP over IP: its addresses are not ours to read.
+    // A proxy's own, or for a transport that is not TCP over IP: its addresses are not ours to
+    // read.
     if (transport >> 4 > 3 || (transport & 0xf) > 2) return std::nullopt;
     out.local = true;
     return out;

@@ -64,18 +64,30 @@ TEST_CASE("the second version names them in binary, and may carry more", "[io]")
 }
 
 TEST_CASE("what is not quite a preamble is none", "[io]") {
-  for (std::string const& wrong : {
-           "PROXY TCP4 192.168.0.1 192.168.0.11 56324 443\n"s, "PROXY TCP4 192.168.0.1\r\n"s,
-           "PROXY TCP4 192.168.0.1 192.168.0.11 56324 65536\r\n"s,
-           "PROXY TCP4 192.168.0.1 192.168.0.11 056324 443\r\n"s,
-           "PROXY TCP4 ::1 ::1 1 2\r\n"s, "PROXY TCP4 1.2.3.4  1.2.3.4 1 2\r\n"s,
-           "PROXY TCP4 1.2.3.4 1.2.3.4 1 2 \r\n"s, "PROXY TCP4 1.2.3.4 1.2.3.4 1 2 3\r\n"s,
-           "PROXY TCP4 1.2.3.4 1.2.3.4 -1 2\r\n"s, "PROXY \r\n"s, "PROXY "s, "PROXY TCP5 a b 1 2\r\n"s,
-           "PROXY TCP4 1.2.3.4\0x 1.2.3.4 1 2\r\n"s, ""s, "GET / HTTP/1.1\r\n"s,
-           v2(0x31, 0x11, std::string(12, 'x')), v2(0x22, 0x11, std::string(12, 'x')),
-           v2(0x21, 0x11, std::string(11, 'x')), v2(0x21, 0x21, std::string(35, 'x')),
-           v2(0x21, 0x13, std::string(12, 'x')), v2(0x21, 0x41, std::string(12, 'x')),
-           v2_tcp4 + "x", v2_tcp4.substr(0, 20), v2_mark}) {
+  for (std::string const& wrong : {"PROXY TCP4 192.168.0.1 192.168.0.11 56324 443\n"s,
+                                   "PROXY TCP4 192.168.0.1\r\n"s,
+                                   "PROXY TCP4 192.168.0.1 192.168.0.11 56324 65536\r\n"s,
+                                   "PROXY TCP4 192.168.0.1 192.168.0.11 056324 443\r\n"s,
+                                   "PROXY TCP4 ::1 ::1 1 2\r\n"s,
+                                   "PROXY TCP4 1.2.3.4  1.2.3.4 1 2\r\n"s,
+                                   "PROXY TCP4 1.2.3.4 1.2.3.4 1 2 \r\n"s,
+                                   "PROXY TCP4 1.2.3.4 1.2.3.4 1 2 3\r\n"s,
+                                   "PROXY TCP4 1.2.3.4 1.2.3.4 -1 2\r\n"s,
+                                   "PROXY \r\n"s,
+                                   "PROXY "s,
+                                   "PROXY TCP5 a b 1 2\r\n"s,
+                                   "PROXY TCP4 1.2.3.4\0x 1.2.3.4 1 2\r\n"s,
+                                   ""s,
+                                   "GET / HTTP/1.1\r\n"s,
+                                   v2(0x31, 0x11, std::string(12, 'x')),
+                                   v2(0x22, 0x11, std::string(12, 'x')),
+                                   v2(0x21, 0x11, std::string(11, 'x')),
+                                   v2(0x21, 0x21, std::string(35, 'x')),
+                                   v2(0x21, 0x13, std::string(12, 'x')),
+                                   v2(0x21, 0x41, std::string(12, 'x')),
+                                   v2_tcp4 + "x",
+                                   v2_tcp4.substr(0, 20),
+                                   v2_mark}) {
     INFO(wrong);
     CHECK(read(wrong) == "nothing");
   }
@@ -107,8 +119,7 @@ TEST_CASE("whatever the bytes, a preamble is read or refused, and never beyond i
     std::vector<char> const exact(bytes.begin(), bytes.end());
     auto const p = parse_proxy({exact.data(), exact.size()});
     if (p && !p->local) ++read_well;
-    if (!exact.empty())
-      static_cast<void>(proxy_framer()->next({exact.data(), exact.size()}, 0));
+    if (!exact.empty()) static_cast<void>(proxy_framer()->next({exact.data(), exact.size()}, 0));
   }
   CHECK(read_well > 1000);
 }

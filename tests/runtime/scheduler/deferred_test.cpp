@@ -102,7 +102,8 @@ TEST_CASE("what is unlisted in time is never started", "[scheduler][timer]") {
   countdown done(1);
   task t([&](task&) {
     for (limit& l : limits) defer(l);
-    for (std::size_t i : {1, 0, 2}) limits[i].unlist();  // from the middle, the end, the beginning
+    for (std::size_t i : {1U, 0U, 2U})
+      limits[i].unlist();  // from the middle, the end, the beginning
     done.one();
   });
   {
