@@ -69,6 +69,8 @@ packet_cut next_header(std::string_view stream, std::size_t seen,
   std::size_t skip = 0;
   int empty = 0;
   while (std::size_t const n = empty_line(stream, skip)) {
+    // First what a stream that comes byte by byte would meet first.
+    if (skip + n >= most) return packet_cut::too_long();
     if (++empty > most_empty_lines) return packet_cut::malformed();
     skip += n;
   }

@@ -182,6 +182,11 @@ TEST_CASE("a header without an end, or behind a row of empty lines, ends the soc
   CHECK(!empty.dead);
   empty.take("\n");
   CHECK(empty.dead);
+  // The same whether it comes at once or byte by byte (found by the fuzzer).
+  std::string const lines(12, '\n');
+  CHECK(next_packet(packet::header, lines, 0, {4, 65536}, nullptr).what == cut_kind::too_long);
+  CHECK(next_packet(packet::header, lines.substr(0, 4), 3, {4, 65536}, nullptr).what ==
+        cut_kind::too_long);
 }
 
 namespace {
