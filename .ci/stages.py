@@ -292,8 +292,8 @@ def chat(r):
 STAGES = [  # name, budget in seconds, what it does
     (release, 520, "release build, warnings are errors"),
     (tests, 50, "all tests in the release build"),
-    (asan, 590, "AddressSanitizer and UndefinedBehaviorSanitizer: build and tests"),
-    (tsan, 460, "everything compiled by clang 16, with ThreadSanitizer; its tests"),
+    (asan, 580, "AddressSanitizer and UndefinedBehaviorSanitizer: build and tests"),
+    (tsan, 450, "everything compiled by clang 16, with ThreadSanitizer; its tests"),
     (simulation, 20, "200 seeds of the scenario set; 20 of them twice in two OS processes, digests compared"),
     (checks, 560, "include direction, clocks, format, headers alone, runtime alone, consumer, pages, instruction counts, the checks' own tests"),
     (mutations, 130, "a tenth of the mutations, another one at each commit: each must be noticed"),
