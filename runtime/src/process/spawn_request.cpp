@@ -93,7 +93,6 @@ bool process::abandon_spawn(request_id request) noexcept {
   }
   // What is remembered of the request becomes the exit signal, so that nothing has to be allocated.
   own_refs_.remove(*r);
-  if (r->tag != nullptr) detail::delete_envelope(r->tag);
   auto* x = ::new (static_cast<void*>(r)) exit_signal;
   x->kind = signal_kind::link_exit;
   x->bytes = own_ref_bytes;
