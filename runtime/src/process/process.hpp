@@ -5,8 +5,9 @@
 // The block holds what must be at hand; what few processes have is in process_extra. A process
 // that waits between two events has no stack: run() returned (doc/stacks.md). Its sources:
 //
-//   process.cpp   turns, waiting, safe points          exits.cpp      exit signals, links
-//   dying.cpp     the end, step by step                monitors.cpp   monitors, aliases
+//   process.cpp   turns                                exits.cpp      exit signals, links
+//   waiting.cpp   waiting, safe points                 monitors.cpp   monitors, aliases
+//   dying.cpp     the end, step by step
 //   signals.cpp   acting on what came                  calls.cpp      requests and replies
 //   send.cpp      pushing, limits                      timers.cpp     timers
 //   memory.cpp    what it holds, and its limit         spawn_request.cpp

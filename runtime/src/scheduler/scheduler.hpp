@@ -135,6 +135,12 @@ class worker {
   /// in it. Reads the clock: the room above asks once in so many reductions. Never in the
   /// simulation, where no time passes within a turn.
   bool turn_is_long() noexcept;
+  /// The same, asked once in `every` reductions, a power of two: 4,000 messages whose handling
+  /// takes 10 us each would be 40 ms in which nobody else runs. Not while the budget is whole: most
+  /// turns are one message long.
+  bool turn_is_long(unsigned every) noexcept {
+    return (static_cast<unsigned>(reductions) & (every - 1)) == every / 4 && turn_is_long();
+  }
   /// Clock of the driver, ns. Threads: a clock reading; simulation: virtual time.
   std::int64_t now() noexcept;
   /// Small number of the worker, for statistics and traces: 0 .. workers-1 (spares reuse them).
