@@ -40,10 +40,6 @@ void throw_call_failed(target const& to, std::string_view request, exit_reason w
                                               fmt::format("call({}) to {}", request, text_of(to))));
 }
 
-void cast_target(target const& to, envelope_ptr message) {
-  if (to.process) detail::cast(to.process, std::move(message));
-}
-
 void stop_target(target const& to, exit_reason reason, duration limit) {
   limit = checked_limit(limit);
   if (!to.process) throw process_exit(exit_reason::noproc());

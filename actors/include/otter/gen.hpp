@@ -56,7 +56,9 @@ response call_target(target const& to, envelope_ptr request, duration limit,
 /// A response whose answer is of another type becomes one without an answer.
 void check_reply_type(response& got, type_descriptor const& reply_type) noexcept;
 [[noreturn]] void throw_call_failed(target const& to, std::string_view request, exit_reason why);
-void cast_target(target const& to, envelope_ptr message);
+inline void cast_target(target const& to, envelope_ptr message) {
+  if (to.process) detail::cast(to.process, std::move(message));
+}
 void stop_target(target const& to, exit_reason reason, duration limit);
 
 template <class Reply>

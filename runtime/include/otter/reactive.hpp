@@ -62,11 +62,33 @@ class event {
   /// Takes a plain message out, to keep it or to send it on; of another kind nothing is taken.
   any_message take() noexcept;
 
-  explicit event(detail::envelope* e) noexcept;
+  explicit event(detail::envelope* e) noexcept
+      : envelope_(e), type_(e->type), what_(kind_of(e->kind)) {}
   detail::envelope* release() noexcept { return std::exchange(envelope_, nullptr); }
   detail::envelope* envelope() noexcept { return envelope_; }
 
  private:
+  static constexpr kind kind_of(detail::signal_kind of) noexcept {
+    using detail::signal_kind;
+    switch (of) {
+      case signal_kind::cast:
+        return kind::cast;
+      case signal_kind::request:
+        return kind::request;
+      case signal_kind::reply:
+      case signal_kind::call_failed:
+        return kind::reply;
+      case signal_kind::timeout:
+        return kind::timeout;
+      case signal_kind::system:
+        return kind::system;
+      case signal_kind::ready:
+        return kind::ready;
+      default:
+        return kind::message;
+    }
+  }
+
   detail::envelope* envelope_;
   type_descriptor const* type_;
   kind what_;

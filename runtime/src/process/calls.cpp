@@ -1,5 +1,6 @@
 // process/calls.cpp - requests and replies: one envelope out, one back (doc/signals.md).
 
+#include <limits>
 #include <new>
 #include <otter/detail/call.hpp>
 
@@ -74,9 +75,11 @@ struct call_engine {
 bool wait_for_room(process& sender, pid to, std::int64_t limit_ns) {
   std::uint64_t const id = sender.next_id();
   process_system& system = sender.system();
+  sender.extra();  // has room for what it may keep
   auto* ask = make_signal<peer_signal>(signal_kind::room_wanted);
   ask->from = sender.self_pid();
   ask->id = id;
+  ask->places = sender.attached() ? 1 : std::numeric_limits<std::uint32_t>::max();
   call_engine call(sender, pid_access::bits(to), 0, id);
   deliver(system, pid_access::bits(to), ask);
   wait_limit limit(sender, duration(limit_ns));
@@ -85,31 +88,13 @@ bool wait_for_room(process& sender, pid to, std::int64_t limit_ns) {
   if (e == nullptr)
     throw error(errc::mailbox_full, fmt::format("send to {}: its mailbox stayed full for {} ms", to,
                                                 limit_ns / 1'000'000));
-  bool const granted = static_cast<bool>(static_cast<peer_signal*>(e)->from);
-  detail::delete_block(e);
-  return granted;
-}
-
-// --- the receiver's side of bounded mailboxes with overflow::block ---
-
-void process::on_room_wanted(peer_signal* e) noexcept {
-  room_wanted_.append(e);
-  grant_room();
-}
-
-void process::grant_room() noexcept {
-  auto const limit = static_cast<std::int64_t>(limit_.load(std::memory_order_relaxed) >> 8);
-  while (!room_wanted_.empty()) {
-    if (limit != 0 && counted_.fetch_add(1, std::memory_order_relaxed) >= limit) {
-      counted_.fetch_sub(1, std::memory_order_relaxed);
-      return;
-    }
-    auto* const e = static_cast<peer_signal*>(room_wanted_.pop());
-    std::uint64_t const to = pid_access::bits(e->from);
-    e->kind = signal_kind::room_given;
-    e->from = self_pid();
-    deliver(*system_, to, e);
+  auto& given = *static_cast<peer_signal*>(e);
+  if (!given.from) {
+    detail::delete_block(e);
+    return false;
   }
+  sender.keep_room(given);
+  return true;
 }
 
 }  // namespace rts

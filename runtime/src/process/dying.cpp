@@ -39,6 +39,7 @@ void process::finish() noexcept {
   set(flag_dying, true);
   destroy_body();
   destroy_values();
+  if (has(flag_keeps_room)) return_room();
   release_resources();
   if (!die_in_portions()) submit_self();
 }
@@ -306,6 +307,7 @@ void process::abandon(std::string_view where) noexcept {
     if (c->server != 0)
       send_peer_signal(*system_, signal_kind::cancel_call, c->server, self_pid(), c->id);
   }
+  if (has(flag_keeps_room)) return_room();
   drain();
   release_resources();
   if (!die_in_portions()) submit_self();

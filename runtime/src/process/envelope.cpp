@@ -20,7 +20,15 @@ using rts::slab;
 
 namespace {
 
-slab* own_slab() noexcept { return rts::here::now().memory; }
+OTTER_COLD slab* slab_elsewhere() noexcept { return rts::here::now().memory; }
+
+/// The calling thread's, or null.
+slab* own_slab() noexcept {
+  rts::worker* const w = rts::current_worker();
+  if (w == nullptr || w->upper == nullptr) [[unlikely]]
+    return slab_elsewhere();
+  return &w->memory();
+}
 
 [[noreturn]] OTTER_COLD void refuse_thread() {
   throw error(errc::not_in_process,

@@ -58,12 +58,15 @@ class inbox {
 
   bool nothing_waits() const noexcept { return word_.load(std::memory_order_relaxed) == nullptr; }
 
-  /// Removes everything and returns it oldest first, or null.
-  envelope* take_all() noexcept {
+  /// Removes everything and returns it newest first, or null: who goes through it anyway turns it
+  /// round on the way.
+  envelope* take_newest() noexcept {
     if (nothing_waits()) return nullptr;
     // [I1] acquire: meets the releases in push().
-    return reversed(word_.exchange(nullptr, std::memory_order_acquire));
+    return word_.exchange(nullptr, std::memory_order_acquire);
   }
+  /// The same, oldest first.
+  envelope* take_all() noexcept { return reversed(take_newest()); }
 
   /// From empty to idle; false if a signal has come. If it succeeds, this was the caller's last
   /// touch of the process: another worker may run it already.

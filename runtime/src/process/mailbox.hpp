@@ -38,6 +38,17 @@ class mailbox {
     lines_ += lines_of(e);
   }
 
+  /// `count` messages at once, oldest first, linked and ending with null; `lines` of them all.
+  void append_all(envelope* first, envelope* last, std::uint32_t count,
+                  std::uint32_t lines) noexcept {
+    *tail_ = first;
+    tail_ = &last->next;
+    size_ += count;
+    lines_ += lines;
+  }
+
+  static std::uint32_t lines_of(envelope const* e) noexcept { return (e->bytes + 63) / 64; }
+
   /// Inserts before what `place` points at; `place` still names the new envelope.
   void insert(envelope** place, envelope* e) noexcept {
     e->next = *place;
@@ -77,8 +88,6 @@ class mailbox {
   envelope** waiting_at = nullptr;
 
  private:
-  static std::uint32_t lines_of(envelope const* e) noexcept { return (e->bytes + 63) / 64; }
-
   envelope* head_ = nullptr;
   envelope** tail_;
   envelope** marker_ = nullptr;

@@ -93,10 +93,38 @@ void process::turn_begins() noexcept {
     note_turn_begin();
 }
 void process::turn_ends() noexcept {
+  if (has(flag_keeps_room)) [[unlikely]]
+    return_room();
   if (measured) [[unlikely]]
     extra_->stack_depth = stack_depth();
   if (system_->watch().on()) [[unlikely]]
     note_turn_end();
+}
+
+/// A message or a cast, as most events are: as handle(), without what others need.
+[[gnu::always_inline]] inline void process::handle_plain(envelope* e, worker& w) noexcept {
+  --w.reductions;
+  ++reductions_;
+  event what(e);
+  in_user_code(w, [&](reactive& body) { body.handle(what); });
+  if (what.envelope() != nullptr) detail::delete_envelope(e);
+}
+
+/// Handles one; false: there is nothing to do.
+[[gnu::always_inline]] inline bool process::next_event(worker& w) noexcept {
+  if (!system_messages_.empty()) [[unlikely]] {
+    handle(system_messages_.pop(), w);
+    return true;
+  }
+  if (has(flag_paused)) return false;
+  if (mailbox_.empty()) return false;
+  envelope* const e = *mailbox_.first();
+  if (e->kind > signal_kind::cast) [[unlikely]]
+    return next_rarer_event(w);
+  mailbox_.remove(mailbox_.first());
+  message_left(e);
+  handle_plain(e, w);
+  return true;
 }
 
 void process::run() noexcept {
@@ -107,11 +135,11 @@ void process::run() noexcept {
   turn_begins();
   for (;;) {
     envelope* lone = nullptr;
-    if (envelope* const chain = inbox_.take_all(); chain != nullptr) {
-      if (is_usual(*chain))
-        lone = chain;
+    if (envelope* const newest = inbox_.take_newest(); newest != nullptr) {
+      if (is_usual(*newest))
+        lone = newest;
       else
-        take_in(chain);
+        take_in(newest);
     }
     if (has(flag_exit_pending | flag_stop)) {
       turn_ends();
@@ -132,15 +160,22 @@ void process::run() noexcept {
       return;
     }
     if (lone != nullptr) {
-      if (lone->kind == signal_kind::request) list_request(*static_cast<request_envelope*>(lone));
-      handle(lone);
+      if (lone->flags != 0) message_left(lone);
+      if (lone->kind == signal_kind::request) {
+        list_request(*static_cast<request_envelope*>(lone));
+        handle(lone, w);
+      } else {
+        handle_plain(lone, w);
+      }
       // Mostly that was all, and there is no need to go round once more to find it out.
       if (has(flag_exit_pending | flag_stop) || !inbox_.nothing_waits() || !mailbox_.empty() ||
           !system_messages_.empty())
         continue;
-    } else if (next_event()) {
+    } else if (next_event(w)) {
       continue;
     }
+    if (!room_wanted_.empty()) [[unlikely]]
+      give_room(1);
     home = nullptr;
     frames = nullptr;
     if (system_->simulated()) [[unlikely]]
@@ -151,25 +186,22 @@ void process::run() noexcept {
   }
 }
 
-/// One message, cast or request that finds nothing waiting and nothing to be counted or watched: it
-/// is handled at once, as it would be on its way through an empty mailbox.
+/// One message, cast or request that finds nothing waiting and nothing to be watched: it is handled
+/// at once, as it would be on its way through an empty mailbox.
 bool process::is_usual(envelope const& chain) const noexcept {
   // flag_answered speaks of the last request, and stays until the next one.
   constexpr std::uint32_t of_no_account =
       flag_started | flag_trap_exit | flag_sensitive | flag_answered;
   bool const plain = chain.kind == signal_kind::message || chain.kind == signal_kind::cast ||
                      chain.kind == signal_kind::request;
-  return plain && chain.next == nullptr && chain.flags == 0 && chain.target == bits() &&
-         (flags_ & ~of_no_account) == 0 && has(flag_started) && mailbox_.empty() &&
-         system_messages_.empty() && system_->limits().long_queue_on == 0 && !system_->watch().on();
+  return plain && chain.next == nullptr && (chain.flags & ~detail::counted) == 0 &&
+         chain.target == bits() && (flags_ & ~of_no_account) == 0 && has(flag_started) &&
+         mailbox_.empty() && system_messages_.empty() && system_->limits().long_queue_on == 0 &&
+         !system_->watch().on();
 }
 
-bool process::next_event() noexcept {
-  if (envelope* e = system_messages_.pop()) {
-    handle(e);
-    return true;
-  }
-  if (has(flag_paused)) return false;
+/// The first in the mailbox is neither a message nor a cast.
+bool process::next_rarer_event(worker& w) noexcept {
   while (!mailbox_.empty()) {
     envelope* e = *mailbox_.first();
     if (e->kind == signal_kind::ready && !static_cast<notice*>(e)->direct) {
@@ -184,20 +216,20 @@ bool process::next_event() noexcept {
       continue;
     }
     if (e == timeout_event_) timeout_event_ = nullptr;
-    handle(e);
+    handle(e, w);
     return true;
   }
   return false;
 }
 
-void process::handle(envelope* e) noexcept {
-  --current_worker()->reductions;
+void process::handle(envelope* e, worker& w) noexcept {
+  --w.reductions;
   ++reductions_;
   if (e->kind == signal_kind::ready) {
     // The notice is its port's: the event only says that it came.
     static_cast<notice*>(e)->in_flight_.store(false, std::memory_order_release);
     event what(e);
-    in_user_code([&](reactive& body) { body.handle(what); });
+    in_user_code(w, [&](reactive& body) { body.handle(what); });
     return;
   }
   bool const is_request = e->kind == signal_kind::request || e->kind == signal_kind::system;
@@ -206,7 +238,7 @@ void process::handle(envelope* e) noexcept {
     set(flag_answered, false);
   }
   event what(e);
-  in_user_code([&](reactive& body) { body.handle(what); });
+  in_user_code(w, [&](reactive& body) { body.handle(what); });
   handling_ = nullptr;
   if (what.envelope() == nullptr) return;  // taken
   if (is_request)
@@ -257,13 +289,9 @@ bool process::take_notice(notice& n) noexcept {
   return false;
 }
 
-void process::message_left(envelope* e) noexcept {
-  release_count(e);
-  backlog_.store(mailbox_.size(), std::memory_order_relaxed);
-  if (!room_wanted_.empty()) grant_room();
+OTTER_COLD void process::message_left_watched() noexcept {
   if (has(flag_long_queue)) watch_length();
-  if (has(flag_seen_long | flag_seen_large)) [[unlikely]]
-    observe_load();
+  if (has(flag_seen_long | flag_seen_large)) observe_load();
 }
 
 void process::request_stop(exit_reason reason) noexcept {

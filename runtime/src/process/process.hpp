@@ -11,6 +11,7 @@
 //   signals.cpp   acting on what came                  calls.cpp      requests and replies
 //   send.cpp      pushing, limits                      timers.cpp     timers
 //   memory.cpp    what it holds, and its limit         spawn_request.cpp
+//   room.cpp      waiting for room in a full mailbox
 //   dictionary.cpp  values that belong to it           terminate.cpp  exits that meet a noexcept
 //   estate.cpp    what it owns in a room above
 //   system_monitor.cpp  what one process is told of others
@@ -22,6 +23,7 @@
 #include <otter/reactive.hpp>
 #include <otter/spawn.hpp>
 #include <string>
+#include <utility>
 
 #include "base/keyed_set.hpp"
 #include "base/number_set.hpp"
@@ -29,6 +31,7 @@
 #include "process/inbox.hpp"
 #include "process/mailbox.hpp"
 #include "process/notice.hpp"
+#include "process/places.hpp"
 #include "process/signal_queue.hpp"
 #include "process/signals.hpp"
 #include "process/timer_block.hpp"
@@ -49,6 +52,7 @@ struct process_extra {
   detail::envelope* values = nullptr;  ///< the dictionary's, newest first (dictionary.cpp)
   std::size_t stack_depth = 0;         ///< deepest use of a stack in an earlier turn, bytes
   std::uint64_t paused_parent = 0;     ///< whose exit is heard all the same while it is paused
+  peer_signal* room = nullptr;         ///< room_given: the places that it keeps (room.cpp)
 };
 
 /// A call that a process waits for. On the stack of who waits (calls.cpp), so that a process which
@@ -87,7 +91,7 @@ constexpr unsigned usual_look = 32;
 
 /// Ownership: the table of the process_system owns the block for ever; an *occupant* has it from
 ///            open() to the end of its death.
-/// Threads:   `inbox_`, `bits_`, `limit_`, `counted_`, `backlog_`, `killed_`, `waits_for_`,
+/// Threads:   `inbox_`, `bits_`, `limit_`, `places_`, `backlog_`, `killed_`, `waits_for_`,
 ///            `circle_told_`, `estate_` any. `parent_` and the leader are read by any, by [GL1].
 ///            Everything else: who runs the process (or, before open(), who spawns it).
 /// Invariant: bits_ names the occupant; it changes only while the inbox is closed or about to be
@@ -115,7 +119,7 @@ class process final : public runnable {
   void describe_to(char* buffer, std::size_t size, in_signal where) const noexcept;
   std::uint32_t backlog() const noexcept { return backlog_.load(std::memory_order_relaxed); }
   std::atomic<std::uint64_t>& limit_word() noexcept { return limit_; }
-  std::atomic<std::int64_t>& counted() noexcept { return counted_; }
+  place_count& places() noexcept { return places_; }
   /// A kill is on its way to `to`, the first one counts. May be called when `to` has ended.
   void note_kill(pid to, std::int64_t now_ns) noexcept;
   /// When the occupant is to be abandoned, ns of the driver's clock; INT64_MAX: nobody killed it.
@@ -224,6 +228,17 @@ class process final : public runnable {
   /// Whether an answer to that call is still owed, as far as this process knows.
   bool owes_answer(ref call) const noexcept { return open_requests_.find(call) != nullptr; }
 
+  // --- room in the full mailbox of another (room.cpp) ---
+  /// Uses the first of the places that it was given, and keeps the others until its turn ends.
+  /// extra() has been called.
+  void keep_room(peer_signal& given) noexcept;
+  /// Uses a place that it keeps at `to`; false if it has none.
+  bool use_room(process const& to) noexcept {
+    if (!has(flag_keeps_room) || !to.is(extra_->room->from)) return false;
+    if (--extra_->room->places == 0) forget_room();
+    return true;
+  }
+
   // --- timers (timers.cpp) ---
   void set_timeout(std::int64_t delay_ns, std::uint64_t token);
   void clear_timeout() noexcept;
@@ -317,16 +332,23 @@ class process final : public runnable {
     flag_seen_large = 262144,        // the system monitor knows of its size
     flag_seen_long = 524288,         // and of its queue
     flag_receives_system = 1048576,  // system messages are plain messages to it
+    flag_keeps_room = 2097152,       // extra_->room
   };
   bool has(std::uint32_t f) const noexcept { return (flags_ & f) != 0; }
   void set(std::uint32_t f, bool on) noexcept { flags_ = on ? flags_ | f : flags_ & ~f; }
 
   // --- turns (process.cpp) ---
   template <class F>
-  void in_user_code(F&& f) noexcept;
+  void in_user_code(F&& f) noexcept {
+    in_user_code(*current_worker(), std::forward<F>(f));
+  }
+  template <class F>
+  [[gnu::always_inline]] void in_user_code(worker& w, F&& f) noexcept;
   void meet_fault();
-  bool next_event() noexcept;  // handles one; false: nothing to do
-  void handle(envelope* e) noexcept;
+  bool next_event(worker& w) noexcept;
+  bool next_rarer_event(worker& w) noexcept;
+  void handle_plain(envelope* e, worker& w) noexcept;
+  void handle(envelope* e, worker& w) noexcept;
   void end_of_request(request_envelope& r) noexcept;
   void sleep(wait_limit* limit);
   void give_way();
@@ -336,7 +358,9 @@ class process final : public runnable {
 
   // --- signals (signals.cpp) ---
   bool drain_inbox() noexcept;
-  void take_in(envelope* chain) noexcept;  // acts on each, oldest first
+  void take_in(envelope* newest) noexcept;  // acts on each of the chain, oldest first
+  void act_on_each(envelope* oldest) noexcept;
+  bool accepts_at_once() const noexcept;
   void list_request(request_envelope& r) noexcept;
   void act(envelope* e) noexcept;
   void accept_message(envelope* e) noexcept;
@@ -350,6 +374,7 @@ class process final : public runnable {
   void on_query(request_envelope* e) noexcept;
   void on_attach_timer(peer_signal* e) noexcept;
   void on_room_wanted(peer_signal* e) noexcept;
+  void on_room_returned(peer_signal* e) noexcept;
   void on_spawn_begun(spawn_signal* e) noexcept;
   void on_spawn_done(spawn_signal* e) noexcept;
   void enforce_limit() noexcept;
@@ -357,15 +382,30 @@ class process final : public runnable {
   void observe_load() noexcept;
   void note_turn_begin() noexcept;
   void note_turn_end() noexcept;
-  void grant_room() noexcept;
+  void give_room(std::uint32_t least) noexcept;
+  void give_room_by_half() noexcept {
+    std::uint32_t const limit = mailbox_bound(limit_.load(std::memory_order_relaxed)).limit;
+    if (places_.taken() <= limit - limit / 2) give_room(limit / 2);
+  }
+  void forget_room() noexcept;
+  void return_room() noexcept;
   void watch_length() noexcept;
+  void message_left_watched() noexcept;
   void release_count(envelope* e) noexcept {
-    if ((e->flags & detail::counted) != 0) counted_.fetch_sub(1, std::memory_order_relaxed);
+    if ((e->flags & detail::counted) != 0) places_.leave();
   }
 
  public:
   /// For whoever removes a message from the mailbox.
-  void message_left(envelope* e) noexcept;
+  void message_left(envelope* e) noexcept {
+    release_count(e);
+    // Senders count in steps of 64: their line is left alone in between.
+    if (mailbox_.size() % 64 == 63) backlog_.store(mailbox_.size(), std::memory_order_relaxed);
+    if (!room_wanted_.empty()) [[unlikely]]
+      give_room_by_half();
+    if (has(flag_long_queue | flag_seen_long | flag_seen_large)) [[unlikely]]
+      message_left_watched();
+  }
   /// Turns the notice at `place` into the messages it stands for.
   void expand_notice(envelope** place) noexcept;
 
@@ -395,10 +435,10 @@ class process final : public runnable {
   // line 0, after the runnable's fields: what a sender touches
   inbox inbox_;
   std::atomic<std::uint64_t> bits_;
-  std::atomic<std::uint32_t> backlog_{0};  // messages that wait, as the owner saw it last
+  std::atomic<std::uint32_t> backlog_{0};  // messages that wait, as the owner last said, by 64
   std::uint32_t flags_ = 0;
-  std::atomic<std::uint64_t> limit_{0};  // limit << 8 | policy; 0: none
-  std::atomic<std::int64_t> counted_{0};
+  std::atomic<std::uint64_t> limit_{0};  // mailbox_bound's word
+  place_count places_;
 
   process_system* system_ = nullptr;
   reactive* body_ = nullptr;
@@ -415,7 +455,7 @@ class process final : public runnable {
   timer_block* timeout_ = nullptr;     // the body's
   envelope* timeout_event_ = nullptr;  // its event, in the mailbox
   resource* resources_ = nullptr;
-  signal_queue room_wanted_;  // peer_signals of senders that wait for room
+  signal_queue room_wanted_;  // senders that wait for room; not empty: limit_ has the line's mark
   std::uint64_t last_id_ = 0;
   awaited_call* call_ = nullptr;
   exit_reason reason_;
@@ -444,11 +484,11 @@ class process final : public runnable {
 
 /// Runs f(body), a piece of the body. Whatever leaves it becomes the reason to end.
 template <class F>
-void process::in_user_code(F&& f) noexcept {
+inline void process::in_user_code(worker& w, F&& f) noexcept {
   set(flag_in_body, true);
   reactive& body = *body_;  // beyond the border the block may be taken from us: abandon()
   try {
-    user_code border(*current_worker());
+    user_code border(w);
     f(body);
   } catch (process_exit const& e) {
     die(e.reason(), false);

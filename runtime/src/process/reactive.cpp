@@ -14,34 +14,6 @@ using rts::here;
 using rts::process;
 using rts::runtime_entry;
 
-namespace {
-
-event::kind kind_of(detail::signal_kind kind) noexcept {
-  using detail::signal_kind;
-  switch (kind) {
-    case signal_kind::cast:
-      return event::kind::cast;
-    case signal_kind::request:
-      return event::kind::request;
-    case signal_kind::reply:
-    case signal_kind::call_failed:
-      return event::kind::reply;
-    case signal_kind::timeout:
-      return event::kind::timeout;
-    case signal_kind::system:
-      return event::kind::system;
-    case signal_kind::ready:
-      return event::kind::ready;
-    default:
-      return event::kind::message;
-  }
-}
-
-}  // namespace
-
-event::event(detail::envelope* e) noexcept
-    : envelope_(e), type_(e->type), what_(kind_of(e->kind)) {}
-
 from event::caller() const noexcept {
   if (taken() || (what_ != kind::request && what_ != kind::system)) return {};
   return static_cast<detail::request_envelope*>(envelope_)->caller;

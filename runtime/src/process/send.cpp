@@ -87,7 +87,7 @@ void answer_for_dead(process_system& system, envelope* e) noexcept {
   if ((e->flags & detail::counted) != 0) {
     // Its place was taken in the counter of the block that it was sent to.
     process* p = system.at(static_cast<std::uint32_t>(e->target) & max_process_index);
-    if (p != nullptr) p->counted().fetch_sub(1, std::memory_order_relaxed);
+    if (p != nullptr) p->places().give_back(1);
     e->flags = static_cast<std::uint8_t>(e->flags & ~detail::counted);
   }
   switch (e->kind) {
@@ -147,10 +147,15 @@ void answer_for_dead(process_system& system, envelope* e) noexcept {
     }
     case signal_kind::room_given: {
       auto* p = static_cast<peer_signal*>(e);
-      if (p->from) {  // the place that was kept for the sender
-        process* server = system.find(p->from);
-        if (server != nullptr) server->counted().fetch_sub(1, std::memory_order_relaxed);
-      }
+      if (p->from)
+        return_places(system, *p);
+      else
+        detail::delete_block(e);
+      return;
+    }
+    case signal_kind::room_returned: {
+      process* p = system.at(static_cast<std::uint32_t>(e->target) & max_process_index);
+      if (p != nullptr) p->places().give_back(static_cast<peer_signal*>(e)->places);
       detail::delete_block(e);
       return;
     }
@@ -197,21 +202,25 @@ namespace {
 
 enum class admission : unsigned char { granted, dropped, refused };
 
+/// A sender pays for what it piles up: the longer the queue, the shorter its turn.
+int cost_of(process const& to) noexcept {
+  return 1 + static_cast<int>(std::min<std::uint32_t>(to.backlog() >> 6, 64));
+}
+
 /// Asks a bounded mailbox for a place for a plain message, cast or request. `granted` has counted
 /// it. Exits: may, under overflow::block. Throws: error(mailbox_full).
 admission ask_for_place(process_system& system, process& to, process& sender, bool may_block,
                         std::int64_t due_ns) {
-  std::uint64_t const word = to.limit_word().load(std::memory_order_relaxed);
-  auto const policy = static_cast<overflow>(word & 0xff);
-  auto const limit = static_cast<std::int64_t>(word >> 8);
-  std::int64_t const bound = policy == overflow::drop_oldest ? 2 * limit : limit;
-  std::int64_t const before = to.counted().fetch_add(1, std::memory_order_relaxed);
-  if (before < bound) return admission::granted;
+  mailbox_bound const is(to.limit_word().load(std::memory_order_relaxed));
+  overflow const policy = is.policy;
+  if (policy == overflow::block && sender.use_room(to)) return admission::granted;
+  if (!is.in_line && to.places().admit(is.bound())) return admission::granted;
   // Who may not wait is over-admitted, and counted: destructors of a dying process may send (C0-3).
   if (policy == overflow::block && (&to == &sender || !may_block || sender.deferring() ||
-                                    sender.is_dying() || std::uncaught_exceptions() > 0))
+                                    sender.is_dying() || std::uncaught_exceptions() > 0)) {
+    to.places().admit_anyway();
     return admission::granted;
-  to.counted().fetch_sub(1, std::memory_order_relaxed);
+  }
   here const at = here::now();
   switch (policy) {
     case overflow::kill: {
@@ -233,6 +242,45 @@ admission ask_for_place(process_system& system, process& to, process& sender, bo
   return wait_for_room(sender, to.self_pid(), due_ns) ? admission::granted : admission::dropped;
 }
 
+/// What nearly every send is: the receiver is there, a place need not be asked for, and nothing is
+/// traced. The same as send_counted() would do.
+[[gnu::always_inline]] inline void send_at_once(process_system& system, process& self, worker* on,
+                                                process& to, std::uint64_t target, envelope* e,
+                                                int cost) {
+  e->target = target;
+  switch (to.signals().push(e)) {
+    case inbox::pushed::queued:
+      break;
+    case inbox::pushed::woke:
+      to.wake_up(on);
+      break;
+    case inbox::pushed::refused:
+      answer_for_dead(system, e);
+      break;
+  }
+  self.charge(cost, on);
+}
+
+/// On a worker, nearly always. False: nothing has happened, send_counted() is to look.
+[[gnu::always_inline]] inline bool sent_at_once(worker* on, pid to, detail::envelope_ptr& e) {
+  if (on == nullptr || on->upper == nullptr || on->current() == nullptr) [[unlikely]]
+    return false;
+  process_system& system = static_cast<local_state*>(on->upper)->system;
+  process* const p = system.find(to);
+  if (p == nullptr || system.simulated()) [[unlikely]]
+    return false;
+  auto& self = static_cast<process&>(*on->current());
+  int cost = 1;  // who waits for room pays by waiting
+  if (p->limit_word().load(std::memory_order_relaxed) == 0) [[likely]] {
+    cost = cost_of(*p);
+  } else {
+    if (e->kind == signal_kind::system || !self.use_room(*p)) return false;
+    e->flags |= detail::counted;
+  }
+  send_at_once(system, self, on, *p, pid_access::bits(to), e.release(), cost);
+  return true;
+}
+
 }  // namespace
 
 bool send_counted(here const& at, pid to, detail::envelope_ptr e, std::int64_t due_ns,
@@ -247,7 +295,8 @@ bool send_counted(here const& at, pid to, detail::envelope_ptr e, std::int64_t d
     return false;
   }
   // The table of limits says who can be refused: not a system message.
-  bool const bounded = p->limit_word().load(std::memory_order_relaxed) != 0;
+  mailbox_bound const bound(p->limit_word().load(std::memory_order_relaxed));
+  bool const bounded = bound.limit != 0;
   if (bounded && e->kind != signal_kind::system) [[unlikely]] {
     admission const place = ask_for_place(system, *p, sender, true, due_ns);
     if (place != admission::granted && system.simulated())
@@ -260,15 +309,15 @@ bool send_counted(here const& at, pid to, detail::envelope_ptr e, std::int64_t d
     }
     e->flags |= detail::counted;
   }
-  // A sender pays for what it piles up: the longer the queue, the shorter its turn.
-  int const cost = 1 + static_cast<int>(std::min<std::uint32_t>(p->backlog() >> 6, 64));
+  // Who waits for room pays by waiting.
+  int const cost = bounded && bound.policy == overflow::block ? 1 : cost_of(*p);
   envelope* raw = e.release();
   // A wait for room may have come between: who runs here is asked again then.
   worker* const here = bounded ? current_worker() : at.on;
   if (!push_to(system, *p, pid_access::bits(to), raw, here)) {
     if (raw->kind == signal_kind::request) {
       if (why != nullptr) *why = exit_reason::noproc();
-      if ((raw->flags & detail::counted) != 0) p->counted().fetch_sub(1, std::memory_order_relaxed);
+      if ((raw->flags & detail::counted) != 0) p->places().give_back(1);
       detail::delete_envelope(raw);
     } else {
       raw->target = pid_access::bits(to);
@@ -291,6 +340,8 @@ using rts::runtime_entry;
 void send_envelope(pid to, envelope_ptr e) {
   runtime_entry entry;
   rts::refuse_abandoned(entry);
+  if (rts::sent_at_once(entry.here(), to, e)) [[likely]]
+    return;
   here const at = here::in_process(entry);
   rts::send_counted(at, to, std::move(e), at.system->limits().block_limit_ns, nullptr);
 }
@@ -319,8 +370,6 @@ envelope_ptr pack_for(alias_ref, any_message&& message) {
   envelope_ptr const plain = message.release();
   return envelope_ptr(move_to_envelope(signal_kind::alias_message, *plain->type, plain->payload()));
 }
-
-void cast(pid server, envelope_ptr e) { send_envelope(server, std::move(e)); }
 
 void cast(std::string_view name, envelope_ptr e) {
   runtime_entry entry;

@@ -52,6 +52,9 @@ bool send_counted(here const& at, pid to, detail::envelope_ptr e, std::int64_t b
 /// Throws: error(mailbox_full) when `limit_ns` is over. Exits: may.
 bool wait_for_room(process& sender, pid to, std::int64_t limit_ns);
 
+/// Places that were given to a sender, none used, go back to who gave them.
+void return_places(process_system& system, peer_signal& given) noexcept;
+
 /// A timer's block, no longer armed or listed, goes back to its table with what it carried.
 void give_back_timer(timer_block& t) noexcept;
 /// A spawn request that nobody waits for.

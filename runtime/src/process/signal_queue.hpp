@@ -28,6 +28,8 @@ class signal_queue {
   }
 
   /// The oldest, or null.
+  envelope* front() const noexcept { return last_ == nullptr ? nullptr : last_->next; }
+  /// The same, and takes it out.
   envelope* pop() noexcept {
     if (last_ == nullptr) return nullptr;
     envelope* const oldest = last_->next;

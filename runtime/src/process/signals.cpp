@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <new>
+#include <utility>
 
 #include "process/process.hpp"
 #include "process/process_system.hpp"
@@ -10,22 +11,67 @@
 
 namespace otter::rts {
 
+namespace {
+
+/// A message or a cast, for the present occupant.
+bool is_plain(envelope const& e, std::uint64_t us) noexcept {
+  return (e.target == us) & (e.kind <= signal_kind::cast) & ((e.flags & ~detail::counted) == 0);
+}
+
+}  // namespace
+
 bool process::drain_inbox() noexcept {
   bool const has_descriptor = waker_ != nullptr && waker_->has_descriptor();
   if (has_descriptor) unmark();
-  envelope* const chain = inbox_.take_all();
-  if (chain != nullptr) take_in(chain);
+  envelope* const newest = inbox_.take_newest();
+  if (newest != nullptr) take_in(newest);
   if (has_descriptor && !has(flag_dying)) rearm();
-  return chain != nullptr;
+  return newest != nullptr;
 }
 
-void process::take_in(envelope* chain) noexcept {
-  while (chain != nullptr) {
-    envelope* const next = chain->next;
-    act(chain);
-    chain = next;
+/// Turns the chain round, so that the oldest is first, and looks what there is on the way: nearly
+/// always nothing but messages and casts, which go into the mailbox as they are.
+void process::take_in(envelope* newest) noexcept {
+  std::uint64_t const us = bits();
+  envelope* const last = newest;
+  envelope* oldest = nullptr;
+  std::uint32_t count = 0;
+  std::uint32_t lines = 0;
+  bool plain = true;
+  for (envelope* e = newest; e != nullptr;) {
+    envelope* const older = e->next;
+    e->next = oldest;
+    oldest = e;
+    plain = plain & is_plain(*e, us);
+    ++count;
+    lines += mailbox::lines_of(e);
+    e = older;
+  }
+  if (plain && accepts_at_once()) {
+    mailbox_.append_all(oldest, last, count, lines);
+  } else {
+    act_on_each(oldest);
   }
   backlog_.store(mailbox_.size(), std::memory_order_relaxed);
+}
+
+void process::act_on_each(envelope* oldest) noexcept {
+  std::uint64_t const us = bits();
+  while (oldest != nullptr) {
+    envelope* const e = std::exchange(oldest, oldest->next);
+    // Asked again each time: what is acted upon may change the answer.
+    if (is_plain(*e, us) && accepts_at_once())
+      mailbox_.append(e);
+    else
+      act(e);
+  }
+}
+
+/// Whether accept_message() would only append.
+bool process::accepts_at_once() const noexcept {
+  mailbox_bound const bound(limit_.load(std::memory_order_relaxed));
+  return system_->limits().long_queue_on == 0 && !has(flag_heap_limited) &&
+         !system_->watch().on() && bound.policy != overflow::drop_oldest;
 }
 
 void process::list_request(request_envelope& r) noexcept {
@@ -132,6 +178,9 @@ void process::act(envelope* e) noexcept {
     case signal_kind::room_wanted:
       on_room_wanted(static_cast<peer_signal*>(e));
       return;
+    case signal_kind::room_returned:
+      on_room_returned(static_cast<peer_signal*>(e));
+      return;
     case signal_kind::room_given: {
       auto* p = static_cast<peer_signal*>(e);
       if (call_ != nullptr && call_->id == p->id && call_->answer == nullptr)
@@ -163,13 +212,13 @@ void process::accept_message(envelope* e) noexcept {
 
 /// drop_oldest: the receiver makes room.
 void process::enforce_limit() noexcept {
-  std::uint64_t const word = limit_.load(std::memory_order_relaxed);
-  if (static_cast<overflow>(word & 0xff) != overflow::drop_oldest || (word >> 8) == 0) return;
-  auto const limit = static_cast<std::int64_t>(word >> 8);
-  std::int64_t waiting = 0;
+  mailbox_bound const bound(limit_.load(std::memory_order_relaxed));
+  if (bound.policy != overflow::drop_oldest || bound.limit == 0) return;
+  std::uint32_t const limit = bound.limit;
+  std::uint32_t waiting = 0;
   envelope** oldest = nullptr;
   // Only what is in the mailbox can be dropped; what is still in the inbox comes through here too.
-  if (static_cast<std::int64_t>(mailbox_.size()) <= limit) return;
+  if (mailbox_.size() <= limit) return;
   for (envelope** place = mailbox_.first(); *place != nullptr; place = &(*place)->next) {
     if (((*place)->flags & detail::counted) == 0) continue;
     if (oldest == nullptr) oldest = place;

@@ -50,7 +50,9 @@ struct link_entry : envelope {
 struct peer_signal : envelope {
   pid from;
   std::uint64_t id = 0;
+  std::uint32_t places = 0;  ///< room_*: how many; in room_wanted the most that are of use
 };
+static_assert(sizeof(peer_signal) <= 64);
 
 /// kind call_failed.
 struct call_failed_signal : id_envelope {

@@ -16,7 +16,7 @@ namespace {
 
 constexpr std::size_t longest_payload = 1 << 20;  // of its text
 
-constexpr std::array<std::string_view, 27> kind_names = {"message",       "cast",
+constexpr std::array<std::string_view, 28> kind_names = {"message",       "cast",
                                                          "request",       "reply",
                                                          "call_failed",   "timeout",
                                                          "system",        "ready",
@@ -28,8 +28,8 @@ constexpr std::array<std::string_view, 27> kind_names = {"message",       "cast"
                                                          "timer",         "attach_timer",
                                                          "query",         "set_group_leader",
                                                          "room_wanted",   "room_given",
-                                                         "wake",          "spawn_begun",
-                                                         "spawn_done"};
+                                                         "room_returned", "wake",
+                                                         "spawn_begun",   "spawn_done"};
 static_assert(kind_names[static_cast<std::size_t>(signal_kind::spawn_done)] == "spawn_done");
 
 void put_payload(text_sink& out, envelope& e) {
@@ -93,6 +93,7 @@ void put_details(text_sink& out, process_system& system, envelope& e) {
     case signal_kind::set_group_leader:
     case signal_kind::room_wanted:
     case signal_kind::room_given:
+    case signal_kind::room_returned:
       put(static_cast<peer_signal&>(e).from);
       put(static_cast<peer_signal&>(e).id);
       break;

@@ -138,6 +138,8 @@ void process::wait_for(wake_signal& s) noexcept {
 
 /// Suspends until something is in the inbox. The token is not thrown here.
 void process::sleep(wait_limit* limit) {
+  if (!room_wanted_.empty()) [[unlikely]]
+    give_room(1);
   if (attached()) {
     if (waker_->marked != attached_waker::mark::idle && !inbox_.go_idle()) return;
     waker_->marked = attached_waker::mark::none;

@@ -10,8 +10,11 @@
 #include <otter/pid.hpp>
 #include <otter/ref.hpp>
 #include <string_view>
+#include <utility>
 
 namespace otter::detail {
+
+void send_envelope(pid to, envelope_ptr e);  // of otter/message.hpp
 
 /// How a request ended.
 struct response {
@@ -56,7 +59,7 @@ std::uint32_t waiting_calls() noexcept;
 bool is_awaited(from caller) noexcept;
 
 /// Sends an asynchronous request (kind cast) or a system request without answer.
-void cast(pid server, envelope_ptr e);
+inline void cast(pid server, envelope_ptr e) { send_envelope(server, std::move(e)); }
 void cast(std::string_view name, envelope_ptr e);
 
 }  // namespace otter::detail

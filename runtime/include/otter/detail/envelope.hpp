@@ -45,6 +45,7 @@ enum class signal_kind : std::uint8_t {
   set_group_leader,
   room_wanted,
   room_given,
+  room_returned,
   wake,
   spawn_begun,  // to a child, which sends it back as its first deed
   spawn_done,   // from the child to whoever requested it: becomes the reply
