@@ -275,6 +275,57 @@ TEST_CASE("an abandoned process is refused by the runtime when it comes back",
   }
 }
 
+namespace {
+
+/// Writes over what lay on the stack.
+[[gnu::noinline]] void scribble() {
+  std::array<unsigned char, 16 * 1024> bytes;
+  bytes.fill(0xee);
+  asm volatile("" : : "r"(bytes.data()) : "memory");
+}
+
+}  // namespace
+
+TEST_CASE("the limit of a receive that is given up in its guard is forgotten",
+          "[process][abandon]") {
+  gate g;
+  recorded_node n;
+  otter::attached_thread me(n.node);
+  otter::pid const test = otter::self();
+  std::atomic<bool> refused{false}, done{false};
+  otter::pid const waiting = waiting_process(test);  // has its frames on the thread that is lost
+  REQUIRE(comes_here());
+  otter::pid const stuck = otter::spawn([&] {
+    otter::spawn([to = otter::self()] { otter::send(to, told{"before the worker looks"}); });
+    try {
+      otter::receive(otter::when(
+                         [&](told const&) {
+                           otter::send(test, here_i_am{});
+                           g.loop();
+                           return true;
+                         },
+                         [](told) {}),
+                     otter::after(1h));
+    } catch (otter::error const& e) {
+      refused = e.code() == otter::errc::abandoned;
+    }
+    scribble();  // where the limit was
+    done = true;
+  });
+  REQUIRE(comes_here());
+  auto const watch = otter::monitor(stuck);
+  otter::exit(stuck, otter::exit_reason::kill());
+  CHECK(end_of(watch) == "killed");
+  g.open();
+  while (!done) std::this_thread::yield();
+  CHECK(refused);
+  // The thread goes on, and looks at its clock.
+  auto const end = otter::monitor(waiting);
+  otter::send(waiting, 1.0);
+  CHECK(end_of(end) == "normal");
+  check_works(test);
+}
+
 TEST_CASE("a node stops though a process does not come back", "[process][abandon][node]") {
   // Both outlive the test: the thread that is left behind still looks at them.
   static gate g;
