@@ -26,7 +26,7 @@ ABSENT = 3  # exit status of a check that found nothing to check
 # then says so at its end.
 REQUIRED = {"release", "tests", "asan", "tsan", "simulation", "mutations", "checks",
             "include_direction", "no_wall_clock", "format", "headers_alone", "runtime_alone",
-            "consumer_static", "consumer_shared", "house", "chat"}
+            "consumer_static", "consumer_shared", "global_state", "house", "chat"}
 
 
 class result:
@@ -253,6 +253,7 @@ def checks(r):
     r.check("consumer_static", [ROOT / "tests/consumer/run"])
     r.check("consumer_shared", [ROOT / "tests/consumer/run", "--shared"])
     r.check("fuzz", [ROOT / "tests/fuzz/run", "--runs", 2000000 if r.options.full else 20000])
+    r.check("global_state", [python, here / "global_state.py"])
     r.check("readme_blocks", [python, here / "readme_blocks.py"])
     r.check("house", [python, ROOT / "tests/house/run.py"])
     if r.build("bench", "otter_bench"):  # the release build's objects, out of the cache
