@@ -25,7 +25,7 @@ ABSENT = 3  # exit status of a check that found nothing to check
 # What must exist. A stage or check outside this set may still be absent while the project grows; the run
 # then says so at its end.
 REQUIRED = {"release", "tests", "asan", "tsan", "simulation", "mutations", "checks",
-            "include_direction", "no_wall_clock", "format", "headers_alone", "runtime_alone",
+            "include_direction", "no_wall_clock", "promises", "format", "headers_alone", "runtime_alone",
             "consumer_static", "consumer_shared", "global_state", "house", "chat"}
 
 
@@ -246,6 +246,7 @@ def checks(r):
     here = ROOT / ".ci"
     r.check("include_direction", [python, here / "include_direction.py"])
     r.check("no_wall_clock", [python, here / "no_wall_clock.py"])
+    r.check("promises", [python, here / "promises.py"])
     r.check("format", [here / "format", "--check"])
     r.check("headers_alone", [here / "headers_alone"])
     r.check("runtime_alone", [here / "runtime_alone"])
