@@ -41,7 +41,8 @@ struct busy_destructor {
 
 [[gnu::noinline]] void go_deeper(int levels) {
   if (levels > 0 && always) go_deeper(levels - 1);
-  throw_here();
+  if (always) throw_here();
+  always = true;  // as above
 }
 
 }  // namespace where_thrown
