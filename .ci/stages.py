@@ -25,8 +25,8 @@ ABSENT = 3  # exit status of a check that found nothing to check
 # What must exist. A stage or check outside this set may still be absent while the project grows; the run
 # then says so at its end.
 REQUIRED = {"release", "tests", "asan", "tsan", "simulation", "mutations", "checks",
-            "include_direction", "no_wall_clock", "format", "headers_alone", "runtime_alone",
-            "consumer_static", "consumer_shared", "house", "chat"}
+            "include_direction", "no_wall_clock", "promises", "format", "headers_alone", "runtime_alone",
+            "consumer_static", "consumer_shared", "global_state", "house", "chat"}
 
 
 class result:
@@ -246,6 +246,7 @@ def checks(r):
     here = ROOT / ".ci"
     r.check("include_direction", [python, here / "include_direction.py"])
     r.check("no_wall_clock", [python, here / "no_wall_clock.py"])
+    r.check("promises", [python, here / "promises.py"])
     r.check("format", [here / "format", "--check"])
     r.check("headers_alone", [here / "headers_alone"])
     r.check("runtime_alone", [here / "runtime_alone"])
@@ -253,6 +254,7 @@ def checks(r):
     r.check("consumer_static", [ROOT / "tests/consumer/run"])
     r.check("consumer_shared", [ROOT / "tests/consumer/run", "--shared"])
     r.check("fuzz", [ROOT / "tests/fuzz/run", "--runs", 2000000 if r.options.full else 20000])
+    r.check("global_state", [python, here / "global_state.py"])
     r.check("readme_blocks", [python, here / "readme_blocks.py"])
     r.check("house", [python, ROOT / "tests/house/run.py"])
     if r.build("bench", "otter_bench"):  # the release build's objects, out of the cache
@@ -290,12 +292,12 @@ def chat(r):
 
 
 STAGES = [  # name, budget in seconds, what it does
-    (release, 520, "release build, warnings are errors"),
+    (release, 480, "release build, warnings are errors"),
     (tests, 50, "all tests in the release build"),
     (asan, 580, "AddressSanitizer and UndefinedBehaviorSanitizer: build and tests"),
-    (tsan, 450, "everything compiled by clang 16, with ThreadSanitizer; its tests"),
+    (tsan, 440, "everything compiled by clang 16, with ThreadSanitizer; its tests"),
     (simulation, 20, "200 seeds of the scenario set; 20 of them twice in two OS processes, digests compared"),
-    (checks, 560, "include direction, clocks, format, headers alone, runtime alone, consumer, pages, instruction counts, the checks' own tests"),
+    (checks, 610, "include direction, clocks, format, headers alone, runtime alone, consumer, pages, instruction counts, the checks' own tests"),
     (mutations, 130, "a tenth of the mutations, another one at each commit: each must be noticed"),
     (chat, 50, "the chat server with real clients"),
     (clang, 40, "--full alone: compiled by clang 16 without precompiled headers, which hide a missing include"),

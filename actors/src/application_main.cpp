@@ -12,13 +12,13 @@
 #include <otter/attached_thread.hpp>
 #include <otter/exit.hpp>
 #include <otter/monitor.hpp>
+#include <otter/reactive.hpp>
 #include <otter/receive.hpp>
 #include <otter/spawn.hpp>
 #include <string_view>
 #include <utility>
 
 #include "application_table.hpp"
-#include "child.hpp"
 #include "stop_signals.hpp"
 
 namespace otter::application {
@@ -36,31 +36,47 @@ struct applications_started {
 };
 
 /// What the first process finds out; read when it has ended.
-struct ending {
+struct findings {
   int status = exit_terminated;  // if it is killed, which nobody does in order
 };
 
 /// The first process: starts the controller and the applications, and waits until all is over.
 ///
-/// Threads: its own process.
-class first_process {
+/// A reactive, since frames that wait are pinned to their thread: as a function it would hear of
+/// no signal while a process on that thread does not come back, and nothing would stop in order.
+///
+/// Threads: its own process, except construction.
+class first_process final : public reactive {
  public:
-  explicit first_process(main_options& how) : how_(how) {}
+  first_process(main_options how, std::shared_ptr<findings> end)
+      : how_(std::move(how)), end_(std::move(end)) {}
 
-  int run() {
+  void start() override {
     trap_exit(true);
     auto controller = start_link({.known = std::move(how_.known),
                                   .config = std::move(how_.config),
                                   .shutdown_timeout = how_.shutdown_timeout});
     if (!controller) {
       complain(fmt::format("no application controller: {}", controller.error()));
-      return exit_not_started;
+      return finish(exit_not_started);
     }
     controller_ = *controller;
     table_ = otter::detail::find_application_table();
     start_applications();
-    while (!status_) wait();
-    return status_with_the_killed();
+  }
+
+  void handle(event& what) override {
+    if (auto* const s = what.get_if<applications_started>()) {
+      if (!s->which) stop_since(s->which.error());
+    } else if (what.get_if<asked_to_stop>() != nullptr) {
+      stop_all(exit_stopped);
+    } else if (auto* const ended = what.get_if<exited>()) {
+      if (ended->process == controller_)
+        finish(status_of(ended->reason));
+      else
+        stop_all(exit_stopped);  // the node stops
+    }
+    // Nobody else has anything to say here.
   }
 
  private:
@@ -72,52 +88,40 @@ class first_process {
     });
   }
 
-  void wait() {
-    otter::receive(
-        [this](applications_started const& s) {
-          if (!s.which) stop_since(s.which.error());
-        },
-        [this](asked_to_stop) { stop_all(exit_stopped); },
-        [this](exited const& end) {
-          if (end.process == controller_)
-            status_ = status_of(end.reason);
-          else
-            stop_all(exit_stopped);  // the node stops
-        },
-        [](any_message&) {});  // nobody else has anything to say here
-  }
-
   void stop_since(error const& why) {
     if (why.what == error::kind::shutting_down) return;  // it ends, and says itself why
     complain(to_string(why));
     stop_all(why.what == error::kind::invalid ? exit_config : exit_not_started);
   }
 
+  /// The controller is asked, and its end is heard by the link. The first status counts.
   void stop_all(int status) {
-    exit_reason const why =
-        otter::detail::stop_child(controller_, infinity, child_type::supervisor);
-    // It may have ended for a reason of its own before it was asked.
-    status_ = why == exit_kind::shutdown ? status : status_of(why);
+    if (asked_) return;
+    asked_ = status;
+    otter::exit(controller_, exit_reason::shutdown());
   }
 
-  /// The controller has ended by itself.
-  static int status_of(exit_reason const& why) {
-    if (node_stopped const* asked = why.get<node_stopped>()) return asked->status;
+  /// The controller has ended; it may have done so for a reason of its own before it was asked.
+  int status_of(exit_reason const& why) const {
+    if (asked_ && why == exit_kind::shutdown) return *asked_;
+    if (node_stopped const* stopped = why.get<node_stopped>()) return stopped->status;
     complain(to_string(why));
     return exit_terminated;
   }
 
-  int status_with_the_killed() const {
+  void finish(int status) {
     auto const killed = table_ != nullptr ? table_->killed() : std::vector<std::string>{};
     for (std::string const& name : killed)
       complain(fmt::format("application \"{}\" did not stop in time and was killed", name));
-    return *status_ == exit_stopped && !killed.empty() ? exit_killed : *status_;
+    end_->status = status == exit_stopped && !killed.empty() ? exit_killed : status;
+    stop(exit_reason::normal());
   }
 
-  main_options& how_;
+  main_options how_;
+  std::shared_ptr<findings> end_;
   pid controller_;
   std::shared_ptr<otter::detail::application_table> table_;
-  std::optional<int> status_;
+  std::optional<int> asked_;
 };
 
 /// Waits for the end of the first process, and hands on the signals that come meanwhile.
@@ -271,12 +275,11 @@ int run_main(main_options how) {
   if (!take_program(how)) return exit_config;
   otter::detail::stop_signals signals;
   node n(how.node);
-  auto const end = std::make_shared<ending>();
+  auto const end = std::make_shared<findings>();
   {
     attached_thread here(n);
-    pid const first =
-        n.spawn(spawn_options{.label = "applications"},
-                [how = std::move(how), end]() mutable { end->status = first_process(how).run(); });
+    pid const first = n.spawn_body(spawn_options{.label = "applications"},
+                                   make_reactive<first_process>(std::move(how), end));
     try {
       wait_for(first, here, signals);
     } catch (process_exit const&) {

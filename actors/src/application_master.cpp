@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <otter/detail/throw_probe.hpp>
 #include <otter/detail/unwinding.hpp>
 #include <otter/exit.hpp>
 #include <otter/gen_server.hpp>
@@ -61,8 +62,10 @@ std::optional<exit_reason> failure_of(std::string_view place, Code&& code) {
     return std::nullopt;
   } catch (unwinding const&) {
     throw;
+  } catch (throw_probe const&) {
+    return std::nullopt;  // never: it notes where what comes below was thrown
   } catch (...) {
-    return exit_reason::from_current_exception(place);
+    return exit_reason::from_current_exception(place, thrown_at());
   }
 }
 

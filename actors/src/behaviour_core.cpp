@@ -30,7 +30,7 @@ void step_from_exception(step& out, std::string_view place) {
     out = step{};
     out.what = step::kind::stop;
     out.crashed = true;
-    out.reason = exit_reason::from_current_exception(place);
+    out.reason = exit_reason::from_current_exception(place, thrown_at());
   }
 }
 

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <chrono>
+#include <otter/detail/throw_probe.hpp>
 #include <otter/detail/unwinding.hpp>
 #include <otter/exit.hpp>
 #include <otter/link.hpp>
@@ -56,9 +57,13 @@ tl::expected<pid, start_error> run_start(child_start const& start) {
     return child;
   } catch (unwinding const&) {
     throw;
+  } catch (throw_probe const&) {
+    return {};  // never: it notes where what comes below was thrown
   } catch (...) {
     return tl::unexpected<start_error>(
-        {start_error::kind::failed, {}, exit_reason::from_current_exception("child_spec::start")});
+        {start_error::kind::failed,
+         {},
+         exit_reason::from_current_exception("child_spec::start", thrown_at())});
   }
 }
 

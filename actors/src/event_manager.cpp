@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <otter/detail/event_manager.hpp>
+#include <otter/detail/throw_probe.hpp>
 #include <otter/detail/unwinding.hpp>
 #include <otter/exit.hpp>
 #include <otter/link.hpp>
@@ -30,6 +31,8 @@ void event_manager::notify(type_descriptor const& type, void* payload) {
     handler_wish wish;
     try {
       box.event(type, payload, wish);
+    } catch (throw_probe const&) {
+      // never: it notes where what comes below was thrown
     } catch (...) {
       drop_failed(box);
       continue;
@@ -46,6 +49,8 @@ outcome event_manager::handle_info(any_message& message) {
     handler_wish wish;
     try {
       known = box.info(message, wish) || known;
+    } catch (throw_probe const&) {
+      // never: it notes where what comes below was thrown
     } catch (...) {
       known = true;
       drop_failed(box);
@@ -176,15 +181,17 @@ exit_reason event_manager::drop_failed(event_box& box) {
   } catch (process_exit const& e) {
     why = e.reason();
   } catch (...) {
-    why = exit_reason::from_current_exception(box.name());
+    why = exit_reason::from_current_exception(box.name(), thrown_at());
   }
+  facts all = {{"handler", std::string(box.name())},
+               {"id", box.id()},
+               {"last_message", std::string(last_message_)},
+               {"reason", to_string(why)}};
+  add_backtrace(all, why);
   log_report(logger::level::error,
              fmt::format("gen_event {}: handler {}{}{} is removed, since it failed: {}",
                          self_text(), box.name(), box.id().empty() ? "" : " ", box.id(), why),
-             {{"handler", std::string(box.name())},
-              {"id", box.id()},
-              {"last_message", std::string(last_message_)},
-              {"reason", to_string(why)}});
+             std::move(all));
   take_out(box, {handler_end::kind::error, why});
   return why;
 }

@@ -1,6 +1,7 @@
 // Processes that run a function, and belong to a supervision tree.
 
 #include <otter/detail/system_messages.hpp>
+#include <otter/detail/throw_probe.hpp>
 #include <otter/detail/unwinding.hpp>
 #include <otter/exit.hpp>
 #include <otter/message.hpp>
@@ -32,8 +33,10 @@ void proc_lib_body::start() {
   } catch (process_exit const& e) {
     if (e.reason().abnormal()) report_crash(e.reason(), initial_call_, ancestors().list());
     throw;
+  } catch (throw_probe const&) {
+    // never: it notes where what comes below was thrown
   } catch (...) {
-    exit_reason why = exit_reason::from_current_exception();
+    exit_reason why = exit_reason::from_current_exception({}, thrown_at());
     report_crash(why, initial_call_, ancestors().list());
     throw process_exit(std::move(why));
   }

@@ -119,12 +119,18 @@ void log_report(logger::level at, std::string text, facts more, node_event::kind
   }
 }
 
+void add_backtrace(facts& to, exit_reason const& reason) {
+  if (auto const lines = stacktrace_of(reason); !lines.empty())
+    to.push_back({"backtrace", fmt::format("{}", fmt::join(lines, "\n"))});
+}
+
 void report_crash(exit_reason const& reason, std::string_view initial_call,
                   std::vector<std::string> const& ancestors) {
   facts all = {{"initial_call", std::string(initial_call)},
                {"error_class", std::string(to_string(reason.kind()))},
                {"reason", to_string(reason)}};
   if (!reason.place().empty()) all.push_back({"in", std::string(reason.place())});
+  add_backtrace(all, reason);
   if (!ancestors.empty())
     all.push_back({"ancestors", fmt::format("{}", fmt::join(ancestors, " "))});
   static constexpr struct {

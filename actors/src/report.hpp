@@ -57,6 +57,9 @@ void add_client(facts& to, pid client) noexcept;
 /// that do not trap exits: 15 at most (LOG-4).
 void add_neighbours(facts& to) noexcept;
 
+/// Adds where the exception was thrown that `reason` is about, if that is known.
+void add_backtrace(facts& to, exit_reason const& reason);
+
 /// The crash report of the calling process, which is about to end with `reason` (LOG-4). Exits:
 /// may.
 void report_crash(exit_reason const& reason, std::string_view initial_call,

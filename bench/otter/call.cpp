@@ -2,11 +2,13 @@
 //
 // A gen_server's call with everything that belongs to it: the caller hears at once if the server
 // ends, waits five seconds at most, and a late answer is dropped. behaviour: the caller is a
-// gen_server in a callback. free: it is a function.
+// gen_server in a callback. free: it is a function. debug=over: the server was traced once, and is
+// no more.
 
 #include <otter/gen_server.hpp>
 #include <otter/receive.hpp>
 #include <otter/spawn.hpp>
+#include <otter/sys.hpp>
 
 #include "rows.hpp"
 
@@ -47,6 +49,11 @@ void call(job const& j) {
   std::uint64_t const n = j.number("n", 1'000'000);
   in_node(j, [&] {
     auto const server = counter::start().value();
+    if (j.text("debug", "never") == "over") {
+      otter::sys::log(server);
+      otter::sys::statistics(server, otter::sys::debugging::on);
+      otter::sys::no_debug(server);
+    }
     stopwatch watch;
     if (is_free(j)) {
       call_often(server, n / 10);

@@ -1,8 +1,10 @@
 // instructions.cpp - sending and receiving, each for itself, for bench/instructions: a round trip
-// does both, and says not which of them has grown.
+// does both, and says not which of them has grown. And what a call is compared with (call_cost).
 
+#include <otter/exit.hpp>
 #include <otter/gen_server.hpp>
 #include <otter/message.hpp>
+#include <otter/reactive.hpp>
 #include <otter/receive.hpp>
 #include <otter/spawn.hpp>
 
@@ -15,6 +17,26 @@ struct item {
   std::uint64_t value;
 };
 struct all_here {};
+
+struct question {
+  otter::pid from;
+  int by;
+};
+struct answer {
+  int sum;
+};
+
+/// What call's server does, without being one.
+class bare_counter final : public otter::reactive {
+ public:
+  void start() override {}
+  void handle(otter::event& e) override {
+    if (auto const* q = e.get_if<question>()) otter::send(q->from, answer{value_ += q->by});
+  }
+
+ private:
+  int value_ = 0;
+};
 
 constexpr std::uint64_t batch = 100;  // well within a turn's budget: nobody else runs meanwhile
 
@@ -71,6 +93,27 @@ void receive_only(job const& j) {
     round(n, nullptr);
     round(n, &watch);
     print_time("receive_only", watch, n);
+  });
+}
+
+/// The bare means of which a call of a function is made: a message to a reactive, and one back.
+void question_only(job const& j) {
+  std::uint64_t const n = j.number("n", 10'000);
+  in_node(j, [&] {
+    otter::pid const to = otter::spawn_reactive({}, otter::make_reactive<bare_counter>()).process;
+    stopwatch watch;
+    auto const ask_often = [&](std::uint64_t count) {
+      for (std::uint64_t i = 0; i < count; ++i) {
+        otter::send(to, question{otter::self(), 1});
+        keep(otter::receive([](answer a) { return a.sum; }));
+      }
+    };
+    ask_often(n / 10);
+    watch.start();
+    ask_often(n);
+    watch.stop();
+    otter::exit(to, otter::exit_reason::kill());
+    print_time("question_only", watch, n);
   });
 }
 

@@ -24,6 +24,7 @@ std::span<row const> rows() {
       {"idle", idle},
       {"send_only", send_only},
       {"receive_only", receive_only},
+      {"question_only", question_only},
   };
   return all;
 }

@@ -60,5 +60,6 @@ void idle(job const&);
 // instructions.cpp
 void send_only(job const&);
 void receive_only(job const&);
+void question_only(job const&);
 
 }  // namespace bench

@@ -10,6 +10,7 @@
 #include <otter/application_main.hpp>
 #include <otter/exit.hpp>
 #include <otter/gen.hpp>
+#include <otter/gen_server.hpp>
 #include <otter/node.hpp>
 #include <otter/receive.hpp>
 #include <otter/spawn.hpp>
@@ -91,6 +92,34 @@ death run_line(std::vector<char const*> arguments, std::vector<specification> kn
 void terminate_all() { ::kill(::getpid(), SIGTERM); }
 void interrupt_all() { ::kill(::getpid(), SIGINT); }
 
+void until_it_runs(std::string_view name) {
+  while (!application::get_supervisor(name)) otter::sleep_for(100us);
+}
+
+void run_for_ever() {
+  for (std::atomic<bool> on{true}; on.load();) {
+  }
+}
+
+/// Whatever waits with frames does so on the thread that is lost.
+void on_one_thread(main_options& how) {
+  how.node.workers = 1;
+  how.node.kill_limit = 10ms;
+}
+
+/// Once it is told to run, it is to be ended, and does not come back.
+class runner : public otter::gen_server<runner> {
+ public:
+  struct run {};
+  using accepts = otter::accepts<run>;
+  void handle_cast(run) {
+    // By one that has no frames yet, and so none on this thread.
+    otter::spawn(
+        [] { static_cast<void>(otter::supervisor::terminate_child("shop_sup", "runner")); });
+    run_for_ever();
+  }
+};
+
 }  // namespace
 
 TEST_CASE("SIGTERM and SIGINT stop all applications in order, and the status is 0",
@@ -147,6 +176,50 @@ TEST_CASE("an application that does not stop in time is killed, and the status s
   CHECK(end.said("application \"stuck\" did not stop in time and was killed"));
   CHECK(end.said("store has stopped"));
   CHECK(end.with_code(application::exit_killed));
+}
+
+TEST_CASE("a signal is heard and applications stop in order though a process does not come back",
+          "[application][APP-11][APP-17]") {
+  auto const stuck = [] {
+    until_it_runs("shop");
+    terminate_all();
+    run_for_ever();
+  };
+  death const end = run({noisy_application("store"), noisy_application("shop", {"store"}, stuck)},
+                        &on_one_thread);
+  CHECK(end.said("store starts\nshop starts\nshop has stopped\nstore has stopped\n"));
+  CHECK(end.said("1 threads are still in user code of abandoned processes"));
+  CHECK(end.with_code(application::exit_killed));
+}
+
+TEST_CASE("a node that gives up stops its applications in order, and the status says so",
+          "[application][abandon][APP-17]") {
+  // A child that does not come back is killed by its supervisor: one lost thread too many.
+  class shop : public application::callbacks {
+   public:
+    tl::expected<otter::pid, otter::start_error> start() override {
+      otter::spawn([] {
+        until_it_runs("shop");
+        otter::cast("runner", runner::run{});
+      });
+      return otter::supervisor::start_link(
+          {},
+          {{.id = "runner",
+            .start = [] { return runner::start_link({.name = "runner"}); },
+            .shutdown = 10ms}},
+          {.name = "shop_sup"});
+    }
+    void stop() override { say("shop has stopped\n"); }
+  };
+  death const end =
+      run({noisy_application("store"),
+           {.name = "shop", .applications = {"store"}, .mod = application::module_of<shop>()}},
+          [](main_options& how) {
+            on_one_thread(how);
+            how.node.max_abandoned = 0;
+          });
+  CHECK(end.said("store starts\nshop has stopped\nstore has stopped\n"));
+  CHECK(end.with_code(otter::exit_given_up));
 }
 
 TEST_CASE("stop_node stops all applications in order, and gives the status",

@@ -9,6 +9,7 @@
 #include <otter/exit.hpp>
 #include <otter/gen_event.hpp>
 #include <otter/gen_server.hpp>
+#include <otter/gen_statem.hpp>
 #include <otter/link.hpp>
 #include <otter/logger.hpp>
 #include <otter/node.hpp>
@@ -54,6 +55,42 @@ class fragile : public otter::event_handler<fragile> {
   void handle_event(news const&) { throw std::runtime_error("too much"); }
 };
 
+/// Throws wherever it is asked to, from a function of its own.
+[[gnu::noinline]] void throw_here() { throw std::runtime_error("no money"); }
+
+class careless : public otter::gen_server<careless> {
+ public:
+  struct pay {
+    using reply = int;
+  };
+  struct forget {};
+  using accepts = otter::accepts<pay, forget>;
+  explicit careless(bool in_init = false) {
+    if (in_init) throw_here();
+  }
+  int handle_call(pay) {
+    throw_here();
+    return 1;
+  }
+  otter::outcome handle_cast(forget) { return stop(otter::exit_reason::of("bored")); }
+};
+
+class careless_machine : public otter::gen_statem<careless_machine> {
+ public:
+  struct on {};
+  struct pay {};
+  using state = otter::states<on>;
+  using accepts = otter::accepts<pay>;
+  void handle_event(on&, pay) { throw_here(); }
+};
+
+class careless_handler : public otter::event_handler<careless_handler> {
+ public:
+  struct news {};
+  using accepts = otter::accepts<news>;
+  void handle_event(news const&) { throw_here(); }
+};
+
 /// "name=value" for each, joined by blanks.
 std::string facts(logger::event const& e, std::initializer_list<std::string_view> names) {
   std::string all;
@@ -65,6 +102,9 @@ std::string facts(logger::event const& e, std::initializer_list<std::string_view
 }  // namespace logger_reports_test
 
 using logger_reports_test::account;
+using logger_reports_test::careless;
+using logger_reports_test::careless_handler;
+using logger_reports_test::careless_machine;
 using logger_reports_test::facts;
 using logger_reports_test::fragile;
 
@@ -111,6 +151,53 @@ TEST_CASE("a crash report says how the process was started, who it is and what i
                  std::any_of(e.fields.begin(), e.fields.end(), [](auto const& f) {
                    return f.name == "memory" && std::holds_alternative<std::uint64_t>(f.what);
                  }));
+  });
+}
+
+TEST_CASE("the crash report of whatever throws names the function that threw", "[logger][LOG-4]") {
+  on_every_driver([](driver_report& report) {
+    paper_ptr const paper = logs::start();
+    auto const in_report = [&](std::string_view what, std::string_view text, auto crash) {
+      std::size_t const before = paper->events().size();
+      crash();
+      logger::sync();
+      auto const events = paper->events();
+      auto const e = std::find_if(
+          events.begin() + static_cast<std::ptrdiff_t>(before), events.end(),
+          [&](logger::event const& one) { return one.text.find(text) != std::string::npos; });
+      std::string const lines = e != events.end() ? value_in(*e, "backtrace") : "no report";
+      report.check(std::string(what) + ": " + lines,
+                   lines.find("logger_reports_test::throw_here()") == 0);
+    };
+    in_report("a call", "crash of", [] {
+      auto const server = careless::start().value();
+      static_cast<void>(otter::try_call(server, careless::pay{}));
+    });
+    in_report("init", "crash of", [] { static_cast<void>(careless::start(true)); });
+    in_report("an event of a machine", "crash of", [] {
+      auto const machine = careless_machine::start_monitor();
+      otter::cast(machine.result.value(), careless_machine::pay{});
+      trace::end_of(machine.ref);
+    });
+    in_report("a function of proc_lib", "crash of", [] {
+      trace::end_of(otter::proc_lib::spawn_monitor([] { logger_reports_test::throw_here(); }).ref);
+    });
+    in_report("a handler of events", "is removed", [] {
+      auto const manager = otter::gen_event::start().value();
+      static_cast<void>(otter::gen_event::add_handler<careless_handler>(manager));
+      otter::gen_event::sync_notify(manager, careless_handler::news{});
+    });
+  });
+}
+
+TEST_CASE("the report of a server that stops by itself has no place", "[logger][LOG-4]") {
+  on_every_driver([](driver_report& report) {
+    paper_ptr const paper = logs::start();
+    auto const server = careless::start_monitor();
+    otter::cast(server.result.value(), careless::forget{});
+    trace::end_of(server.ref);
+    logger::sync();
+    report.equal("backtrace", value_in(paper->event_with("crash of"), "backtrace"), "none");
   });
 }
 

@@ -34,9 +34,32 @@ constexpr entry functions[] = {
     {"whereis", exits::never, waits::no, [](world&) { static_cast<void>(ages::whereis("a")); }},
     {"lookup", exits::never, waits::no, [](world& w) { static_cast<void>(w.table.lookup("a")); }},
     {"first", exits::never, waits::no, [](world& w) { static_cast<void>(w.table.first()); }},
+    {"last, next, prev", exits::never, waits::no,
+     [](world& w) {
+       static_cast<void>(w.table.last());
+       static_cast<void>(w.table.next("a"));
+       static_cast<void>(w.table.prev("a"));
+     }},
+    {"member, size, info", exits::never, waits::no,
+     [](world& w) {
+       static_cast<void>(w.table.member("a"));
+       static_cast<void>(w.table.size());
+       static_cast<void>(w.table.info());
+     }},
     {"select", exits::may, waits::no,
      [](world& w) { static_cast<void>(w.table.select([](auto const&, int) { return true; })); }},
+    {"select_count", exits::may, waits::no,
+     [](world& w) {
+       static_cast<void>(w.table.select_count([](auto const&, int) { return true; }));
+     }},
+    {"select_delete", exits::may, waits::no,
+     [](world& w) {
+       static_cast<void>(w.table.select_delete([](auto const&, int) { return false; }));
+     }},
     {"insert", exits::never, waits::no, [](world& w) { w.table.insert("a", 2); }},
+    {"insert_new", exits::never, waits::no,
+     [](world& w) { static_cast<void>(w.table.insert_new("a", 3)); }},
+    {"take", exits::never, waits::no, [](world& w) { static_cast<void>(w.table.take("a")); }},
     {"update", exits::never, waits::no, [](world& w) { w.table.update("a", [](int& n) { ++n; }); }},
     {"update_counter", exits::never, waits::no,
      [](world& w) { w.table.update_counter("a", 1, 0); }},

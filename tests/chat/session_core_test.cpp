@@ -145,6 +145,10 @@ TEST_CASE("each SASL mistake has its answer", "[chat][session]") {
   SECTION("one NUL") {
     CHECK(c.send(auth(chat::base64_encode("abc"))) == failure("malformed-request"));
   }
+  SECTION("four NULs") {
+    CHECK(c.send(auth(chat::base64_encode(std::string("\0alice\0pw\0\0", 11)))) ==
+          failure("malformed-request"));
+  }
   SECTION("an equals sign is an empty response") {
     CHECK(c.send(auth("=")) == failure("malformed-request"));
   }

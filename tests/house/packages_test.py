@@ -3,7 +3,9 @@
 dpkg-query, apt-get, apt-cache, sudo and id are replaced by scripts that play a machine and keep a log.
 """
 import os
+import pty
 import shutil
+import subprocess
 
 from support import ROOT, in_a_tree, only
 
@@ -56,6 +58,25 @@ exit 0
         environment = dict(only(self.machine), MACHINE=str(self.tree))
         return self.run_program(ROOT / "dev", "packages", *purposes, env=environment)
 
+    def need_at_a_terminal(self, *purposes):
+        """The same with a terminal, as a user has one. Gives the exit status and all that was shown."""
+        environment = dict(only(self.machine), MACHINE=str(self.tree))
+        ours, theirs = pty.openpty()
+        with subprocess.Popen([str(ROOT / "dev"), "packages", *purposes], cwd=self.tree, env=environment, stdin=theirs,
+                              stdout=theirs, stderr=theirs) as process:
+            os.close(theirs)
+            shown = b""
+            while True:
+                try:
+                    part = os.read(ours, 4096)
+                except OSError:  # that is how a terminal ends
+                    break
+                if not part:
+                    break
+                shown += part
+        os.close(ours)
+        return process.returncode, shown.decode()
+
     def log(self):
         return (self.tree / "log").read_text()
 
@@ -103,6 +124,28 @@ exit 0
                 self.assertIn("sudo sh -c 'apt-get update && apt-get install -y --no-remove", done.stderr)
                 self.assertIn("catch2'", done.stderr)
                 self.assertEqual(self.log(), "")
+
+    def test_at_a_terminal_sudo_may_ask_for_a_password(self):
+        for knows, expected in ((True, 0), (False, 1)):
+            with self.subTest(knows=knows):
+                self.play(user=1000)
+                self.have()
+                (self.tree / "log").write_text("")
+                # -n: no question is allowed, so it fails; -v: it asks, and remembers the answer for a while
+                self.script("machine/sudo", "#!/bin/bash\n"
+                            'echo "sudo $*" >>"$MACHINE/log"\n'
+                            '[[ "$1" != -n ]] || exit 1\n'
+                            f'if [[ "$1" == -v ]]; then echo "password for you:"; exit {expected}; fi\n'
+                            'exec "$@"\n')
+                status, shown = self.need_at_a_terminal("simulate")
+                self.assertEqual(status, expected, shown)
+                self.assertIn("sudo asks for your password", shown)
+                self.assertIn("password for you:", shown)
+                if knows:
+                    self.assertIn("apt-get install -y --no-remove", self.log())
+                else:
+                    self.assertIn("run this once: sudo sh -c 'apt-get update && apt-get install", shown)
+                    self.assertNotIn("apt-get", self.log())
 
     def test_the_headers_of_boost_1_74_stop_it_with_one_line(self):
         self.have("libboost1.74-dev", "libboost-dev")

@@ -148,8 +148,8 @@ void watch_ends() {
 
 /// How to see one seed of one scenario again.
 std::string again(std::uint64_t seed, scenario const& s) {
-  return fmt::format("otter_simulate --seed {} --only {}, or ./dev simulate --seed {}", seed,
-                     s.name, seed);
+  return fmt::format("otter_simulate --seed {} --only {}, or ./dev simulate --seed {} -- --only {}",
+                     seed, s.name, seed, s.name);
 }
 
 struct verdict {
@@ -162,7 +162,7 @@ verdict run_seed(std::uint64_t seed, options const& o) {
   verdict v;
   bool any = false;
   for (scenario const& s : scenarios()) {
-    if (!o.only.empty() && o.only != s.name) continue;
+    if (o.only.empty() ? s.only_by_name : o.only != s.name) continue;
     any = true;
     if (!o.trace.empty()) {
       std::FILE* const file = std::fopen(o.trace.c_str(), "a");

@@ -2,6 +2,8 @@
 
 #include "trial.hpp"
 
+#include <cstdlib>
+
 #include "node/node_core.hpp"
 
 namespace simulate {
@@ -54,6 +56,14 @@ void trial::run(std::function<void()> main, otter::simulation_options options) {
   none(left.ports, "ports");
 }
 
+void fails(trial& t) {
+  t.expect(t.seed() % 3 != 0, "this seed is one of those that fail on purpose");
+}
+
+void aborts(trial& t) {
+  if (t.seed() % 3 == 0) std::abort();
+}
+
 std::vector<scenario> const& scenarios() {
   static std::vector<scenario> const all = {
       {"bonds", "links, monitors, exits, kills, names and messages against a model", &bonds},
@@ -68,6 +78,8 @@ std::vector<scenario> const& scenarios() {
 #ifdef OTTER_SIMULATE_ACTORS
       {"supervision", "a tree whose servers are killed while clients call them", &supervision},
 #endif
+      {"fails", "complains from every third seed, on purpose", &fails, true},
+      {"aborts", "ends the program from every third seed, on purpose", &aborts, true},
   };
   return all;
 }

@@ -71,6 +71,7 @@ struct scenario {
   char const* name;
   char const* what;
   void (*run)(trial&);
+  bool only_by_name = false;  ///< no part of the set: for the test of what is said of failures
 };
 
 std::vector<scenario> const& scenarios();
@@ -84,5 +85,7 @@ void throw_at_each_safe_point(trial& t);
 void throw_at_each_call(trial& t);
 void connections(trial& t);
 void supervision(trial& t);
+void fails(trial& t);
+void aborts(trial& t);
 
 }  // namespace simulate

@@ -3,8 +3,8 @@
 // stress.hpp - sizes, and what a node takes from round to round.
 //
 //   sized()   a number for every day, and one for the full run (OTTER_FULL_SIZES=1)
-//   rounds()  runs the same several times on one node: at the end nothing is left, and at the full
-//             sizes no round takes more memory than the first
+//   rounds()  runs the same several times on one node: after each round no process is left, at the
+//             end nothing at all, and at the full sizes no round takes more memory than the first
 
 #include <dirent.h>
 #include <fmt/format.h>
@@ -13,7 +13,10 @@
 #include <catch2/catch.hpp>
 #include <cstdio>
 #include <cstdlib>
+#include <otter/monitor.hpp>
 #include <otter/node.hpp>
+#include <otter/process_info.hpp>
+#include <otter/receive.hpp>
 #include <string>
 #include <vector>
 
@@ -69,6 +72,22 @@ inline std::size_t peak_kib() {
   return peak;
 }
 
+/// How many processes of `node` do not end by themselves. Those that are about to are waited for.
+inline std::size_t processes_that_stay(otter::node& node) {
+  std::size_t stay = 0;
+  node.run([&] {
+    for (otter::pid const p : otter::processes()) {
+      if (p == otter::self() || p == otter::parent()) continue;  // run() itself is the parent
+      otter::monitor_ref const end = otter::monitor(p);
+      otter::receive(otter::when([&](otter::down const& d) { return d.ref == end; },
+                                 [](otter::down const&) {}),
+                     otter::after(std::chrono::seconds(20), [&] { ++stay; }));  // only if it stays
+      if (stay > 0) break;
+    }
+  });
+  return stay;
+}
+
 struct manner {
   unsigned workers = 4;
   int rounds = 2;
@@ -89,6 +108,7 @@ void rounds(std::string const& what, manner how, Round round) {
       CHECK(to_string(end) == "normal");
       // Where the peak cannot be forgotten, what is there now must do.
       peaks.push_back(from_here ? peak_kib() : resident_kib());
+      CHECK(processes_that_stay(node) == 0);
     }
     node.stop();
     otter::node_statistics const left = node.statistics();

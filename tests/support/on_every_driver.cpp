@@ -74,8 +74,9 @@ bool in_simulation(scenario const& run, otter::node_options const& base) {
   seed_range const range = seeds(seeds_of_a_test);
   bool always_ends = true;
   for (std::uint64_t seed = range.first; seed <= range.last; ++seed) {
-    const std::string driver = again(seed);
-    INFO(driver);  // before it runs: a crash says it too
+    run_of const line(seed);  // before it runs: a crash says it too
+    const std::string driver = fmt::format("simulation, seed {}", seed);
+    INFO(driver);
     driver_report report;
     otter::simulation_options options;
     options.max_turns = most_turns_of_a_test;

@@ -2,15 +2,14 @@
 
 // seeds.hpp - from which seeds a test runs its simulations, and how one that fails is had again.
 //
-//   seeds(n)     1 to n; or the one in the environment variable OTTER_SEED alone
-//   again(seed)  the line that has that run again
+//   seeds(n)         1 to n; or the one in the environment variable OTTER_SEED alone
+//   again(seed)      the command that has that run of the present test again
+//   run_of(seed)     while it lives, the first assertion that fails prints that command
+//
+// The command stands in a line of its own, as it can be pasted: what INFO() is given Catch2 breaks
+// at 80 columns.
 
-#include <errno.h>
-#include <fmt/format.h>
-
-#include <catch2/catch.hpp>
 #include <cstdint>
-#include <cstdlib>
 #include <string>
 
 namespace otter_test {
@@ -20,16 +19,17 @@ struct seed_range {
   bool one_alone;  ///< by OTTER_SEED: nothing but this simulation is wanted
 };
 
-inline seed_range seeds(std::uint64_t n) {
-  char const* const one = std::getenv("OTTER_SEED");
-  if (one == nullptr) return {1, n, false};
-  std::uint64_t const seed = std::strtoull(one, nullptr, 10);
-  return {seed, seed, true};
-}
+seed_range seeds(std::uint64_t n);
 
-inline std::string again(std::uint64_t seed) {
-  return fmt::format("simulation, again: OTTER_SEED={} {} '{}'", seed, program_invocation_name,
-                     Catch::getResultCapture().getCurrentTestName());
-}
+std::string again(std::uint64_t seed);
+
+/// Threads: the one that asserts. One at a time.
+class run_of {
+ public:
+  explicit run_of(std::uint64_t seed);
+  ~run_of();
+  run_of(run_of const&) = delete;
+  run_of& operator=(run_of const&) = delete;
+};
 
 }  // namespace otter_test

@@ -4,9 +4,8 @@
 //
 //   otter::application::read_toml_file()      the configuration: what an operator decides
 //   otter::application::read_toml()           the same of a text
-//   otter::application::read_program_file()   the applications themselves: what the program
-//   consists
-//                                             of, what needs what, and what is started
+//   otter::application::read_program_file()   the applications themselves: which there are, what
+//                                             needs what, and what is started
 //   otter::application::read_program()        the same of a text
 //   otter::application::modules               the callbacks that such a file may name
 //

@@ -26,8 +26,7 @@
 // The callbacks of a handler, all public, run one at a time in the manager's process:
 //
 //   constructor                  gets the arguments of add_handler(); an exception: not added
-//   handle_event(E const&)       an event: void or handler_result. One that a handler has nothing
-//   for
+//   handle_event(E const&)       an event: void or handler_result. One without a function for it
 //                                passes it by
 //   handle_info(M const&)        a plain message to the manager: the same
 //   handle_call(R)               gen_event::call<H>(): the answer

@@ -152,6 +152,8 @@ void run_callback(step& out, std::string_view place, Callback&& callback) {
       out = Outcome(callback()).take_step();
   } catch (result const& thrown) {
     out = thrown.take_step();
+  } catch (throw_probe const&) {
+    // never: it notes where what comes below was thrown
   } catch (...) {
     step_from_exception(out, place);
   }
@@ -175,6 +177,8 @@ void run_call(step& out, std::string_view place, Callback&& callback) {
   } catch (result const& thrown) {
     out = thrown.take_step();
     check_thrown_reply(out, &descriptor_of<wire>());
+  } catch (throw_probe const&) {
+    // never: it notes where what comes below was thrown
   } catch (...) {
     step_from_exception(out, place);
   }
@@ -236,6 +240,8 @@ struct thunks {
     auto& s = *static_cast<Server*>(server);
     try {
       s.terminate(reason);
+    } catch (throw_probe const&) {
+      // never: it notes where what comes below was thrown
     } catch (...) {
       step_from_exception(out, "terminate");
     }
@@ -244,6 +250,8 @@ struct thunks {
     auto& s = *static_cast<Server*>(server);
     try {
       s.hibernate();
+    } catch (throw_probe const&) {
+      // never: it notes where what comes below was thrown
     } catch (...) {
       step_from_exception(out, "hibernate");
     }

@@ -260,6 +260,8 @@ void guard_handler(transition<Machine>& out, std::string_view place, F&& f) {
       out = transition<Machine>();
       step_from_bad_return(out.step().end, "a result that is no transition of this machine");
     }
+  } catch (throw_probe const&) {
+    // never: it notes where what comes below was thrown
   } catch (...) {
     step failed;
     step_from_exception(failed, place);
@@ -292,6 +294,8 @@ class machine_body : public statem_core {
       try {
         differs = !(*t.next() == current_);
         if (differs) std::swap(*t.next(), current_);
+      } catch (throw_probe const&) {
+        // never: it notes where what comes below was thrown
       } catch (...) {
         step_from_exception(compared, "comparing two states");
         wanted.end = std::move(compared);
@@ -413,6 +417,8 @@ struct machine_thunks {
   static void terminate(void* object, exit_reason const& reason, step& out) {
     try {
       Module::terminate(*static_cast<body*>(object)->machine(), reason);
+    } catch (throw_probe const&) {
+      // never: it notes where what comes below was thrown
     } catch (...) {
       step_from_exception(out, "terminate");
     }
@@ -420,6 +426,8 @@ struct machine_thunks {
   static void hibernate(void* object, step& out) {
     try {
       Module::hibernate(*static_cast<body*>(object)->machine());
+    } catch (throw_probe const&) {
+      // never: it notes where what comes below was thrown
     } catch (...) {
       step_from_exception(out, "hibernate");
     }

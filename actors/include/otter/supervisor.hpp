@@ -9,8 +9,7 @@
 //
 //     auto sup = otter::supervisor::start_link(
 //         {.intensity = 3, .period = 5s},
-//         {{.id = "counter", .start = [] { return counter::start_link({.name = "counter"}, 0);
-//         }}});
+//         {{.id = "counter", .start = [] { return counter::start_link({.name = "counter"}); }}});
 //
 // Children are started in the order of their list and stopped in the reverse order, one after the
 // other; a child that does not stop within its shutdown_limit is killed. A supervisor traps exits

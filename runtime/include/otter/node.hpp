@@ -66,6 +66,10 @@ struct node_options {
   bool crash_report = false;
   /// Takes a backtrace of stalled threads by a real-time signal.
   bool stall_backtraces = false;
+  /// Where an exception was thrown that ends a process, or that a behaviour catches, is noted for
+  /// the report, see stacktrace_of(): some microseconds for each such exception, nothing for
+  /// others.
+  bool throw_backtraces = true;
   /// Gets the node's events, on whatever thread they happen; must not block for long. Without it
   /// they go to stderr, all but stall and progress.
   std::function<void(node_event const&)> on_event = {};

@@ -6,6 +6,7 @@
 //   otter::is_local()        is it one of my node?
 //   otter::process_info()    chosen facts about it
 //   otter::info_item, info   what can be asked, and the answers
+//   otter::stacktrace_of()   where the exception was thrown that a reason is about
 //   otter::set_priority(), set_sensitive(), set_label()   what a process says of itself
 //   otter::group_leader(), group_members()   which family it belongs to, and who else does
 //   otter::processes(), schedulers()   who lives on the node, and how many run at once
@@ -15,6 +16,7 @@
 #include <initializer_list>
 #include <optional>
 #include <otter/duration.hpp>
+#include <otter/exit_reason.hpp>
 #include <otter/message.hpp>
 #include <otter/pid.hpp>
 #include <otter/spawn.hpp>
@@ -111,6 +113,14 @@ std::optional<T> process_info(pid process, info_item item) {
   if (T* const value = std::get_if<T>(&all->front().value)) return std::move(*value);
   detail::throw_wrong_info_type(item);
 }
+
+/// Where the exception was thrown that `reason` is about, the innermost function first: 16 lines at
+/// most, each cut to 120 bytes. A function is named if the program exports its symbols (-rdynamic;
+/// ENABLE_EXPORTS of CMake), else it is `program+0x1234`, which addr2line takes. Empty if it is not
+/// known: the reason is no exception's, or node_options::throw_backtraces is off.
+///
+/// Called from: any thread. Blocks: never. Throws: std::bad_alloc.
+std::vector<std::string> stacktrace_of(exit_reason const& reason);
 
 /// The group leader of the caller; of another process `set_group_leader` (PI-8).
 pid group_leader();

@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 
 #include <new>
+#include <otter/process_info.hpp>
 
 #include "process/process.hpp"
 #include "process/process_system.hpp"
@@ -60,6 +61,8 @@ void process::report_crash() noexcept {
         body_ != nullptr && !has(flag_sensitive) ? body_->describe() : std::string();
     if (!state.empty()) text = fmt::format("{}\n  state: {}", text, state.substr(0, 1024));
     if (!mailbox_.empty()) text = fmt::format("{}\n  messages waiting: {}", text, mailbox_.size());
+    if (auto const lines = stacktrace_of(reason_); !lines.empty())
+      text += fmt::format("\n  backtrace: {}", fmt::join(lines, "\n    "));
     system_->report({node_event::kind::crash, self_pid(), std::move(text)});
   } catch (...) {
     system_->report({node_event::kind::crash, self_pid(), {}});

@@ -87,6 +87,18 @@ envelope* new_plain_envelope(signal_kind kind, envelope_layout layout) {
   return filled_in(e, kind, layout.payload_at, layout.bytes);
 }
 
+envelope* new_id_envelope(signal_kind kind, envelope_layout layout) {
+  auto* const e = ::new (memory_here().allocate(layout.bytes)) id_envelope;
+  return filled_in(e, kind, layout.payload_at, layout.bytes);
+}
+
+envelope* new_request_envelope(signal_kind kind, envelope_layout layout) {
+  // It may have to become the failure of its call in place.
+  static_assert(sizeof(rts::call_failed_signal) <= sizeof(request_envelope));
+  auto* const e = ::new (memory_here().allocate(layout.bytes)) request_envelope;
+  return filled_in(e, kind, layout.payload_at, layout.bytes);
+}
+
 envelope* move_to_envelope(signal_kind kind, type_descriptor const& type, void* payload) {
   envelope* const e = new_envelope(kind, layout_of(kind, type.size, type.align), type.align);
   try {

@@ -256,6 +256,10 @@ std::optional<std::vector<info>> process_info(pid who, std::vector<info_item> it
   return std::move(static_cast<rts::query_answer*>(answer.reply->payload())->facts);
 }
 
+std::vector<std::string> stacktrace_of(exit_reason const& reason) {
+  return rts::stacktrace_lines(reason.backtrace(), 16, 120);
+}
+
 pid group_leader() {
   runtime_entry entry;
   rts::refuse_abandoned(entry);

@@ -250,7 +250,7 @@ void process::handle(envelope* e, worker& w) noexcept {
 /// The handler has returned: the payload goes, the head stays while an answer is owed.
 void process::end_of_request(request_envelope& r) noexcept {
   if (r.type != nullptr) {
-    r.type->destroy(r.payload());
+    if (!r.type->trivially_destructible) r.type->destroy(r.payload());
     r.type = nullptr;
   }
   if (has(flag_answered) || (r.flags & listed) == 0) {

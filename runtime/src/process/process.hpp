@@ -18,6 +18,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <otter/detail/throw_probe.hpp>
 #include <otter/detail/unwinding.hpp>
 #include <otter/error.hpp>
 #include <otter/reactive.hpp>
@@ -494,9 +495,11 @@ inline void process::in_user_code(worker& w, F&& f) noexcept {
     die(e.reason(), false);
   } catch (detail::unwinding const&) {
     // reason_ is set: the token is only thrown when it is.
+  } catch (detail::throw_probe const&) {
+    // never: it notes where what comes below was thrown
   } catch (...) {
     if (!has(flag_exit_pending)) set(flag_crashed, true);
-    die(exit_reason::from_current_exception(), false);
+    die(exit_reason::from_current_exception({}, detail::thrown_at()), false);
   }
   set(flag_in_body, false);
 }

@@ -23,6 +23,7 @@
 #include "process/names.hpp"
 #include "process/process.hpp"
 #include "process/system_watch.hpp"
+#include "process/throw_note.hpp"
 #include "process/timer_block.hpp"
 #include "scheduler/scheduler.hpp"
 
@@ -40,6 +41,7 @@ struct alignas(64) local_state {
   std::atomic<std::int64_t> timer_count{0};  ///< started here minus given back here
   std::atomic<std::uint64_t> dropped{0};
   std::int64_t turn_began_ns = 0;  ///< while system_monitor() is on; the worker's own
+  throw_note thrown;               ///< the worker's own
 
   static void add(std::atomic<std::int64_t>& n, std::int64_t by) noexcept {
     // One writer: a plain addition that readers may see late.
@@ -77,6 +79,7 @@ struct process_limits {
   std::uint32_t long_queue_on = 0;
   std::uint32_t long_queue_off = 0;
   max_heap_size max_heap;
+  bool throw_backtraces = true;
 };
 
 /// Ownership: of all process and timer blocks, names and slabs of a node.

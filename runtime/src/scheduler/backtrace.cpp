@@ -41,8 +41,9 @@ struct exchange_place {
 exchange_place place;
 std::atomic<bool> installed{false};
 
-/// `function in program`, or `program+0x1234` where the program does not tell the function: what
-/// addr2line takes.
+/// Where a call returns to may be the next function's already, if the call never returns.
+void* call_before(void* returns_to) noexcept { return static_cast<char*>(returns_to) - 1; }
+
 std::string line_of(void* frame) {
   Dl_info found{};
   if (::dladdr(frame, &found) == 0 || found.dli_fname == nullptr) return "?";
@@ -88,24 +89,28 @@ void prepare_backtraces() noexcept {
 
 std::string backtrace_text(void* const* frames, std::size_t depth) {
   std::string text;
-  if (depth == 0) return text;
-  std::unique_ptr<char*, void (*)(void*)> const symbols(
-      ::backtrace_symbols(frames, static_cast<int>(depth)), &std::free);
-  for (std::size_t i = 0; symbols != nullptr && i < depth; ++i)
-    text.append("\n  ").append(symbols.get()[i]);
+  for (std::size_t i = 0; i < depth; ++i)
+    text.append("\n  ").append(line_of(call_before(frames[i])));
   return text;
+}
+
+std::vector<std::string> stacktrace_lines(std::span<void* const> calls, std::size_t most,
+                                          std::size_t width) {
+  std::vector<std::string> lines;
+  for (void* const call : calls.first(std::min(calls.size(), most))) {
+    lines.push_back(line_of(call));
+    if (lines.back().size() > width) lines.back().resize(width);
+  }
+  return lines;
 }
 
 std::vector<std::string> stacktrace_here(std::size_t most, std::size_t width) {
   void* frames[captured_backtrace::most];
   int const depth = ::backtrace(frames, static_cast<int>(std::size(frames)));
-  std::vector<std::string> lines;
+  if (depth <= 1) return {};
+  std::transform(frames, frames + depth, frames, &call_before);
   // The first is this function itself.
-  for (int i = 1; i < depth && lines.size() < most; ++i) {
-    lines.push_back(line_of(frames[i]));
-    if (lines.back().size() > width) lines.back().resize(width);
-  }
-  return lines;
+  return stacktrace_lines({frames + 1, static_cast<std::size_t>(depth - 1)}, most, width);
 }
 
 void captured_backtrace::walk(stack const& s) noexcept {

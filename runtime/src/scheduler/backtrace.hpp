@@ -7,6 +7,7 @@
 
 #include <array>
 #include <cstddef>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -19,11 +20,16 @@ namespace otter::rts {
 /// captures give nothing.
 void prepare_backtraces() noexcept;
 
-/// A line for each frame, with what symbols the program has. Throws: std::bad_alloc.
+/// A line for each of `frames`, which ::backtrace() gave. Throws: std::bad_alloc.
 std::string backtrace_text(void* const* frames, std::size_t depth);
 
-/// Where the caller is, the innermost first: `most` lines, each cut to `width` bytes. Without
-/// addresses, so that two runs of one program say the same. Throws: std::bad_alloc.
+/// Lines as in all reports, `function in program` with what symbols the program has, else
+/// `program+0x1234`, which addr2line takes. Without addresses, so that two runs of one program say
+/// the same. For each of `calls`, which lie within calls: `most` lines, each cut to `width` bytes.
+/// Throws: std::bad_alloc.
+std::vector<std::string> stacktrace_lines(std::span<void* const> calls, std::size_t most,
+                                          std::size_t width);
+/// The same for where the caller is, the innermost first.
 std::vector<std::string> stacktrace_here(std::size_t most, std::size_t width);
 
 /// Threads: one at a time captures; the signal's handler fills it on the other thread.

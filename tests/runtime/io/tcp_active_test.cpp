@@ -1,5 +1,7 @@
 // Active sockets: what arrives as messages, and when it stops.
 
+#include <algorithm>
+
 #include "tcp_support.hpp"
 
 using namespace otter;
@@ -147,6 +149,34 @@ TEST_CASE("ten thousand lines in random pieces arrive as ten thousand messages i
     see.add(m);
     receive([](int) {});
   });
+}
+
+TEST_CASE("a peer that floods an active socket waits for its owner", "[io][TCP-2]") {
+  everywhere({"the sender waits", "never more than one read ahead", "all of it", "closed"},
+             [](notes& see) {
+               static constexpr std::size_t sends = 128, each = 65'536;
+               pair p = connect_pair(with(active::on));
+               pid const sender = spawn_waiting([s = p.client] {
+                 std::string const piece(each, 'x');
+                 for (std::size_t i = 0; i < sends; ++i) must(s.send(piece), "send");
+                 must(s.shutdown_write(), "shutdown");
+               });
+               // Nothing is read before the owner receives.
+               see.add(is_alive(sender) ? "the sender waits" : "the sender has gone on");
+               std::size_t taken = 0, ahead = 0;
+               std::string last;
+               do {
+                 last = next_message(p.server);
+                 if (last.rfind("data '", 0) != 0) break;
+                 taken += last.size() - 7;
+                 if (auto const now = p.server.statistics())
+                   ahead = std::max(ahead, static_cast<std::size_t>(now->received_bytes) - taken);
+               } while (true);
+               see.add(ahead <= 65'536 ? "never more than one read ahead"
+                                       : std::to_string(ahead) + " bytes ahead");
+               see.add(taken == sends * each ? "all of it" : std::to_string(taken) + " bytes");
+               see.add(last);
+             });
 }
 
 TEST_CASE("no messages come from a socket after its owner has closed it", "[io][TCP-15]") {

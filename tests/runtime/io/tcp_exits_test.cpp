@@ -28,6 +28,10 @@ constexpr entry all_functions[] = {
      [](world& w) { static_cast<void>(otter::tcp_accept(w.between.listener, 1us)); }},
     {"tcp_connect", exits::may, waits::perhaps,
      [](world& w) { static_cast<void>(otter::tcp_connect(w.address, {}, long_time)); }},
+    {"tcp_connect by name", exits::may, waits::perhaps,
+     [](world& w) {
+       static_cast<void>(otter::tcp_connect("localhost", w.address.port, {}, long_time));
+     }},
     {"send", exits::may, waits::no, [](world& w) { static_cast<void>(w.socket.send("x")); }},
     {"recv", exits::may, waits::perhaps,
      [](world& w) { static_cast<void>(w.socket.recv(0, 1us)); }},
@@ -45,8 +49,9 @@ constexpr entry all_functions[] = {
      [](world& w) { static_cast<void>(w.socket.controlling_process(otter::self())); }},
     {"set_active", exits::never, waits::no,
      [](world& w) { static_cast<void>(w.socket.set_active(otter::active::off)); }},
-    {"set_packet, set_watermarks", exits::never, waits::no,
+    {"set_packet, set_framer, set_watermarks", exits::never, waits::no,
      [](world& w) {
+       static_cast<void>(w.socket.set_framer(nullptr));
        static_cast<void>(w.socket.set_packet(otter::packet::raw));
        static_cast<void>(w.socket.set_watermarks(8192, 4096));
      }},

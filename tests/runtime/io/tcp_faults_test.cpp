@@ -99,7 +99,8 @@ TEST_CASE("a connection that is reset under way ends once, after a prefix of wha
   int broken = 0;
   otter_test::seed_range const range = otter_test::seeds(some_seeds(60));
   for (std::uint64_t seed = range.first; seed <= range.last; ++seed) {
-    INFO(otter_test::again(seed));
+    otter_test::run_of const line(seed);
+    INFO("seed " << seed);
     simulation sim(seed);
     network_of(sim).reset_now_and_then(20'000);
     storm s;
@@ -121,7 +122,8 @@ TEST_CASE("owners that are killed leave their peers an orderly end", "[io][TCP-9
   int broken = 0;
   otter_test::seed_range const range = otter_test::seeds(some_seeds(60));
   for (std::uint64_t seed = range.first; seed <= range.last; ++seed) {
-    INFO(otter_test::again(seed));
+    otter_test::run_of const line(seed);
+    INFO("seed " << seed);
     simulation sim(seed);
     storm s;
     auto const result = sim.run([&] { s.run(true); });

@@ -96,7 +96,8 @@ bool in_simulation(lines const& expected, Story story) {
   bool as_expected = true;
   otter_test::seed_range const range = otter_test::seeds(some_seeds(20));
   for (std::uint64_t seed = range.first; seed <= range.last; ++seed) {
-    INFO(otter_test::again(seed));
+    otter_test::run_of const line(seed);
+    INFO("seed " << seed);
     notes seen;
     otter::simulation sim(seed);
     auto const result = sim.run([&] { story(seen); });

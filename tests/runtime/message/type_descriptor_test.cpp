@@ -3,11 +3,13 @@
 #include <catch2/catch.hpp>
 #include <memory>
 #include <optional>
+#include <otter/spawn.hpp>
 #include <otter/type_descriptor.hpp>
 #include <string>
 #include <variant>
 #include <vector>
 
+#include "on_every_driver.hpp"
 #include "two_files.hpp"
 
 using otter::descriptor_of;
@@ -84,6 +86,18 @@ TEST_CASE("two files' own types of one name are never one type") {
   CHECK_FALSE(same_type(one, another));
   CHECK(relate(one, another) == type_relation::different);
   CHECK(same_type(one, ping_of_one_file()));
+}
+
+TEST_CASE("a receive takes the messages of its own file's type, not of another's of that name") {
+  on_every_driver([](driver_report& report) {
+    send_ping_of_one_file(otter::self(), 1);
+    report.equal("the other file finds none", take_ping_of_another_file(), -1);
+    send_ping_of_another_file(otter::self(), 2);
+    report.equal("its own, behind a stranger", take_ping_of_another_file(), 2);
+    report.equal("and once", take_ping_of_another_file(), -1);
+    report.equal("the first waits where it was", take_ping_of_one_file(), 1);
+    report.equal("and once, too", take_ping_of_one_file(), -1);
+  });
 }
 
 TEST_CASE("a type that two files share is one type at one address") {

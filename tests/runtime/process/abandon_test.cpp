@@ -326,21 +326,50 @@ TEST_CASE("the limit of a receive that is given up in its guard is forgotten",
   check_works(test);
 }
 
-TEST_CASE("a node stops though a process does not come back", "[process][abandon][node]") {
-  // Both outlive the test: the thread that is left behind still looks at them.
+namespace {
+
+/// The node is stopped while one of its processes stays where it cannot be reached, and 1,000 wait
+/// on its thread.
+template <class Stay>
+void stop_with_a_thousand(Stay stay) {
+  constexpr int waiting = 1000;
+  // All of it outlives the test: the thread that is left behind still looks at it.
   static gate g;
-  static auto* const n = new otter::node({.workers = 2, .kill_limit = 20ms});
-  static std::atomic<bool> there{false};
-  n->spawn([] {
-    there = true;
-    g.loop();
+  static std::atomic<int> there{0};
+  static auto* const n = new otter::node(
+      {.workers = 1, .kill_limit = 20ms, .on_event = [](otter::node_event const&) {}});
+  for (int i = 0; i < waiting; ++i)
+    n->spawn([] {
+      ++there;
+      otter::receive([](double) {});
+    });
+  while (there != waiting) std::this_thread::yield();
+  n->spawn([stay] {
+    ++there;
+    stay(g);
   });
-  while (!there) std::this_thread::yield();
+  while (there != waiting + 1) std::this_thread::yield();
   auto const left = n->stop(20ms);
-  REQUIRE(left.size() == 1);
-  CHECK(left.front().find("user code of abandoned processes") != std::string::npos);
+  std::string all;
+  for (std::string const& line : left) all += line + "\n";
+  INFO(all);
+  CHECK(all.find("user code of abandoned processes") != std::string::npos);
+  CHECK(n->statistics().abandoned == waiting + 1);
+  CHECK(n->statistics().processes == 0);
   CHECK(n->stop(20ms) == left);
   g.open();
+}
+
+}  // namespace
+
+TEST_CASE("a node stops though a busy loop does not end, with a thousand that wait on its thread",
+          "[process][abandon][node]") {
+  stop_with_a_thousand([](gate const& g) { g.loop(); });
+}
+
+TEST_CASE("a node stops though a system call does not return, with a thousand behind it",
+          "[process][abandon][node]") {
+  stop_with_a_thousand([](gate const& g) { g.system_call(); });
 }
 
 namespace {

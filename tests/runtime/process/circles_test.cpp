@@ -40,10 +40,11 @@ otter::spawned told_by_exit(char const* name, otter::mailbox_limit limit, Body b
 
 void tell(otter::pid p) { otter::exit(p, exit_reason::of("now")); }
 
-/// Returns when `p` waits in `what`. Each look lets it run.
-void until_waiting_in(otter::pid p, std::string_view what) {
-  while (otter::process_info<std::string>(p, otter::info_item::waiting_in) != what) {
-  }
+/// Whether `p` comes to wait in `what`. Each look lets it run, so a few are enough.
+bool comes_to_wait_in(otter::pid p, std::string_view what) {
+  for (int looks = 0; looks < 10'000; ++looks)
+    if (otter::process_info<std::string>(p, otter::info_item::waiting_in) == what) return true;
+  return false;
 }
 
 /// The reports of circles.
@@ -54,6 +55,13 @@ std::vector<std::string> circles(driver_report const& report) {
         e.text.find("wait for each other in a circle") != std::string::npos)
       texts.push_back(e.text);
   return texts;
+}
+
+/// Waits for a report of a circle; not for ever, so that one that never comes is a failure and no
+/// hang.
+void await_circle(driver_report const& report) {
+  for (int looks = 0; circles(report).empty() && looks < 20'000; ++looks)
+    otter::receive([](go) {}, otter::after(1ms));
 }
 
 bool in_the_first(driver_report const& report, std::string_view name) {
@@ -102,8 +110,8 @@ TEST_CASE("calls in a circle are reported with the names of those who wait", "[c
     });
     tell(a);
     tell(b);
-    until_waiting_in(a, "call");
-    until_waiting_in(b, "call");
+    report.check("a waits in call", comes_to_wait_in(a, "call"));
+    report.check("b waits in call", comes_to_wait_in(b, "call"));
     tell(c);
     report.equal("the call is late", otter::receive([](number x) { return x.n; }), 0);
     report.equal("reported once", circles(report).size(), 1u);
@@ -123,7 +131,7 @@ TEST_CASE("a circle may lead through a full mailbox", "[limits][PI-14]") {
     });
     otter::send(b, number{1});
     tell(a);
-    until_waiting_in(a, "send");
+    report.check("a waits in send", comes_to_wait_in(a, "send"));
     tell(b);
     report.equal("the call is late", otter::receive([](number x) { return x.n; }), 0);
     report.equal("reported once", circles(report).size(), 1u);
@@ -142,7 +150,7 @@ TEST_CASE("a circle in which nobody has a time limit is reported, and once", "[c
     auto const b = told_by_exit("berta", {}, asks("clara"));
     auto const c = told_by_exit("clara", {}, asks("anna"));
     for (otter::spawned p : {a, b, c}) tell(p);
-    while (circles(report).empty()) otter::receive([](go) {}, otter::after(1ms));
+    await_circle(report);
     for (char const* name : {"anna", "berta", "clara"})
       report.check(name, in_the_first(report, name));
     // Another look of each of them, for what comes from outside the circle, adds nothing.
@@ -166,7 +174,7 @@ TEST_CASE("a circle through a full mailbox needs no time limit either", "[limits
         otter::send(b, number{1});
         tell(a);
         tell(b);
-        while (circles(report).empty()) otter::receive([](go) {}, otter::after(1ms));
+        await_circle(report);
         for (char const* name : {"anna", "berta"}) report.check(name, in_the_first(report, name));
         report.equal("reported once", circles(report).size(), 1u);
         end_all({a, b});
@@ -190,7 +198,7 @@ TEST_CASE("a call that is late because its server is slow is no circle", "[call]
     auto const slow = waiter();
     auto const asks = told_by_exit("anna", {}, [p = slow.process] { call(p, 1h); });
     tell(asks);
-    until_waiting_in(asks, "call");
+    report.check("asks waits in call", comes_to_wait_in(asks, "call"));
     report.equal("a time-out", call(asks, 1ms), to_string(exit_reason::timeout()));
     report.equal("nothing is reported", circles(report).size(), 0u);
     end_all({asks, slow});

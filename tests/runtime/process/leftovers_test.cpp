@@ -73,7 +73,8 @@ TEST_CASE("a simulation that has ended holds no signal, timer, name or stack", "
     options.node.on_event = [](otter::node_event const&) {};
     otter::simulation sim(seed, options);
     auto const result = sim.run(storm);
-    INFO(otter_test::again(seed) << ": " << result.to_string());
+    otter_test::run_of const line(seed);
+    INFO("seed " << seed << ": " << result.to_string());
     CHECK(result.finished);
     check_nothing_left(sim.statistics());
   }

@@ -91,6 +91,23 @@ void check_refusing(driver_report& report, overflow policy) {
   report.equal("it lives", end_of(p.ref), to_string(exit_reason::normal()));
 }
 
+/// Answers calls. Each number that it takes holds it up until it is sent an exit signal.
+class held_up final : public otter::reactive {
+ public:
+  void start() override { otter::trap_exit(true); }
+  void handle(otter::event& what) override {
+    if (what.what() == otter::event::kind::request)
+      otter::detail::reply(what.caller(),
+                           otter::detail::pack<int>(otter::detail::signal_kind::reply, 1));
+    else if (what.get_if<number>() != nullptr)
+      otter::receive([](otter::exited const&) {});
+  }
+};
+
+std::uint64_t queue_length(otter::pid p) {
+  return *otter::process_info<std::uint64_t>(p, info_item::message_queue_len);
+}
+
 /// Sends `n` in a process of its own, which then says so.
 otter::spawned sender_of(otter::pid to, int n) {
   return otter::spawn_monitor([to, n, me = otter::self()] {
@@ -227,6 +244,29 @@ TEST_CASE("overflow block: a cast waits as a send does", "[limits][PI-14]") {
     await_waiting(s);
     content(p);  // makes room
     report.equal("it went on", end_of(s.ref), to_string(exit_reason::normal()));
+    end_of(p.ref);
+  });
+}
+
+TEST_CASE("overflow block: a call waits for room, and is answered then", "[limits][PI-14]") {
+  on_every_driver([](driver_report& report) {
+    otter::spawned const p =
+        otter::spawn_reactive({.monitor = otter::alias_mode::none,
+                               .max_mailbox = {.limit = limit, .policy = overflow::block}},
+                              otter::make_reactive<held_up>());
+    otter::send(p, number{0});
+    while (queue_length(p) != 0) {  // until it is held up
+    }
+    send_numbers(p, 1, 4);
+    otter::spawned const caller = otter::spawn_monitor(
+        [p = p.process, me = otter::self()] { otter::send(me, noticed{call(p)}); });
+    await_waiting(caller);
+    report.equal("the call is not in the mailbox", queue_length(p), std::uint64_t{limit});
+    for (int i = 0; i < 4; ++i) otter::exit(p, exit_reason::of("go on"));
+    report.equal("the call", otter::receive([](noticed n) { return n.text; }),
+                 std::string("answered"));
+    report.equal("the caller", end_of(caller.ref), to_string(exit_reason::normal()));
+    otter::exit(p, exit_reason::kill());
     end_of(p.ref);
   });
 }

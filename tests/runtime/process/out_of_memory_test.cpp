@@ -7,11 +7,13 @@
 #include <new>
 #include <otter/alias.hpp>
 #include <otter/blocking.hpp>
+#include <otter/detail/call.hpp>
 #include <otter/exit.hpp>
 #include <otter/link.hpp>
 #include <otter/monitor.hpp>
 #include <otter/name.hpp>
 #include <otter/process_info.hpp>
+#include <otter/reactive.hpp>
 #include <otter/receive.hpp>
 #include <otter/simulation.hpp>
 #include <otter/spawn.hpp>
@@ -75,7 +77,8 @@ struct outcome {
   bool consistent = true;
 };
 
-/// Runs fail_each() in a simulation; `action(peer)` gets a process that lives.
+/// Runs fail_each() in a simulation; `action(peer)` gets a process that lives, and has the name
+/// "peer".
 template <class Action>
 outcome survive(Action action) {
   outcome result;
@@ -83,6 +86,7 @@ outcome survive(Action action) {
   auto const end = sim.run([&] {
     otter::trap_exit(true);
     otter::pid peer = otter::spawn([] { otter::receive([](go) {}); });
+    otter::register_name("peer", peer);
     otter::is_alive(peer);  // it waits; the answer's memory is back
     facts const before = facts_now(sim);
     result.allocations =
@@ -157,9 +161,79 @@ TEST_CASE("a send without memory throws, and nothing was sent", "[memory][proces
   CHECK(arrived == 1);
 }
 
+TEST_CASE("whatever is sent without memory throws, and nothing was sent", "[memory][process]") {
+  check(survive([](otter::pid) { otter::send("peer", text{"by name"}); }));
+  check(survive([](otter::pid) {
+    // The alias that is there first needs memory, too: it goes with the call that fails.
+    otter::alias_ref const mine = otter::alias();
+    struct gone {
+      otter::alias_ref name;
+      ~gone() { otter::unalias(name); }
+    } const at_end{mine};
+    otter::send(mine, text{"by alias"});
+  }));
+  check(survive([](otter::pid peer) {
+    otter::detail::cast(
+        peer, otter::detail::pack<text>(otter::detail::signal_kind::cast, text{"a cast"}));
+  }));
+  check(survive([](otter::pid) {
+    otter::detail::cast("peer", otter::detail::pack<text>(otter::detail::signal_kind::cast,
+                                                          text{"a cast by name"}));
+  }));
+  check(survive([](otter::pid peer) {
+    otter::detail::send_request(
+        peer, otter::detail::pack<text>(otter::detail::signal_kind::request, text{"a request"}));
+  }));
+}
+
+TEST_CASE("a call without memory throws, and the server has not heard of it", "[memory][process]") {
+  struct counts final : otter::reactive {
+    void start() override {}
+    void handle(otter::event& e) override {
+      ++heard;
+      if (e.what() == otter::event::kind::request)
+        otter::detail::reply(e.caller(),
+                             otter::detail::pack<int>(otter::detail::signal_kind::reply, heard));
+    }
+    int heard = 0;
+  };
+  int failed = 0;
+  int answer = 0;
+  otter::simulation sim(1);
+  auto const end = sim.run([&] {
+    otter::pid const server = otter::spawn_reactive({}, otter::make_reactive<counts>());
+    otter::is_alive(server);
+    facts const before = facts_now(sim);
+    bool same = true;
+    // The first block is the caller's; behind it the server runs, which has its own.
+    for (bool done = false; !done;) {
+      otter::rts::worker& here = *otter::rts::current_worker();
+      here.reductions = 1000;
+      here.memory().fail_after(failed == 0 ? 1 : 0);
+      try {
+        otter::detail::response r = otter::detail::call(
+            server, otter::detail::pack<text>(otter::detail::signal_kind::request, text{"x"}),
+            otter::infinity);
+        answer = *static_cast<int*>(r.reply->payload());
+        done = true;
+      } catch (std::bad_alloc const&) {
+        ++failed;
+      }
+      otter::rts::current_worker()->memory().fail_after(0);
+      if (!done) same = same && facts_now(sim) == before;
+    }
+    if (!same) answer = -1;
+  });
+  CHECK(end.finished);
+  CHECK(failed == 1);
+  CHECK(answer == 1);
+}
+
 TEST_CASE("bonds without memory throw and are not there", "[memory][link][monitor]") {
   check(survive([](otter::pid peer) { otter::link(peer); }));
   check(survive([](otter::pid peer) { otter::monitor(peer); }));
+  check(survive([](otter::pid) { otter::monitor("peer"); }));
+  check(survive([](otter::pid peer) { otter::monitor_with_tag(peer, text{"tag"}); }));
   check(survive([](otter::pid peer) { otter::monitor(peer, otter::alias_mode::demonitor); }));
   check(survive([](otter::pid) { otter::alias(); }));
   check(survive([](otter::pid peer) { otter::exit(peer, otter::exit_reason::of("x")); }));

@@ -14,6 +14,7 @@
 #include <otter/busy_policy.hpp>
 #include <otter/detail/system_message.hpp>
 #include <otter/detail/system_messages.hpp>
+#include <otter/detail/throw_probe.hpp>
 #include <otter/outcome.hpp>
 #include <otter/reactive.hpp>
 #include <otter/start.hpp>
@@ -44,7 +45,7 @@ struct behaviour_class {
 };
 
 /// Turns the exception that is being handled into a step; the unwinding token is thrown on.
-/// Called from: a catch block.
+/// Called from: a catch block, behind one of a throw_probe.
 void step_from_exception(step& out, std::string_view place);
 /// Makes `out` an end because a callback gave what its behaviour does not know.
 void step_from_bad_return(step& out, std::string_view what) noexcept;

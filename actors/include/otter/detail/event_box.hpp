@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <otter/detail/event_manager.hpp>
+#include <otter/detail/throw_probe.hpp>
 #include <otter/gen.hpp>
 #include <otter/gen_event.hpp>
 #include <string>
@@ -376,6 +377,8 @@ tl::expected<reply_t<Request>, exit_reason> gen_event::call(Address const& manag
           } else {
             a.value = any_message::of(wire(h.handle_call(std::move(request))));
           }
+        } catch (detail::throw_probe const&) {
+          // never: it notes where what comes below was thrown
         } catch (...) {
           throw process_exit(m.drop_failed(*box));
         }

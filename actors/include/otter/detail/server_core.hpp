@@ -2,8 +2,8 @@
 
 // otter/detail/server_core.hpp - a server without its types: the loop that all gen_servers share.
 //
-//   otter::detail::server_class   what the compiler made of one class: its dispatch tables and
-//   hooks otter::detail::server_core    the process body; gen_server.hpp adds the object to it
+//   otter::detail::server_class   what the compiler made of a class: its dispatch tables and hooks
+//   otter::detail::server_core    the process body; gen_server.hpp adds the object to it
 
 #include <cstdint>
 #include <otter/detail/behaviour_core.hpp>

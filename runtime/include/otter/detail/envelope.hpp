@@ -114,10 +114,22 @@ constexpr envelope_layout layout_of(signal_kind kind, std::size_t payload_size,
 /// Throws std::bad_alloc; error(not_in_process); error(badarg) for an alignment above 64 bytes, or
 /// 32 in a large message.
 envelope* new_envelope(signal_kind kind, envelope_layout layout, std::size_t alignment);
-/// The same for what is_plain(): most messages.
+/// The same for a head of that type and a payload that needs no more than the usual alignment: most
+/// messages, requests and answers.
 envelope* new_plain_envelope(signal_kind kind, envelope_layout layout);
-constexpr bool is_plain(signal_kind kind, std::size_t alignment) noexcept {
-  return header_size(kind) == sizeof(envelope) && alignment <= alignof(std::max_align_t);
+envelope* new_id_envelope(signal_kind kind, envelope_layout layout);
+envelope* new_request_envelope(signal_kind kind, envelope_layout layout);
+/// The one of these that serves, decided when it is compiled.
+inline envelope* new_envelope_for(signal_kind kind, envelope_layout layout, std::size_t alignment) {
+  if (alignment > alignof(std::max_align_t)) return new_envelope(kind, layout, alignment);
+  switch (header_size(kind)) {
+    case sizeof(request_envelope):
+      return new_request_envelope(kind, layout);
+    case sizeof(id_envelope):
+      return new_id_envelope(kind, layout);
+    default:
+      return new_plain_envelope(kind, layout);
+  }
 }
 /// Moves the payload of type `type` at `payload` into a fresh envelope of another kind.
 /// Throws: as new_envelope(), and what moving it throws.
@@ -141,8 +153,7 @@ envelope_ptr pack(signal_kind kind, Value&& value) {
                 "otter: a pointer is not a message: two processes never share mutable state. "
                 "Send a value, or otter::shared<T> for one immutable payload with many readers");
   envelope_layout const layout = layout_of(kind, sizeof(Message), alignof(Message));
-  envelope* e = is_plain(kind, alignof(Message)) ? new_plain_envelope(kind, layout)
-                                                 : new_envelope(kind, layout, alignof(Message));
+  envelope* e = new_envelope_for(kind, layout, alignof(Message));
   try {
     ::new (e->payload()) Message(std::forward<Value>(value));
   } catch (...) {
