@@ -243,6 +243,7 @@ bool send_counted(here const& at, pid to, detail::envelope_ptr e, std::int64_t d
   if (p == nullptr) {
     if (system.simulated()) trace_signal(system, "to the dead", pid_access::bits(to), *e);
     if (why != nullptr) *why = exit_reason::noproc();
+    sender.charge(1, at.on);  // a loop of sends in vain ends its turn too, and obeys a kill (PI-7)
     return false;
   }
   // The table of limits says who can be refused: not a system message.
@@ -251,15 +252,11 @@ bool send_counted(here const& at, pid to, detail::envelope_ptr e, std::int64_t d
     admission const place = ask_for_place(system, *p, sender, true, due_ns);
     if (place != admission::granted && system.simulated())
       trace_signal(system, "no place", pid_access::bits(to), *e);
-    switch (place) {
-      case admission::granted:
-        break;
-      case admission::dropped:
-        if (why != nullptr) *why = exit_reason::busy();
-        return false;
-      case admission::refused:
-        if (why != nullptr) *why = exit_reason::mailbox_full();
-        return false;
+    if (place != admission::granted) {
+      if (why != nullptr)
+        *why = place == admission::dropped ? exit_reason::busy() : exit_reason::mailbox_full();
+      sender.charge(1);  // as above; a wait for room may have come between
+      return false;
     }
     e->flags |= detail::counted;
   }
@@ -332,6 +329,8 @@ void cast(std::string_view name, envelope_ptr e) {
   if (std::uint64_t const bits = at.system->names().find(name); bits != 0)
     rts::send_counted(at, at.system->make_pid_of(bits), std::move(e),
                       at.system->limits().block_limit_ns, nullptr);
+  else
+    at.self->charge(1, at.on);
 }
 
 }  // namespace detail

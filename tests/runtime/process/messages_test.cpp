@@ -214,6 +214,31 @@ TEST_CASE("a loop that only looks or checkpoints lets others run", "[process][PI
   });
 }
 
+TEST_CASE("a loop of sends in vain lets others run, and obeys a kill", "[process][PI-7]") {
+  on_every_driver([](driver_report& report) {
+    otter::spawned const dead = otter::spawn_monitor([] {});
+    end_of(dead.ref);
+    otter::spawned const full = otter::spawn(
+        otter::spawn_options{.monitor = otter::alias_mode::none,
+                             .max_mailbox = {.limit = 1, .policy = otter::overflow::drop_newest}},
+        [] { otter::receive([](go) {}); });
+    otter::send(full, number{0});
+    for (otter::pid const to : {dead.process, full.process}) {
+      auto const done = std::make_shared<std::atomic<bool>>(false);
+      otter::spawn([done] { *done = true; });
+      for (int i = 0; i < 100'000'000 && !*done; ++i) otter::send(to, number{i});
+      report.check("others run", *done);
+      otter::spawned const endless = started([to] {
+        for (int i = 0;; ++i) otter::send(to, number{i});
+      });
+      otter::exit(endless, exit_reason::kill());
+      report.equal("killed", end_of(endless.ref), to_string(exit_reason::killed()));
+    }
+    otter::exit(full, exit_reason::kill());
+    end_of(full.ref);
+  });
+}
+
 namespace {
 
 /// Computes, and lets some time pass: a turn must end for it, and for nothing else.
