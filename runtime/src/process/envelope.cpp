@@ -20,14 +20,14 @@ using rts::slab;
 
 namespace {
 
-slab* own_slab() noexcept { return rts::here::now().memory; }
+[[gnu::always_inline]] inline slab* own_slab() noexcept { return rts::here::now().memory; }
 
 [[noreturn]] OTTER_COLD void refuse_thread() {
   throw error(errc::not_in_process,
               "a message was made on a thread that is neither a process nor attached to a node");
 }
 
-slab& memory_here() {
+[[gnu::always_inline]] inline slab& memory_here() {
   slab* const memory = own_slab();
   if (memory == nullptr) [[unlikely]]
     refuse_thread();
