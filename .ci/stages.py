@@ -292,8 +292,8 @@ def chat(r):
 
 
 STAGES = [  # name, budget in seconds, what it does
-    (release, 480, "release build, warnings are errors"),
-    (tests, 50, "all tests in the release build"),
+    (release, 470, "release build, warnings are errors"),
+    (tests, 60, "all tests in the release build"),
     (asan, 580, "AddressSanitizer and UndefinedBehaviorSanitizer: build and tests"),
     (tsan, 440, "everything compiled by clang 16, with ThreadSanitizer; its tests"),
     (simulation, 20, "200 seeds of the scenario set; 20 of them twice in two OS processes, digests compared"),

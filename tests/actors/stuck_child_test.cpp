@@ -17,6 +17,7 @@
 #include <otter/proc_lib.hpp>
 #include <otter/supervisor.hpp>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "children.hpp"
@@ -30,6 +31,8 @@ namespace {
 std::atomic<bool> let_go{false};
 std::atomic<int> closed_when_let_go{-1};  // a descriptor, of which nothing can be read before
 
+std::atomic<int> readers{0};
+
 enum class place { loop, system_call, job };
 
 void stay_in_a_loop() {
@@ -38,8 +41,10 @@ void stay_in_a_loop() {
 }
 void stay_in_a_system_call() {
   char c = 0;
+  readers.fetch_add(1, std::memory_order_relaxed);
   while (!let_go.load(std::memory_order_acquire) && ::read(closed_when_let_go, &c, 1) < 0) {
   }
+  readers.fetch_sub(1, std::memory_order_release);
 }
 void stay(place where) {
   if (where == place::loop) return stay_in_a_loop();
@@ -97,7 +102,8 @@ class stuck_node {
   }
   ~stuck_node() {
     let_go = true;
-    ::close(ends_[1]);
+    ::close(ends_[1]);  // who reads comes out
+    while (readers.load(std::memory_order_acquire) != 0) std::this_thread::yield();
     ::close(ends_[0]);
   }
   /// What was said of `process` when it was given up; empty: nothing.

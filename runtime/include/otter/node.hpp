@@ -67,8 +67,8 @@ struct node_options {
   /// Takes a backtrace of stalled threads by a real-time signal.
   bool stall_backtraces = false;
   /// Where an exception was thrown that ends a process, or that a behaviour catches, is noted for
-  /// the report, see stacktrace_of(): some microseconds for each such exception, nothing for
-  /// others.
+  /// the report, see stacktrace_of(). Each such exception pays for a walk over at most 32 frames,
+  /// others for nothing.
   bool throw_backtraces = true;
   /// Gets the node's events, on whatever thread they happen; must not block for long. Without it
   /// they go to stderr, all but stall and progress.
@@ -120,7 +120,8 @@ class node {
   exit_reason run_body(reactive_ptr body);
 
   /// Ends all processes and then the workers: first asks (exit signal shutdown) those that were
-  /// started from outside; when they have ended, or after `limit`, kills what is left. Always ends.
+  /// started from outside; when they have ended, or after `limit`, kills what is left. Always ends:
+  /// kill_limit and two seconds after the last process that ended.
   /// Returns a line for each process that had to be left behind, with what it was waiting in.
   /// A second call waits for the first and returns the same.
   /// Called from: a thread that is no process of this node. Blocks.

@@ -291,14 +291,22 @@ std::vector<std::string> node_core::stop_once(duration limit) {
   system_->wait_for_ends(roots_ended, limit.count());
   if (!all_ended()) {
     // Whoever is left now has nobody who asks it to end: killed, and what is spawned meanwhile by
-    // those that die slowly, too.
-    std::int64_t const due = monotonic_ns() + options_.kill_limit.count() + 2'000'000'000;
+    // those that die slowly, too. As long as they end, one after the other, they are waited for.
+    std::int64_t const patience = options_.kill_limit.count() + 2'000'000'000;
+    std::int64_t fewest = system_->alive();
+    std::int64_t due = monotonic_ns() + patience;
     do {
       kill_all();
-    } while (!system_->wait_for_ends(all_ended, 100'000'000) && monotonic_ns() < due);
-    if (!all_ended()) left = names_of_the_living();
+      system_->wait_for_ends(all_ended, 100'000'000);
+      if (std::int64_t const now = system_->alive(); now < fewest) {
+        fewest = now;
+        due = monotonic_ns() + patience;
+      }
+    } while (!all_ended() && monotonic_ns() < due);
   }
-  std::size_t const lost = scheduler_->stop(left.empty() ? 5'000'000'000 : 100'000'000);
+  std::size_t const lost = scheduler_->stop(all_ended() ? 5'000'000'000 : 100'000'000);
+  // Only now, when no worker changes them any more.
+  if (!all_ended()) left = names_of_the_living();
   if (lost > 0 && left.empty())
     left.push_back(fmt::format("{} threads are still in user code of abandoned processes", lost));
   return left;

@@ -23,7 +23,7 @@ namespace {
 OTTER_COLD slab* slab_elsewhere() noexcept { return rts::here::now().memory; }
 
 /// The calling thread's, or null.
-slab* own_slab() noexcept {
+[[gnu::always_inline]] inline slab* own_slab() noexcept {
   rts::worker* const w = rts::current_worker();
   if (w == nullptr || w->upper == nullptr) [[unlikely]]
     return slab_elsewhere();
@@ -35,7 +35,7 @@ slab* own_slab() noexcept {
               "a message was made on a thread that is neither a process nor attached to a node");
 }
 
-slab& memory_here() {
+[[gnu::always_inline]] inline slab& memory_here() {
   slab* const memory = own_slab();
   if (memory == nullptr) [[unlikely]]
     refuse_thread();

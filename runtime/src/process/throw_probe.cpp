@@ -10,6 +10,7 @@
 #ifdef __GLIBCXX__
 
 #include <cxxabi.h>
+#include <dlfcn.h>
 #include <unwind.h>
 
 #include <cstdint>
@@ -17,6 +18,7 @@
 #include <exception>
 #include <otter/detail/unwinding.hpp>
 #include <otter/exit_reason.hpp>
+#include <string_view>
 
 #include "process/process_system.hpp"
 #include "process/throw_note.hpp"
@@ -34,16 +36,35 @@ bool begins_at(std::uintptr_t place, void (*function)()) noexcept {
   return place == reinterpret_cast<std::uintptr_t>(function);
 }
 
-_Unwind_Reason_Code note_frame(_Unwind_Context* context, void* argument) {
-  auto& note = *static_cast<throw_note*>(argument);
-  std::uintptr_t const function = _Unwind_GetRegionStart(context);
-  // What came before was the C++ runtime, and this function. A sanitizer may have one of its own in
-  // front, of the same name.
+/// Whether a function is the one that throws. A sanitizer has one of its own in front, of the same
+/// name: so the address of the name may be the sanitizer's, and the name has to be asked for.
+bool throws(std::uintptr_t function) noexcept {
   if (begins_at(function, &throw_entry) || begins_at(function, &rethrow_entry) ||
-      function == reinterpret_cast<std::uintptr_t>(&std::rethrow_exception)) {
+      function == reinterpret_cast<std::uintptr_t>(&std::rethrow_exception))
+    return true;
+  auto* const entry = reinterpret_cast<void*>(function);
+  Dl_info found{};
+  if (::dladdr(entry, &found) == 0 || found.dli_sname == nullptr || found.dli_saddr != entry)
+    return false;
+  std::string_view const name = found.dli_sname;
+  return name == "__cxa_throw" || name == "__cxa_rethrow" ||
+         name == "_ZSt17rethrow_exceptionNSt15__exception_ptr13exception_ptrE";
+}
+
+struct walk {
+  throw_note& note;
+  int ahead = 8;  ///< so many frames may still be ahead of who threw: this file's, the unwinder's
+};
+
+_Unwind_Reason_Code note_frame(_Unwind_Context* context, void* argument) {
+  auto& [note, ahead] = *static_cast<walk*>(argument);
+  std::uintptr_t const function = _Unwind_GetRegionStart(context);
+  if (ahead > 0 && throws(function)) {
     note.depth = 0;
+    ahead = 1;  // or a sanitizer's
     return _URC_NO_REASON;
   }
+  --ahead;
   if (begins_at(function, &turn_entry)) return _URC_END_OF_STACK;  // the rest is the scheduler
   int at_its_beginning = 0;
   std::uintptr_t const at = _Unwind_GetIPInfo(context, &at_its_beginning);
@@ -76,7 +97,8 @@ class probing_type final : public std::type_info {
     if (throw_note* const note = note_here()) {
       note->object = *object;
       note->depth = 0;
-      _Unwind_Backtrace(&note_frame, note);
+      walk w{*note};
+      _Unwind_Backtrace(&note_frame, &w);
     }
     return false;
   }

@@ -1,5 +1,6 @@
 // Bounded mailboxes: each policy with each operation, and what a limit never touches.
 
+#include <optional>
 #include <otter/detail/call.hpp>
 #include <otter/link.hpp>
 #include <otter/name.hpp>
@@ -55,11 +56,13 @@ std::string content(otter::pid p) {
 /// Makes the receiver take in what has been sent; drop_oldest is its own work.
 void settle(otter::pid p) { otter::is_alive(p); }
 
-/// Until `p` waits in the middle of something. Each look lets it run.
+/// Until `p` waits in the middle of something, or has ended: then what follows finds that wrong.
+/// Each look lets it run.
 void await_waiting(otter::pid p) {
-  while (otter::process_info<otter::process_status>(p, info_item::status) !=
-         otter::process_status::waiting) {
-  }
+  std::optional<otter::process_status> now;
+  do {
+    now = otter::process_info<otter::process_status>(p, info_item::status);
+  } while (now && *now != otter::process_status::waiting);
 }
 
 void send_numbers(otter::pid p, int from, int to) {
