@@ -28,7 +28,7 @@ held_port::held_port(process& self, detail::port_name name) noexcept {
   port_ = p;
 }
 
-waiting_place::waiting_place(process& self, port& at, char const* what)
+waiting_place::waiting_place(process& self, port& at, wait_place what)
     : self_(self), port_(at), waiter_(new waiter(self.self_pid())) {
   self_.set_waiting_in(what);
 }
@@ -50,7 +50,7 @@ waiting_place::~waiting_place() {
   }
   if (self_.take_notice(*waiter_)) waiter_->landed();
   waiter_->release();
-  self_.set_waiting_in(nullptr);
+  self_.set_waiting_in(wait_place::none);
 }
 
 bool waiting_place::wait(wait_limit& limit) {

@@ -54,7 +54,7 @@ class held_port {
 class waiting_place {
  public:
   /// `what` names the call, for reports. Without the port's lock. Throws: std::bad_alloc.
-  waiting_place(process& self, port& at, char const* what);
+  waiting_place(process& self, port& at, wait_place what);
   waiting_place(waiting_place const&) = delete;
   waiting_place& operator=(waiting_place const&) = delete;
   /// Leaves the list, and lets the next one look.

@@ -133,7 +133,7 @@ tcp_result<tcp_socket> tcp_accept(tcp_listener listener, duration limit) {
       if (!p) return io_failure(tcp_errc::closed);
       port& at = *p;
       p.lock().unlock();
-      place.emplace(self, at, "tcp_accept");
+      place.emplace(self, at, wait_place::tcp_accept);
       p.lock().lock();
       // It may have been closed in between: then the next round finds out.
       if (at.generation() == port_access::generation(listener)) at.waiters.append(place->entry());
@@ -176,7 +176,7 @@ tcp_result<tcp_socket> tcp_connect(tcp_address const& address, tcp_options const
     }
   } guard{*made};
   port& at = *io.at(port_access::index(*made));
-  waiting_place place(self, at, "tcp_connect");
+  waiting_place place(self, at, wait_place::tcp_connect);
   {
     held_port p(self, *made);
     if (!p) return io_failure(tcp_errc::closed);

@@ -37,7 +37,7 @@ tcp_result<void> tcp_socket::send(std::string_view data) const {
     }
     if (!place) {  // allocates: not under the lock. The next round enters it into the list.
       self.note_busy_port();
-      place.emplace(self, *at, "tcp_socket::send");
+      place.emplace(self, *at, wait_place::tcp_send);
       continue;
     }
     if (!place->wait(until)) {
@@ -79,7 +79,7 @@ tcp_result<Result> receive(process& self, tcp_socket socket, duration limit, Att
       }
     }
     if (!place) {
-      place.emplace(self, *at, "tcp_socket::recv");
+      place.emplace(self, *at, wait_place::tcp_recv);
       continue;  // enters it, and looks again: an event may have come in between
     }
     if (!place->wait(until)) return io_failure(tcp_errc::timeout);

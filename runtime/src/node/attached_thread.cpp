@@ -111,7 +111,13 @@ attached_thread::attached_thread(node& n) {
                 fmt::format("attached_thread: {} processes live, and this node allows {}",
                             system.alive(), system.limits().max_processes));
   self_ = p->occupy(system, nullptr, {}, {});
-  p->attach(made->waker);
+  try {
+    p->attach(made->waker);
+  } catch (std::bad_alloc const&) {
+    p->vacate();
+    local.processes.release(p->index());
+    throw;
+  }
   made->self = p;
   made->context = {p, &made->waker.memory(), &local, &system};
   local_state::add(local.alive, 1);

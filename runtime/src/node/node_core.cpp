@@ -221,10 +221,10 @@ std::vector<std::string> node_core::names_of_the_living() {
     if (!p.signals().is_open()) return;
     char buffer[128];
     p.describe_to(buffer, sizeof buffer, process::in_signal::no);
-    char const* const in = p.waiting_in();
-    result.push_back(fmt::format(
-        "{} did not end; it {}", buffer,
-        in != nullptr ? fmt::format("waits in {}", in) : std::string("runs user code")));
+    wait_place const in = p.waiting_in();
+    result.push_back(fmt::format("{} did not end; it {}", buffer,
+                                 in != wait_place::none ? fmt::format("waits in {}", name_of(in))
+                                                        : std::string("runs user code")));
   });
   return result;
 }

@@ -94,7 +94,7 @@ void detail::run_blocking(void (*job)(void*) noexcept, void* argument) {
   work.owner = self.bits();
   at.system->sched().submit_blocking(work);
   {
-    rts::waiting mark(self, "blocking");
+    rts::waiting mark(self, rts::wait_place::blocking);
     self.wait_for(work.signal);
   }
   self.exit_if_asked();

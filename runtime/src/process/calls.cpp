@@ -60,7 +60,7 @@ struct call_engine {
         r != nullptr && r->kind != signal_kind::monitor) {
       self.open_requests_.remove(*r);
       r->flags = static_cast<std::uint8_t>(r->flags & ~listed);
-      if (r == self.handling_)
+      if ((r->flags & treated) != 0)
         self.set(process::flag_answered, true);
       else if ((r->flags & handled) != 0)
         detail::delete_block(r);
@@ -83,7 +83,7 @@ bool wait_for_room(process& sender, pid to, std::int64_t limit_ns) {
   call_engine call(sender, pid_access::bits(to), 0, id);
   deliver(system, pid_access::bits(to), ask);
   wait_limit limit(sender, duration(limit_ns));
-  waiting mark(sender, "send");
+  waiting mark(sender, wait_place::send);
   envelope* e = call.wait(limit);
   if (e == nullptr)
     throw error(errc::mailbox_full, fmt::format("send to {}: its mailbox stayed full for {} ms", to,
@@ -159,7 +159,7 @@ response call(pid server, envelope_ptr request, duration limit) {
       return {nullptr, exit_reason::noproc()};
     }
   }
-  rts::waiting mark(self, "call");
+  rts::waiting mark(self, rts::wait_place::call);
   envelope* answer = call.wait(until);
   if (answer == nullptr) return {nullptr, exit_reason::timeout()};
   return response_of(answer);
@@ -259,7 +259,7 @@ response_state wait_any_response(request_id const* ids, std::size_t count, durat
       any = ids[i].owner() == self.self_pid() && self.find_own_ref(rts::id_of(ids[i])) != nullptr;
     if (!any) return response_state::unknown;
     if (until.is_over(self) && !self.drain()) return response_state::late;
-    rts::waiting mark(self, "receive_response");
+    rts::waiting mark(self, rts::wait_place::receive_response);
     if (!self.wait(until) && !self.drain()) {
       if (envelope** place = find_response(self, start, ids, count, which)) {
         take_response_at(self, place, out);

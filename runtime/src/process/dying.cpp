@@ -90,8 +90,7 @@ void process::release_resources() noexcept {
 }
 
 void process::clear_timeout_at_death() noexcept {
-  timeout_event_ = nullptr;  // goes with the mailbox
-  timeout_ = nullptr;        // is in the list of timers
+  timeout_ = nullptr;  // in the list of timers, or in the mailbox: goes with it
 }
 
 /// True when the process is gone.
@@ -218,7 +217,8 @@ void process::close_and_free() noexcept {
   // Nothing, unless a resource left something behind: the rest was told before.
   dispose_mailbox();
   while (request_envelope* r = open_requests_.pop_any()) answer_open(*r);
-  while (envelope* w = room_wanted_.pop()) answer_for_dead(*system_, w);
+  if (in_line_for_room())
+    while (envelope* w = extra_->room_wanted.pop()) answer_for_dead(*system_, w);
   links_.shrink();
   link_entries_.shrink();
   open_requests_.shrink();
@@ -227,7 +227,6 @@ void process::close_and_free() noexcept {
   call_ = nullptr;
   waits_for_.store(0, std::memory_order_relaxed);
   circle_told_.store(false, std::memory_order_relaxed);
-  handling_ = nullptr;
   limit_.store(0, std::memory_order_relaxed);
   reason_ = exit_reason();
   priority = priority_level::normal;
@@ -242,14 +241,13 @@ void process::close_and_free() noexcept {
   parent_.store(0, std::memory_order_relaxed);
   leader_.store(0, std::memory_order_relaxed);
   flags_ = 0;
-  waker_ = nullptr;
-  waiting_in_ = nullptr;
+  waiting_in_ = wait_place::none;
   process_system& system = *system_;
   here const at = here::now();
   // A pid of the old generation names nobody from here on.
   bits_.store(bits() + (std::uint64_t{1} << pid_access::index_bits),
               std::memory_order_release);  // [GL1]
-  at.local->processes.release(index_);
+  at.local->processes.release(index());
   local_state::add(at.local->alive, -1);
   system.process_ended();
 }
@@ -297,14 +295,14 @@ void process::abandon(std::string_view where) noexcept {
          fmt::format("{} did not end within {} ms of a kill ({}): it is given up, its "
                      "stack stays where it is{}",
                      name, system_->limits().kill_limit_ns / 1'000'000,
-                     waiting_in_ != nullptr ? waiting_in_ : "running user code", where)});
+                     waiting_in_ != wait_place::none ? name_of(waiting_in_) : "running user code",
+                     where)});
   } catch (...) {
     system_->report({node_event::kind::process_abandoned, self_pid(), {}});
   }
   // Never destroyed: its frames may refer to them.
   body_ = nullptr;
   if (extra_ != nullptr) extra_->values = nullptr;
-  handling_ = nullptr;
   if (awaited_call* const c = std::exchange(call_, nullptr)) {
     if (envelope* e = std::exchange(c->answer, nullptr)) answer_for_dead(*system_, e);
     if (c->server != 0)

@@ -50,7 +50,7 @@ std::vector<info> process::facts(std::vector<info_item> const& items) {
       case info_item::status:
         value = has(flag_dying | flag_exit_pending) ? process_status::exiting
                 : has(flag_paused)                  ? process_status::suspended
-                : waiting_in_ != nullptr            ? process_status::waiting
+                : waiting_in_ != wait_place::none   ? process_status::waiting
                 : has(flag_in_body)                 ? process_status::running
                 : has(flag_started)                 ? process_status::waiting
                                                     : process_status::runnable;
@@ -113,7 +113,7 @@ std::vector<info> process::facts(std::vector<info_item> const& items) {
         value = heap_limit();
         break;
       case info_item::waiting_in:
-        value = std::string(waiting_in_ != nullptr ? waiting_in_ : "");
+        value = std::string(name_of(waiting_in_));
         break;
       case info_item::stack_size:
         // Whoever answers in the middle of its function runs on its stack.

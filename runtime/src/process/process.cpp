@@ -10,7 +10,7 @@ namespace {
 constexpr std::uint64_t generation_step = std::uint64_t{1} << pid_access::index_bits;
 }
 
-process::process(std::uint32_t index) noexcept : index_(index), bits_(generation_step | index) {}
+process::process(std::uint32_t index) noexcept : bits_(generation_step | index) {}
 
 pid process::self_pid() const noexcept { return system_->make_pid_of(bits()); }
 pid process::parent_pid() const noexcept {
@@ -68,7 +68,7 @@ void process::vacate() noexcept {
 
 void process::wake_up(worker* w) noexcept {
   if (attached())
-    waker_->wake();
+    waker()->wake();
   else if (w != nullptr)
     w->submit_woken(*this);
   else
@@ -174,7 +174,7 @@ void process::run() noexcept {
     } else if (next_event(w)) {
       continue;
     }
-    if (!room_wanted_.empty()) [[unlikely]]
+    if (in_line_for_room()) [[unlikely]]
       give_room(1);
     home = nullptr;
     frames = nullptr;
@@ -215,7 +215,7 @@ bool process::next_rarer_event(worker& w) noexcept {
       detail::delete_envelope(e);
       continue;
     }
-    if (e == timeout_event_) timeout_event_ = nullptr;
+    if (e == timeout_) timeout_ = nullptr;
     handle(e, w);
     return true;
   }
@@ -234,13 +234,12 @@ void process::handle(envelope* e, worker& w) noexcept {
   }
   bool const is_request = e->kind == signal_kind::request || e->kind == signal_kind::system;
   if (is_request) {
-    handling_ = e;
+    e->flags |= treated;
     set(flag_answered, false);
   }
   event what(e);
   in_user_code(w, [&](reactive& body) { body.handle(what); });
-  handling_ = nullptr;
-  if (what.envelope() == nullptr) return;  // taken
+  if (what.envelope() == nullptr) return;  // taken: no request ever is
   if (is_request)
     end_of_request(*static_cast<request_envelope*>(e));
   else
@@ -257,7 +256,7 @@ void process::end_of_request(request_envelope& r) noexcept {
     detail::delete_block(&r);
     return;
   }
-  r.flags |= handled;
+  r.flags = static_cast<std::uint8_t>((r.flags & ~treated) | handled);
 }
 
 void process::expand_notice(envelope** place) noexcept {
@@ -290,6 +289,7 @@ bool process::take_notice(notice& n) noexcept {
 }
 
 OTTER_COLD void process::message_left_watched() noexcept {
+  if (in_line_for_room()) give_room_by_half();
   if (has(flag_long_queue)) watch_length();
   if (has(flag_seen_long | flag_seen_large)) observe_load();
 }

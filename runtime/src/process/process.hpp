@@ -23,7 +23,6 @@
 #include <otter/error.hpp>
 #include <otter/reactive.hpp>
 #include <otter/spawn.hpp>
-#include <string>
 #include <utility>
 
 #include "base/keyed_set.hpp"
@@ -33,6 +32,7 @@
 #include "process/mailbox.hpp"
 #include "process/notice.hpp"
 #include "process/places.hpp"
+#include "process/process_parts.hpp"
 #include "process/signal_queue.hpp"
 #include "process/signals.hpp"
 #include "process/timer_block.hpp"
@@ -43,49 +43,6 @@ namespace otter::rts {
 class process_system;
 struct here;
 struct local_state;
-
-/// What few processes have.
-struct process_extra {
-  std::string label;
-  std::string initial_call;
-  otter::max_heap_size max_heap;
-  std::uint64_t held = 0;              ///< bytes that it said it holds: account_memory()
-  detail::envelope* values = nullptr;  ///< the dictionary's, newest first (dictionary.cpp)
-  std::size_t stack_depth = 0;         ///< deepest use of a stack in an earlier turn, bytes
-  std::uint64_t paused_parent = 0;     ///< whose exit is heard all the same while it is paused
-  peer_signal* room = nullptr;         ///< room_given: the places that it keeps (room.cpp)
-};
-
-/// A call that a process waits for. On the stack of who waits (calls.cpp), so that a process which
-/// waits for none has no room for it.
-struct awaited_call {
-  std::uint64_t id;
-  std::uint64_t server;  ///< bits; 0: there is nobody to tell that the wait is over
-  envelope* answer;
-  awaited_call* outer;  ///< one that was being waited for when this one began
-};
-
-/// How the thread of an attached process is woken; see node/attached_thread.cpp.
-class attached_waker {
- public:
-  virtual void wake() noexcept = 0;
-  /// Blocks the attached thread until wake() or until `due_ns`; false when the time is over.
-  virtual bool sleep(std::int64_t due_ns) noexcept = 0;
-  virtual slab& memory() noexcept = 0;
-  virtual local_state& local() noexcept = 0;
-  /// Whether a descriptor has to be kept readable while signals wait.
-  virtual bool has_descriptor() const noexcept = 0;
-  /// What holds while the thread runs, for the sake of the descriptor.
-  enum class mark : std::uint8_t {
-    none,
-    idle,    ///< the inbox is marked idle, so that the next push calls wake()
-    called,  ///< a push came before that: the process has called wake() itself
-  };
-  mark marked = mark::none;
-
- protected:
-  ~attached_waker() = default;
-};
 
 /// In how many reductions a turn looks at the clock; a power of two.
 constexpr unsigned usual_look = 32;
@@ -104,7 +61,9 @@ class process final : public runnable {
 
   // --- for the table ---
   std::uint32_t table_next = 0;
-  std::uint32_t index() const noexcept { return index_; }
+  std::uint32_t index() const noexcept {
+    return static_cast<std::uint32_t>(bits()) & ((1u << pid_access::index_bits) - 1);
+  }
 
   // --- any thread ---
   bool is(pid p) const noexcept {
@@ -131,7 +90,7 @@ class process final : public runnable {
   /// Whether the circle that its present wait is part of has been reported.
   std::atomic<bool>& circle_told() noexcept { return circle_told_; }
   /// Whether somebody waits for an answer of this process, or for room in its mailbox.
-  bool is_waited_for() const noexcept { return !open_requests_.empty() || !room_wanted_.empty(); }
+  bool is_waited_for() const noexcept { return !open_requests_.empty() || in_line_for_room(); }
   /// Whether it has a name. Changed by the name table under its mutex, except that a dying process
   /// exchanges it for `nameless` first: then nobody can name it any more.
   enum : std::uint8_t { unnamed, named, nameless };
@@ -176,7 +135,7 @@ class process final : public runnable {
   /// Throws the unwinding token if an exit signal has come and it may be thrown here.
   void exit_if_asked();
   /// Takes in what has arrived; true if there was anything.
-  bool drain() noexcept { return (waker_ != nullptr || !inbox_.nothing_waits()) && drain_inbox(); }
+  bool drain() noexcept { return (attached() || !inbox_.nothing_waits()) && drain_inbox(); }
 
   void own(resource& r) noexcept;
   void disown(resource& r) noexcept;
@@ -265,13 +224,13 @@ class process final : public runnable {
   bool ending_soon() const noexcept { return has(flag_exit_pending); }
 
   // --- attached threads ---
-  void attach(attached_waker& waker) noexcept {
-    waker_ = &waker;
+  void attach(attached_waker& waker) {  // throws std::bad_alloc
+    extra().waker = &waker;
     set(flag_attached, true);
     set(flag_started, true);
   }
   bool attached() const noexcept { return has(flag_attached); }
-  attached_waker* waker() noexcept { return waker_; }
+  attached_waker* waker() noexcept { return extra_->waker; }
   /// The attached thread leaves: ends the process on that thread.
   void detach() noexcept;
   /// For its descriptor: the next push shall call wake(), or it is called at once.
@@ -304,8 +263,8 @@ class process final : public runnable {
   std::vector<info> facts(std::vector<info_item> const& items);
   bool sensitive(bool on) noexcept;
   /// What it waits in, for reports of a shutdown; see class waiting.
-  char const* waiting_in() const noexcept { return waiting_in_; }
-  void set_waiting_in(char const* what) noexcept { waiting_in_ = what; }
+  wait_place waiting_in() const noexcept { return waiting_in_; }
+  void set_waiting_in(wait_place what) noexcept { waiting_in_ = what; }
   /// The node gives it up (abandonment); on a worker, its thread locked out.
   void abandon(std::string_view where) noexcept;
   void mark_fresh_priority(otter::priority p) noexcept;
@@ -334,6 +293,7 @@ class process final : public runnable {
     flag_seen_long = 524288,         // and of its queue
     flag_receives_system = 1048576,  // system messages are plain messages to it
     flag_keeps_room = 2097152,       // extra_->room
+    flag_line = 4194304,             // extra_->room_wanted is not empty; limit_ has the line's mark
   };
   bool has(std::uint32_t f) const noexcept { return (flags_ & f) != 0; }
   void set(std::uint32_t f, bool on) noexcept { flags_ = on ? flags_ | f : flags_ & ~f; }
@@ -383,6 +343,7 @@ class process final : public runnable {
   void observe_load() noexcept;
   void note_turn_begin() noexcept;
   void note_turn_end() noexcept;
+  bool in_line_for_room() const noexcept { return has(flag_line); }
   void give_room(std::uint32_t least) noexcept;
   void give_room_by_half() noexcept {
     std::uint32_t const limit = mailbox_bound(limit_.load(std::memory_order_relaxed)).limit;
@@ -402,9 +363,7 @@ class process final : public runnable {
     release_count(e);
     // Senders count in steps of 64: their line is left alone in between.
     if (mailbox_.size() % 64 == 63) backlog_.store(mailbox_.size(), std::memory_order_relaxed);
-    if (!room_wanted_.empty()) [[unlikely]]
-      give_room_by_half();
-    if (has(flag_long_queue | flag_seen_long | flag_seen_large)) [[unlikely]]
+    if (has(flag_line | flag_long_queue | flag_seen_long | flag_seen_large)) [[unlikely]]
       message_left_watched();
   }
   /// Turns the notice at `place` into the messages it stands for.
@@ -431,7 +390,9 @@ class process final : public runnable {
   void destroy_body() noexcept;
   void destroy_values() noexcept;
 
-  std::uint32_t index_;  // here it fills a gap
+  // These fill a gap.
+  std::atomic<bool> circle_told_{false};
+  wait_place waiting_in_ = wait_place::none;
 
   // line 0, after the runnable's fields: what a sender touches
   inbox inbox_;
@@ -443,7 +404,6 @@ class process final : public runnable {
 
   process_system* system_ = nullptr;
   reactive* body_ = nullptr;
-  envelope* handling_ = nullptr;  // the request whose handler runs
   mailbox mailbox_;
   signal_queue system_messages_;
   number_set<link_key> links_;  // bits of those that it is linked to
@@ -452,36 +412,32 @@ class process final : public runnable {
   keyed_set<link_entry, link_key> link_entries_;
   keyed_set<request_envelope, request_key> open_requests_;  // calls to answer, monitors on us
   keyed_set<own_ref, own_ref_key> own_refs_;
-  timer_block* timers_ = nullptr;      // message timers that are for this process
-  timer_block* timeout_ = nullptr;     // the body's
-  envelope* timeout_event_ = nullptr;  // its event, in the mailbox
+  timer_block* timers_ = nullptr;  // message timers that are for this process
+  envelope* timeout_ = nullptr;    // the body's: its timer_block, then its event in the mailbox
   resource* resources_ = nullptr;
-  signal_queue room_wanted_;  // senders that wait for room; not empty: limit_ has the line's mark
   std::uint64_t last_id_ = 0;
   awaited_call* call_ = nullptr;
-  exit_reason reason_;
   // Written by the spawner and the process itself; read by others in bits_if_led_by(), [GL1].
   std::atomic<std::uint64_t> parent_{0};
   std::atomic<std::uint64_t> leader_{0};  // bits of the group leader, which all have; 0: the parent
   process_extra* extra_ = nullptr;
-  attached_waker* waker_ = nullptr;
-  char const* waiting_in_ = nullptr;
   /// When an untrappable kill was sent: 20 bits of the generation that it was sent to, above 44
   /// bits of milliseconds. One word, as the block may get another occupant between a killer's look
   /// and its write: that one must not inherit the kill.
   std::atomic<std::uint64_t> killed_{0};
   std::atomic<std::uint64_t> waits_for_{0};
   std::uint64_t reductions_ = 0;
-  std::atomic<std::uint32_t> leader_node_{0};
-  std::uint32_t waiting_calls_ = 0;  // requests in the mailbox
+  [[no_unique_address]] exit_reason reason_;  // with room for small members behind it
   std::atomic<std::uint8_t> name_state_{nameless};
-  std::atomic<bool> circle_told_{false};
   /// An estate_state below 14 bits of the occupant's generation, so that nobody marks the next one
   /// in its place: the slot would have to be used 16,384 times while he does.
   std::atomic<std::uint16_t> estate_{ended};
   std::uint16_t defers_ = 0;
   std::uint16_t no_suspends_ = 0;
+  std::atomic<std::uint32_t> leader_node_{0};
+  std::uint32_t waiting_calls_ = 0;  // requests in the mailbox
 };
+static_assert(sizeof(process) == 312, "with a million processes each word counts");
 
 /// Runs f(body), a piece of the body. Whatever leaves it becomes the reason to end.
 template <class F>
@@ -507,7 +463,7 @@ inline void process::in_user_code(worker& w, F&& f) noexcept {
 /// While it lives, the process waits in the function `what`, also if a signal ends the wait.
 class waiting {
  public:
-  waiting(process& self, char const* what) noexcept : self_(self), before_(self.waiting_in()) {
+  waiting(process& self, wait_place what) noexcept : self_(self), before_(self.waiting_in()) {
     self.set_waiting_in(what);
   }
   ~waiting() { self_.set_waiting_in(before_); }
@@ -516,7 +472,7 @@ class waiting {
 
  private:
   process& self_;
-  char const* before_;
+  wait_place before_;
 };
 
 process* current_process_or_null() noexcept;

@@ -72,7 +72,7 @@ envelope* mailbox_scan::next() {
       ::new (static_cast<void*>(wait_)) wait_limit(self, limit_);
       wait_made_ = true;
     }
-    rts::waiting mark(self, "receive");
+    rts::waiting mark(self, rts::wait_place::receive);
     self.messages().waiting_at = position_;
     // When the time is over, what has come by then is still looked at (MB-8).
     late_ = !self.wait(*reinterpret_cast<wait_limit*>(wait_));
@@ -100,7 +100,7 @@ void sleep_for(duration time) {
   rts::process& self = *rts::here::in_process().self;
   self.checkpoint();
   rts::wait_limit limit(self, detail::checked_limit(time));
-  rts::waiting mark(self, "sleep_for");
+  rts::waiting mark(self, rts::wait_place::sleep_for);
   while (!limit.expired && !limit.is_over(self)) self.wait(limit);
 }
 

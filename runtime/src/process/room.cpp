@@ -53,7 +53,8 @@ void process::on_room_wanted(peer_signal* e) noexcept {
     answer_for_dead(*system_, e);
     return;
   }
-  room_wanted_.append(e);
+  extra_->room_wanted.append(e);
+  set(flag_line, true);
   // Only its own process changes the word while it lives.
   limit_.store(word | mailbox_bound::line_mark, std::memory_order_relaxed);
   give_room_by_half();
@@ -62,7 +63,7 @@ void process::on_room_wanted(peer_signal* e) noexcept {
 void process::on_room_returned(peer_signal* e) noexcept {
   places_.give_back(e->places);
   detail::delete_block(e);
-  if (!room_wanted_.empty()) give_room_by_half();
+  if (in_line_for_room()) give_room_by_half();
 }
 
 /// To those in line, if at least so many places are free, and at least one.
@@ -71,17 +72,18 @@ void process::give_room(std::uint32_t least) noexcept {
   std::uint32_t const limit = mailbox_bound(word).limit;
   if (limit - std::min(places_.taken(), limit) < std::max(least, 1u)) return;
   std::uint32_t const share = share_of(limit, sched().workers());
-  while (auto* const e = static_cast<peer_signal*>(room_wanted_.front())) {
+  while (auto* const e = static_cast<peer_signal*>(extra_->room_wanted.front())) {
     // Those who looked at the limit before the line began may still be taking what is free.
     std::uint32_t const given = places_.take(std::min(e->places, share), limit);
     if (given == 0) return;
-    room_wanted_.pop();
+    extra_->room_wanted.pop();
     std::uint64_t const to = pid_access::bits(e->from);
     e->kind = signal_kind::room_given;
     e->from = self_pid();
     e->places = given;
     deliver(*system_, to, e);
   }
+  set(flag_line, false);
   limit_.store(word & ~mailbox_bound::line_mark, std::memory_order_relaxed);
 }
 

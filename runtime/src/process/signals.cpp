@@ -21,7 +21,7 @@ bool is_plain(envelope const& e, std::uint64_t us) noexcept {
 }  // namespace
 
 bool process::drain_inbox() noexcept {
-  bool const has_descriptor = waker_ != nullptr && waker_->has_descriptor();
+  bool const has_descriptor = attached() && waker()->has_descriptor();
   if (has_descriptor) unmark();
   envelope* const newest = inbox_.take_newest();
   if (newest != nullptr) take_in(newest);

@@ -28,6 +28,7 @@ using detail::signal_kind;
 inline constexpr std::uint8_t untrappable = 2;  ///< exit: kill, or a mailbox limit
 inline constexpr std::uint8_t listed = 4;       ///< request: in the server's set of open requests
 inline constexpr std::uint8_t handled = 8;      ///< request: its handler has returned
+inline constexpr std::uint8_t treated = 64;     ///< request: its handler runs
 inline constexpr std::uint8_t voided = 16;      ///< timeout: stopped while it stood in the mailbox
 inline constexpr std::uint8_t of_start = 128;   ///< monitor: of who waits for the process's start
 inline constexpr std::uint8_t from_table = 32;  ///< the block is a timer's: back to its table

@@ -119,7 +119,10 @@ spawned spawn_process(process_system& system, local_state& local, slab& memory, 
   try {
     id = child->occupy(system, std::move(body), parent_pid, leader);
     if (!options.label.empty()) child->extra().label = options.label;
-    if (options.measure_stack) child->extra();  // where the depth is kept
+    // Where the depth is kept, and where those stand who wait for room.
+    if (options.measure_stack ||
+        (options.max_mailbox.limit != 0 && options.max_mailbox.policy == overflow::block))
+      child->extra();
     child->limit_heap(options.max_heap_size.value_or(system.limits().max_heap));
     // Open before it can be found by its name: what is sent to it from then on must wait for it,
     // not be refused. Nobody has the pid yet should the name be taken.

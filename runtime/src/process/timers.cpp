@@ -179,7 +179,7 @@ void process::on_timer(timer_block* t) noexcept {
   if (fired && t->message != nullptr) {
     envelope* e = std::exchange(t->message, nullptr);
     e->target = bits();
-    if (e->kind == signal_kind::timeout) timeout_event_ = e;
+    if (e->kind == signal_kind::timeout) timeout_ = e;
     act(e);  // a message, or the exit signal of exit_after()
   }
   give_back_timer(*t);
@@ -248,12 +248,13 @@ void process::set_timeout(std::int64_t delay_ns, std::uint64_t token) {
 }
 
 void process::clear_timeout() noexcept {
-  if (timeout_event_ != nullptr) {  // it stands in the mailbox: nobody shall see it
-    timeout_event_->flags |= voided;
-    timeout_event_ = nullptr;
+  envelope* const was = std::exchange(timeout_, nullptr);
+  if (was == nullptr) return;
+  if (was->kind == signal_kind::timeout) {  // it stands in the mailbox: nobody shall see it
+    was->flags |= voided;
+    return;
   }
-  timer_block* t = std::exchange(timeout_, nullptr);
-  if (t == nullptr) return;
+  auto* const t = static_cast<timer_block*>(was);
   detail::delete_envelope(std::exchange(t->message, nullptr));
   unlist(*t);
   here const at = here::now();

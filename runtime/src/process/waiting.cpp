@@ -138,16 +138,17 @@ void process::wait_for(wake_signal& s) noexcept {
 
 /// Suspends until something is in the inbox. The token is not thrown here.
 void process::sleep(wait_limit* limit) {
-  if (!room_wanted_.empty()) [[unlikely]]
+  if (in_line_for_room()) [[unlikely]]
     give_room(1);
   if (attached()) {
-    if (waker_->marked != attached_waker::mark::idle && !inbox_.go_idle()) return;
-    waker_->marked = attached_waker::mark::none;
-    if (waker_->sleep(limit->due(*this))) return;
+    attached_waker* const waker = extra_->waker;
+    if (waker->marked != attached_waker::mark::idle && !inbox_.go_idle()) return;
+    waker->marked = attached_waker::mark::none;
+    if (waker->sleep(limit->due(*this))) return;
     limit->expired = true;
     if (inbox_.wake()) return;  // nobody else has: it is ours again
     // Somebody wakes us at this very moment: that must be consumed.
-    waker_->sleep(INT64_MAX);
+    waker->sleep(INT64_MAX);
     return;
   }
   worker& w = *current_worker();
@@ -175,17 +176,19 @@ void process::give_way() {
 
 void process::rearm() noexcept {
   using mark = attached_waker::mark;
-  waker_->marked = inbox_.go_idle() ? mark::idle : mark::called;
-  if (waker_->marked == mark::called) waker_->wake();
+  attached_waker* const waker = extra_->waker;
+  waker->marked = inbox_.go_idle() ? mark::idle : mark::called;
+  if (waker->marked == mark::called) waker->wake();
 }
 
 /// The inbox is an awake one's again. Whoever has called wake() since rearm(), the descriptor is
 /// not readable any more.
 void process::unmark() noexcept {
   using mark = attached_waker::mark;
-  mark const was = std::exchange(waker_->marked, mark::none);
+  attached_waker* const waker = extra_->waker;
+  mark const was = std::exchange(waker->marked, mark::none);
   if (was == mark::called || (was == mark::idle && !inbox_.wake()))
-    waker_->sleep(INT64_MAX);  // consumes the wake-up, and clears
+    waker->sleep(INT64_MAX);  // consumes the wake-up, and clears
 }
 
 void process::detach() noexcept {
