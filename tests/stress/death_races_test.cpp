@@ -76,7 +76,7 @@ TEST_CASE("a link that is dissolved while its peer ends lets no exit through",
           "[stress][L-6][L-9]") {
   unsigned const workers = GENERATE(from_range(stress::worker_counts()));
   std::atomic<int> late{0}, rounds{0};
-  stress::rounds("link/unlink races", {.workers = workers, .rounds = stress::sized(2, 4)}, [&] {
+  stress::rounds("link/unlink races", {.workers = workers, .rounds = stress::sized(2, 8)}, [&] {
     race(stress::sized(4'000, 100'000), [&](otter::pid p) {
       otter::link(p);
       otter::unlink(p);
@@ -89,7 +89,7 @@ TEST_CASE("a link that is dissolved while its peer ends lets no exit through",
     });
   });
   CHECK(late == 0);
-  CHECK(rounds == stress::sized(2, 4) * stress::sized(4'000, 100'000));
+  CHECK(rounds == stress::sized(2, 8) * stress::sized(4'000, 100'000));
 }
 
 TEST_CASE("sends, links, monitors and calls that race with a death are each answered",

@@ -54,7 +54,7 @@ TEST_CASE("a hundred thousand children are started, answer, and are stopped one 
     alive = 0;
     for (otter::pid const p : all) alive += otter::is_alive(p) ? 1 : 0;
   };
-  stress::rounds("dynamic children", {.workers = workers}, round);
+  stress::rounds("dynamic children", {.workers = workers, .rounds = stress::sized(2, 8)}, round);
   CHECK(ran == static_cast<std::size_t>(count));
   CHECK(all_answered);
   CHECK(all_stopped);

@@ -163,7 +163,10 @@ TEST_CASE("a thousand connections with one process each answer and stay small", 
       }
       for (auto c : clients) must(c.send("0123456789\n"), "send");
       for (auto c : clients) answered += must(c.recv(3, long_time), "recv") == "10\n" ? 1 : 0;
-      stacks = n.statistics().stacks_in_use;
+      // A client hears its answer before the session has come to rest.
+      auto const end = node_clock::now() + long_time;
+      while ((stacks = n.statistics().stacks_in_use) > 8 && node_clock::now() < end)
+        receive(after(1ms, [] {}));
       for (auto c : clients) c.close();
       for (int i = 0; i < count; ++i) receive([](std::string const&) {});
     });
