@@ -157,7 +157,6 @@ void process::dispose_mailbox() noexcept {
   while (!mailbox_.empty()) {
     envelope* e = mailbox_.remove(mailbox_.first());
     release_count(e);
-    e->flags = static_cast<std::uint8_t>(e->flags & ~detail::counted);
     if (e->kind == signal_kind::request && (e->flags & listed) != 0) continue;
     if (e->kind == signal_kind::ready)
       refuse_notice(*static_cast<notice*>(e));

@@ -38,13 +38,21 @@ struct mailbox_bound {
 /// read-modify-write for each message.
 ///
 /// Ownership: of nothing. The block's, whoever occupies it: what is on its way to one that has
-///            ended is given back here.
-/// Threads:   leave(), take() and taken() who runs the process, everything else any.
-/// Invariant: admitted_ - left_ is the number; both wrap. admit() and take() never make it exceed
-///            their bound: left_ only grows, so the number computed from a value read before is not
-///            too small.
-/// Ordering:  [PL1] whoever reads left_ reads an admitted_ no older than what has left: a sender's
-///            admission comes before its push, that before [I1], that before leave().
+///            ended is given back here, and a block in which something is taken gets no occupant
+///            with a limit (spawn.cpp).
+/// Threads:   leave(), take() and taken() who runs the process, or owns the free block; everything
+///            else any. While the occupant lives, give_back() too is only its own: what a sender
+///            has not used comes back as a signal (room.cpp). So the occupant, which gives room to
+///            those in line before it waits, misses no place that has become free.
+/// Invariant: admitted_ - left_ is the number; both wrap. Each place is admitted once, and then
+///            either leaves or is given back: the number is never negative. admit() and take()
+///            never make it exceed their bound: left_ only grows, so the number computed from a
+///            value read before is not too small; and they change admitted_ only from the value
+///            that they looked at, whatever it was in between.
+/// Ordering:  [PL1] whoever reads left_, and then admitted_, reads an admitted_ no older than what
+///            has left: an admission comes before the push of its message, or before the signal
+///            that gave the place to a sender, that before [I1], that before leave(). Without it
+///            admitted_ - left_ could be negative, which is a very full mailbox.
 class place_count {
  public:
   /// Takes a place if less than `bound` are taken.

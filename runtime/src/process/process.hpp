@@ -353,8 +353,11 @@ class process final : public runnable {
   void return_room() noexcept;
   void watch_length() noexcept;
   void message_left_watched() noexcept;
+  /// Its place is free. Nothing is left of it in the envelope, which may be sent on to others.
   void release_count(envelope* e) noexcept {
-    if ((e->flags & detail::counted) != 0) places_.leave();
+    if ((e->flags & detail::counted) == 0) return;
+    e->flags = static_cast<std::uint8_t>(e->flags & ~detail::counted);
+    places_.leave();
   }
 
  public:

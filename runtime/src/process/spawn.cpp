@@ -83,6 +83,24 @@ void register_process(process_system& system, std::string_view name, pid who) {
   }
 }
 
+namespace {
+
+/// A block for an occupant. One with a limit gets none in which places are still taken: senders may
+/// keep what an earlier occupant gave them until their turn ends, and the next one would be full
+/// without a message in it. Others never look at places. Null: no more processes are allowed.
+process* acquire_block(local_state& local, std::uint32_t limit) noexcept {
+  process* p = local.processes.acquire();
+  // Few of them are left so, and those only for a turn: a number of tries that is never reached.
+  for (int tries = 64; p != nullptr && limit != 0 && p->places().taken() != 0 && tries > 0;
+       --tries) {
+    local.processes.release(p->index());  // behind all the others
+    p = local.processes.acquire();
+  }
+  return p;
+}
+
+}  // namespace
+
 spawned spawn_process(process_system& system, local_state& local, slab& memory, process* parent,
                       spawn_options const& options, reactive_ptr body, spawn_extras const& extras) {
   bool const with_monitor = options.monitor.has_value();
@@ -107,7 +125,7 @@ spawned spawn_process(process_system& system, local_state& local, slab& memory, 
   if (with_monitor) {
     b.watched = ::new (memory.allocate(monitor_block_bytes)) request_envelope;
   }
-  process* child = local.processes.acquire();
+  process* child = acquire_block(local, options.max_mailbox.limit);
   if (child == nullptr)
     throw error(errc::system_limit, fmt::format("spawn: {} processes live, and this node allows {}",
                                                 system.alive(), system.limits().max_processes));

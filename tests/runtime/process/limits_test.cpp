@@ -426,3 +426,33 @@ TEST_CASE("the alarm of a long queue comes once above the threshold, and once be
       },
       {.long_queue_on = 8, .long_queue_off = 4});
 }
+
+TEST_CASE("a message that is sent on takes and frees a place only where it is counted",
+          "[limits][PI-14]") {
+  on_every_driver([](driver_report& report) {
+    auto const limited = [](std::uint32_t most) {
+      return otter::spawn_options{.monitor = otter::alias_mode::none,
+                                  .max_mailbox = {.limit = most, .policy = overflow::busy}};
+    };
+    otter::spawned const last = otter::spawn(limited(1), [me = otter::self()] {
+      for (int i = 0; i < 4; ++i) otter::send(me, otter::receive([](number x) { return x; }));
+    });
+    // What a timer brings is not counted, whatever limit it came through before.
+    otter::spawned const between = otter::spawn(limited(1), [to = last.process] {
+      for (int i = 0; i < 2; ++i) {
+        otter::receive([to](otter::any_message& m) { otter::send_after(0s, to, std::move(m)); });
+        otter::receive([to](otter::any_message& m) { otter::send(to, std::move(m)); });
+      }
+    });
+    for (int i = 0; i < 4; ++i) {
+      otter::send(between, number{i});
+      report.equal(
+          "sent on",
+          otter::receive([](number x) { return x.n; }, otter::after(10s, [] { return -1; })), i);
+    }
+    otter::exit(between, exit_reason::kill());  // unless they have come to their ends
+    otter::exit(last, exit_reason::kill());
+    end_of(between.ref);
+    end_of(last.ref);
+  });
+}

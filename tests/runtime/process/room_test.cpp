@@ -6,10 +6,12 @@
 #include <algorithm>
 #include <atomic>
 #include <memory>
+#include <optional>
 #include <otter/attached_thread.hpp>
 #include <otter/node.hpp>
 #include <otter/process_info.hpp>
 #include <stdexcept>
+#include <thread>
 #include <vector>
 
 #include "process_support.hpp"
@@ -61,10 +63,12 @@ std::string text(std::vector<int> const& numbers) {
   return fmt::format("{}", fmt::join(numbers, " "));
 }
 
+/// Until `p` waits in the middle of something, or has ended: then what follows finds that wrong.
 void await_waiting(otter::pid p) {
-  while (otter::process_info<otter::process_status>(p, info_item::status) !=
-         otter::process_status::waiting) {
-  }
+  std::optional<otter::process_status> now;
+  do {
+    now = otter::process_info<otter::process_status>(p, info_item::status);
+  } while (now && *now != otter::process_status::waiting);
 }
 
 std::uint64_t queue_of(otter::pid p) {
@@ -271,4 +275,71 @@ TEST_CASE("an attached thread, which gets one place at a time, is not starved by
   for (int i = 0; i < one_by_one; ++i) otter::send(p, number{i});
   CHECK(otter::receive([](number x) { return x.n; }) >= 0);
   stop(all);
+}
+
+namespace {
+
+/// Stays with its first message until it may go on. Between two messages it has no frames on any
+/// thread.
+class late_taker final : public otter::reactive {
+ public:
+  struct gates {
+    std::atomic<bool> begun{false};
+    std::atomic<bool> may_go_on{false};
+  };
+  explicit late_taker(gates& g) noexcept : gates_(g) {}
+  void start() override {}
+  void handle(otter::event&) override {
+    gates_.begun = true;
+    while (!gates_.may_go_on) std::this_thread::yield();
+  }
+
+ private:
+  gates& gates_;
+};
+
+}  // namespace
+
+TEST_CASE("places that are kept at one who has ended do not count for the next in its block",
+          "[limits][room][PI-14]") {
+  constexpr int many = 20'000;  // by then the block of one that has ended has had another occupant
+  constexpr int limit = 64;
+  late_taker::gates gates;
+  std::atomic<bool> keeps{false};
+  std::atomic<bool> over{false};
+  otter::node node({.workers = 2});
+  otter::attached_thread me(node);
+  otter::spawned const first =
+      otter::spawn_reactive(with_limit(limit), otter::make_reactive<late_taker>(gates));
+  otter::send(first, number{-1});
+  while (!gates.begun) std::this_thread::yield();
+  for (int i = 0; i < limit; ++i) otter::send(first, number{i});
+  otter::spawned const sender = otter::spawn_monitor([to = first.process, &keeps, &over] {
+    otter::send(to, number{limit});  // waits; then it may keep three places more
+    keeps = true;
+    while (!over) std::this_thread::yield();  // and does, since its turn goes on
+  });
+  await_waiting(sender);
+  gates.may_go_on = true;
+  while (!keeps) std::this_thread::yield();
+  otter::exit(first, exit_reason::kill());
+  CHECK(end_of(first.ref) == to_string(exit_reason::killed()));
+  otter::spawned const others = otter::spawn_monitor([] {
+    int refused = 0;
+    for (int i = 0; i < many; ++i) {
+      otter::spawned const next =
+          otter::spawn(otter::spawn_options{.monitor = otter::alias_mode::none,
+                                            .max_mailbox = {.limit = 1, .policy = overflow::kill}},
+                       [] { otter::receive([](go) {}); });
+      otter::send(next, go{});
+      if (end_of(next.ref) != to_string(exit_reason::normal())) ++refused;
+    }
+    otter::exit(exit_reason::of(take{refused}));
+  });
+  int const refused =
+      otter::receive(otter::when([&](otter::down const& d) { return d.ref == others.ref; },
+                                 [](otter::down const& d) { return d.reason.get<take>()->n; }));
+  over = true;
+  CHECK(refused == 0);
+  CHECK(end_of(sender.ref) == to_string(exit_reason::normal()));
 }
