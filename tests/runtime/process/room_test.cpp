@@ -81,6 +81,11 @@ otter::spawned sender_of(otter::pid to, int n) {
   return otter::spawn_monitor([to, n] { otter::send(to, number{n}); });
 }
 
+void stop(std::vector<otter::spawned> const& all) {
+  for (auto const& f : all) otter::exit(f, exit_reason::kill());
+  for (auto const& f : all) end_of(f.ref);
+}
+
 }  // namespace
 
 TEST_CASE("who comes while others wait for room waits behind them, though there is room",
@@ -93,7 +98,10 @@ TEST_CASE("who comes while others wait for room waits behind them, though there 
     report.equal("there is room for one", text(taken_from(p, 1)), "0");
     otter::spawned const second = sender_of(p, 9);
     await_waiting(second);
-    report.equal("both wait", queue_of(p), 7u);
+    std::uint64_t const in_mailbox = queue_of(p);
+    report.equal("both wait", in_mailbox, 7u);
+    // Else what the first is to get is taken, and with this receiver it would wait for ever.
+    if (in_mailbox != 7) return stop({p, first, second});
     report.equal("half of it is free", text(taken_from(p, 3)), "1 2 3");
     end_of(first.ref);
     end_of(second.ref);
@@ -233,11 +241,6 @@ std::vector<otter::spawned> start_floods(otter::pid to) {
     }));
   }
   return all;
-}
-
-void stop(std::vector<otter::spawned> const& all) {
-  for (auto const& f : all) otter::exit(f, exit_reason::kill());
-  for (auto const& f : all) end_of(f.ref);
 }
 
 }  // namespace
