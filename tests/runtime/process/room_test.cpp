@@ -312,7 +312,9 @@ TEST_CASE("places that are kept at one who has ended do not count for the next i
   late_taker::gates gates;
   std::atomic<bool> keeps{false};
   std::atomic<bool> over{false};
-  otter::node node({.workers = 2});
+  // One, so that the block goes back to the thread that spawns the others: each has blocks of its
+  // own.
+  otter::node node({.workers = 1});
   otter::attached_thread me(node);
   otter::spawned const first =
       otter::spawn_reactive(with_limit(limit), otter::make_reactive<late_taker>(gates));
