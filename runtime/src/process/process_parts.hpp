@@ -68,8 +68,8 @@ struct awaited_call {
   awaited_call* outer;  ///< one that was being waited for when this one began
 };
 
-/// One byte instead of a name. Other threads look at it for their reports: what they see may be
-/// old.
+/// One byte instead of a name. Written by the process; others read it when it does not run: once
+/// the workers have stopped, and when it is given up.
 enum class wait_place : std::uint8_t {
   none,
   send,
