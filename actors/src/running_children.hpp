@@ -2,7 +2,7 @@
 
 // running_children.hpp - the children of a dynamic supervisor that run, found by their process.
 //
-// There may be a million: 16 bytes each, 28 with the places that are free. A std::unordered_map has
+// There may be a million: 16 bytes each, 24 with the places that are free. A std::unordered_map has
 // a block of 64 and a bucket for each.
 
 #include <cstddef>
@@ -15,9 +15,8 @@ namespace otter::detail {
 
 /// Ownership: of its places; what a word means is its user's.
 /// Threads:   one process.
-/// Invariant: the number of places is a power of two, or none; at most three quarters are taken. A
-///            child stands at its home place or behind it, with no free place in between. 0 is no
-///            process's number.
+/// Invariant: at most three quarters of the places are taken. A child stands at its home place or
+///            behind it, with no free place in between. 0 is no process's number.
 class running_children {
  public:
   struct place {
@@ -64,13 +63,18 @@ class running_children {
   }
 
  private:
-  [[nodiscard]] std::size_t mask() const noexcept { return places_.size() - 1; }
-  [[nodiscard]] std::size_t after(std::size_t index) const noexcept { return (index + 1) & mask(); }
-  [[nodiscard]] std::size_t distance(std::size_t from, std::size_t to) const noexcept {
-    return (to - from) & mask();
+  static constexpr std::size_t doubled_to = 4096;  // 64 KiB: from here on by a quarter
+
+  [[nodiscard]] std::size_t after(std::size_t index) const noexcept {
+    return index + 1 == places_.size() ? 0 : index + 1;
   }
+  [[nodiscard]] std::size_t distance(std::size_t from, std::size_t to) const noexcept {
+    return to >= from ? to - from : to + places_.size() - from;
+  }
+  /// 32 bits of hash, scaled to the number of places, which need be no power of two.
   [[nodiscard]] std::size_t home_of(std::uint64_t process) const noexcept {
-    return static_cast<std::size_t>(mix_bits(process)) & mask();
+    std::uint64_t const hash = static_cast<std::uint32_t>(mix_bits(process));
+    return static_cast<std::size_t>(hash * places_.size() >> 32);
   }
   /// Where it is, or the free place where it would go.
   [[nodiscard]] std::size_t index_of(std::uint64_t process) const noexcept {
@@ -79,7 +83,8 @@ class running_children {
     return index;
   }
   void grow() {
-    std::vector<place> bigger(places_.empty() ? 8 : 2 * places_.size());
+    std::size_t const now = places_.size();
+    std::vector<place> bigger(now == 0 ? 8 : now + (now < doubled_to ? now : now / 4));
     places_.swap(bigger);
     for (place const& p : bigger)
       if (p.process != 0) places_[index_of(p.process)] = p;

@@ -232,7 +232,6 @@ void process::close_and_free() noexcept {
   stack_kind = stack_class::small;
   stack_bytes = 0;
   measured = false;
-  home = nullptr;
   frames = nullptr;
   defers_ = no_suspends_ = 0;
   last_id_ = 0;

@@ -176,7 +176,6 @@ void process::run() noexcept {
     }
     if (in_line_for_room()) [[unlikely]]
       give_room(1);
-    home = nullptr;
     frames = nullptr;
     if (system_->simulated()) [[unlikely]]
       sched().interleave();

@@ -396,6 +396,7 @@ class process final : public runnable {
   // These fill a gap.
   std::atomic<bool> circle_told_{false};
   wait_place waiting_in_ = wait_place::none;
+  std::uint16_t no_suspends_ = 0;
 
   // line 0, after the runnable's fields: what a sender touches
   inbox inbox_;
@@ -409,7 +410,11 @@ class process final : public runnable {
   reactive* body_ = nullptr;
   mailbox mailbox_;
   signal_queue system_messages_;
-  number_set<link_key> links_;  // bits of those that it is linked to
+  [[no_unique_address]] number_set<link_key> links_;  // bits of those that it is linked to
+  // With room for small members behind it.
+  std::atomic<std::uint8_t> name_state_{nameless};
+  std::uint16_t defers_ = 0;
+  std::uint32_t waiting_calls_ = 0;  // requests in the mailbox
   /// Links that need more than that: dissolved by us and not yet acknowledged; and active ones for
   /// which links_ could get no memory.
   keyed_set<link_entry, link_key> link_entries_;
@@ -430,17 +435,13 @@ class process final : public runnable {
   std::atomic<std::uint64_t> killed_{0};
   std::atomic<std::uint64_t> waits_for_{0};
   std::uint64_t reductions_ = 0;
-  [[no_unique_address]] exit_reason reason_;  // with room for small members behind it
-  std::atomic<std::uint8_t> name_state_{nameless};
+  [[no_unique_address]] exit_reason reason_;  // as above
   /// An estate_state below 14 bits of the occupant's generation, so that nobody marks the next one
   /// in its place: the slot would have to be used 16,384 times while he does.
   std::atomic<std::uint16_t> estate_{ended};
-  std::uint16_t defers_ = 0;
-  std::uint16_t no_suspends_ = 0;
   std::atomic<std::uint32_t> leader_node_{0};
-  std::uint32_t waiting_calls_ = 0;  // requests in the mailbox
 };
-static_assert(sizeof(process) == 312, "with a million processes each word counts");
+static_assert(sizeof(process) == 296, "with a million processes each word counts");
 
 /// Runs f(body), a piece of the body. Whatever leaves it becomes the reason to end.
 template <class F>

@@ -87,11 +87,11 @@ void threads_driver::adopt(worker_thread& t) noexcept {
   worker_access::number(t) = c.number;
   c.holder.store(&t, std::memory_order_release);
   c.held_since = c.clock = monotonic_ns();
-  if (runnable* const r = c.slot; r != nullptr && r->home != nullptr && r->home != &t) {
+  if (runnable* const r = c.slot; r != nullptr && r->home() != nullptr && r->home() != &t) {
     c.slot = nullptr;
     // Not push_private(): it would want the mutex that we hold. Who has frames and sleeps without
     // a core is woken by the same means.
-    auto& home = static_cast<worker_thread&>(*r->home);
+    auto& home = static_cast<worker_thread&>(*r->home());
     switch (home.inbox.push(*r)) {
       case private_queue::mark::none:
         break;
@@ -113,7 +113,7 @@ void threads_driver::hand_over(worker_thread& t) noexcept {
   std::unique_lock lock(mutex_);
   if (line_.empty()) return;
   core& c = *t.held;
-  if (runnable* const r = c.slot; r != nullptr && r->home == &t) {
+  if (runnable* const r = c.slot; r != nullptr && r->home() == &t) {
     c.slot = nullptr;
     keep(t, *r);
   }

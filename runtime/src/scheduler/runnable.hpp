@@ -37,8 +37,11 @@ class runnable {
   runnable& operator=(runnable const&) = delete;
 
  public:
+  /// The thread that its frames are on, or null: any may run it.
+  worker* home() const noexcept {
+    return frames == nullptr ? nullptr : static_cast<worker*>(frames->owner);
+  }
   runnable* queue_next = nullptr;  ///< link of the queue that holds it; the scheduler's
-  worker* home = nullptr;          ///< the thread that its frames are on, or null: any may run it
   stack* frames = nullptr;         ///< the suspended stack, or null between turns
   priority_level priority = priority_level::normal;
   bool measured = false;  ///< its stack is painted before each turn; never with a small one

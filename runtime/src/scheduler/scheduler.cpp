@@ -122,19 +122,16 @@ constinit suspension_check at_suspension = nullptr;
 void prepare_suspend(worker& w, runnable& self) {
   turn_loop& loop = *worker_access::loop(w);
   loop.reserve();
-  self.home = &w;
+  loop.here()->owner = &w;
   self.frames = loop.here();
 }
 
-void cancel_suspend(runnable& self) noexcept {
-  self.home = nullptr;
-  self.frames = nullptr;
-}
+void cancel_suspend(runnable& self) noexcept { self.frames = nullptr; }
 
 void suspend(runnable& self) noexcept {
   // The runnable may be in our private queue already, but only this thread takes it from there.
   if (at_suspension != nullptr) at_suspension();
-  worker& home = *self.home;
+  worker& home = *self.home();
   bool const counted = !worker_access::simulated(home);
   if (counted) thread_of(home).count_frames(+1);
   worker_access::loop(home)->suspend();

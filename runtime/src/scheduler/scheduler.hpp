@@ -199,7 +199,7 @@ worker* current_worker() noexcept;
 
 /// Gives up the processor in the middle of a turn.
 ///
-///     prepare_suspend(w, self);            // writes self.home and self.frames
+///     prepare_suspend(w, self);            // writes self.frames, and whose they are
 ///     if (!self.publish_idle()) { cancel_suspend(self); return; }   // e.g. a signal has come
 ///     suspend(self);                       // returns when somebody has submitted self and
 ///                                          // its home thread has taken it from its private queue

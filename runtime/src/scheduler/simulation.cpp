@@ -265,8 +265,8 @@ bool simulation::jump() noexcept {
 
 void simulation::submit(worker* from, runnable& r) noexcept {
   std::size_t const level = index_of(r.priority);
-  if (r.home != nullptr) {
-    static_cast<virtual_worker&>(*r.home).pinned[level].push_back(&r);
+  if (r.home() != nullptr) {
+    static_cast<virtual_worker&>(*r.home()).pinned[level].push_back(&r);
     return;
   }
   worker* const w = from != nullptr ? from : workers_[choose(workers_.size())].get();

@@ -360,19 +360,19 @@ void threads_driver::submit_shared(runnable& r) noexcept {
 }
 
 void threads_driver::submit_foreign(runnable& r) noexcept {
-  if (r.home != nullptr) {
-    push_private(static_cast<worker_thread&>(*r.home), r);
+  if (r.home() != nullptr) {
+    push_private(static_cast<worker_thread&>(*r.home()), r);
   } else {
     submit_shared(r);
   }
 }
 
 void threads_driver::submit(worker_thread& t, runnable& r) noexcept {
-  if (r.home != nullptr) {
-    if (r.home == &t) {
+  if (r.home() != nullptr) {
+    if (r.home() == &t) {
       keep(t, r);
     } else {
-      push_private(static_cast<worker_thread&>(*r.home), r);
+      push_private(static_cast<worker_thread&>(*r.home()), r);
     }
   } else if (r.priority == priority_level::normal) [[likely]] {
     push_ring(*t.held, r);
@@ -383,13 +383,13 @@ void threads_driver::submit(worker_thread& t, runnable& r) noexcept {
 }
 
 void threads_driver::submit_woken(worker_thread& t, runnable& r) noexcept {
-  if ((r.home != nullptr && r.home != &t) || r.priority != priority_level::normal) {
+  if ((r.home() != nullptr && r.home() != &t) || r.priority != priority_level::normal) {
     submit(t, r);
     return;
   }
   core& c = *t.held;
   if (runnable* const before = std::exchange(c.slot, &r); before != nullptr) {
-    if (before->home != nullptr) {
+    if (before->home() != nullptr) {
       keep(t, *before);
     } else {
       push_ring(c, *before);
@@ -399,7 +399,7 @@ void threads_driver::submit_woken(worker_thread& t, runnable& r) noexcept {
 }
 
 void threads_driver::submit_fresh(worker_thread& t, runnable& r) noexcept {
-  if (r.home == nullptr && r.priority == priority_level::normal && t.held->fresh.push(r))
+  if (r.home() == nullptr && r.priority == priority_level::normal && t.held->fresh.push(r))
       [[likely]] {
     offer(*t.held);
   } else {

@@ -32,7 +32,6 @@ struct turn_loop::frames {
       if (r->frames != nullptr) {
         stack& theirs = *r->frames;
         r->frames = nullptr;
-        r->home = nullptr;
         l.left_ = l.here_;
         l.go_to(theirs);
         return;

@@ -176,7 +176,6 @@ void threads_driver::abandon_waiting(worker_thread& t, std::int64_t now) noexcep
       if (r.priority != priority_level::normal) --t.own_rarer;
       t.count_frames(-1);
       r.frames = nullptr;  // its stack stays where it is
-      r.home = nullptr;
       submit_shared(*task);
     }
   }

@@ -70,7 +70,7 @@ class stack {
   bool has_context() const noexcept { return context_ != nullptr; }
 
   stack* next = nullptr;  ///< for the lists of whoever owns it at the moment
-  void* owner = nullptr;  ///< free for the scheduler; read by the overflow handler's describer
+  void* owner = nullptr;  ///< the scheduler's: the worker whose thread frames wait on
 
   stack(stack const&) = delete;
   stack& operator=(stack const&) = delete;

@@ -37,8 +37,12 @@ bool add(number_set& s, std::uint64_t n) {
 }  // namespace
 
 #if MEMORY_CAN_BE_SHORT
-TEST_CASE("a set of numbers is 16 bytes, and the first needs no memory", "[number_set]") {
-  static_assert(sizeof(number_set) == 16);
+TEST_CASE("a set of numbers is a word and a mark, and the first needs no memory", "[number_set]") {
+  struct with_room_behind {
+    [[no_unique_address]] number_set numbers;
+    std::uint32_t other;
+  };
+  static_assert(sizeof(with_room_behind) == 16);
   memory_is_short = true;
   number_set s;
   bool const first = add(s, 7);
@@ -115,11 +119,13 @@ TEST_CASE("a set of numbers agrees with std::set whatever is done to it", "[numb
 }
 
 TEST_CASE("a set of numbers that has become small gives its memory back", "[number_set]") {
-  auto const most = GENERATE(std::uint64_t{10'000}, std::uint64_t{100'000});
+  auto const most =
+      GENERATE(std::uint64_t{10'000}, std::uint64_t{100'000}, std::uint64_t{1'000'000});
   number_set s;
   for (std::uint64_t n = 1; n <= most; ++n) REQUIRE(add(s, n));
   CHECK(s.bytes() >= most * sizeof(std::uint64_t));
-  CHECK(s.bytes() <= most * sizeof(std::uint64_t) * 8 / 3 + 64);
+  // A quarter is free, and it has grown by a quarter at most since that was so.
+  CHECK(s.bytes() <= most * sizeof(std::uint64_t) * 5 / 3 + 64);
   while (s.size() > 1) s.erase(s.any());
   CHECK(s.bytes() <= 4200);
   s.shrink();

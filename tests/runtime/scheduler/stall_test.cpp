@@ -292,8 +292,7 @@ TEST_CASE("those who wait on a stuck thread are abandoned one by one", "[schedul
     return t.word == task::running && (t.stack_bytes & 1) != 0;
   };
   h.abandon = [](scheduler&, runnable& who, void* const*, std::size_t) noexcept {
-    if (who.frames == nullptr && who.home == nullptr && current_worker()->current() == nullptr)
-      all->one();
+    if (who.frames == nullptr && current_worker()->current() == nullptr) all->one();
   };
   gate g;
   int to_come = frames;
