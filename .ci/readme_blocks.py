@@ -72,12 +72,20 @@ class compiler:
         words = shlex.split(flags)
         self.cflags = [w for w in words if w.startswith(("-I", "-D"))]
         self.libs = [w for w in words if not w.startswith(("-I", "-D"))]
+        # What a fragment sees is the same for all of them, and read once.
+        self.head = self.work / "head.hpp"
+        self.head.write_text("".join(f"#include <{h}>\n" for h in self.headers) + "#include <chrono>\n#include <cstdio>\n"
+                             "#include <string>\n#include <vector>\nusing namespace std::chrono_literals;\n")
+        subprocess.run(["g++", *FLAGS, *self.cflags, "-x", "c++-header", str(self.head), "-o", f"{self.head}.gch"], check=True)
 
     def compile(self, name, text, link=False):
         source, target = self.work / f"{name}.cpp", self.work / name
         source.write_text(text)
         command = ["g++", *FLAGS, *self.cflags]
-        command += [str(source), "-o", str(target), *self.libs] if link else ["-fsyntax-only", str(source)]
+        if link:
+            command += [str(source), "-o", str(target), *self.libs]
+        else:
+            command += ["-include", str(self.head), "-fsyntax-only", str(source)]
         done = subprocess.run(command, capture_output=True, text=True)
         return done.returncode == 0, done.stderr, target
 
@@ -96,17 +104,15 @@ class compiler:
         return None
 
     def fragment(self, name, b, earlier):
-        head = "".join(f"#include <{h}>\n" for h in self.headers)
-        head += "#include <chrono>\n#include <cstdio>\n#include <string>\n#include <vector>\nusing namespace std::chrono_literals;\n"
         includes = "".join(re.findall(r"^[ \t]*#include[^\n]*\n", b.text, re.M))
         body = re.sub(r"^[ \t]*#include[^\n]*\n", "", b.text, flags=re.M)
         context = "" if b.alone else "\n".join(earlier)
-        as_declarations = f"{head}{includes}{context}\n{body}"
+        as_declarations = f"{includes}{context}\n{body}"
         ok, errors, _ = self.compile(name + "_declarations", as_declarations)
         if ok:
             earlier.append(includes + body)
             return None
-        as_statements = f"{head}{includes}{context}\nvoid fragment_of_a_page() {{\n{body}\n}}\n"
+        as_statements = f"{includes}{context}\nvoid fragment_of_a_page() {{\n{body}\n}}\n"
         ok, more, _ = self.compile(name + "_statements", as_statements)
         if ok:
             return None
