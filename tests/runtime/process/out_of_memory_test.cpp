@@ -243,9 +243,10 @@ TEST_CASE("a death without memory for its exit signals tells all links later", "
   constexpr int peers = 20;
   int told = 0;
   int failures = 0;
-  otter::simulation sim(1);
+  otter::simulation sim(GENERATE(range(1u, 21u)));
   auto const end = sim.run([&] {
     for (int n = 1; n <= peers + 5; ++n) {
+      otter::rts::slab* short_of = nullptr;
       std::vector<otter::pid> linked;
       otter::pid const dying = otter::spawn([&, n] {
         for (int i = 0; i < peers; ++i)
@@ -254,13 +255,15 @@ TEST_CASE("a death without memory for its exit signals tells all links later", "
             otter::receive([&](otter::exited) { ++told; });
           }));
         otter::receive([](go) {});
-        otter::rts::current_worker()->memory().fail_after(static_cast<std::uint64_t>(n));
+        // Each worker has memory of its own, and who ends this may be on another one.
+        short_of = &otter::rts::current_worker()->memory();
+        short_of->fail_after(static_cast<std::uint64_t>(n));
       });
       while (linked.size() != peers) otter::sleep_for(1ms);
       for (otter::pid const peer : linked) otter::is_alive(peer);
       otter::send(dying, go{});
       while (otter::is_alive(dying)) otter::sleep_for(1ms);
-      otter::rts::current_worker()->memory().fail_after(0);
+      short_of->fail_after(0);
       otter::sleep_for(1ms);
       for (otter::pid const peer : linked) failures += otter::is_alive(peer) ? 1 : 0;
     }
