@@ -20,9 +20,11 @@ enum class priority_level : std::uint8_t { max, high, normal, low };
 ///            holds a pointer to it in exactly one queue.
 /// Threads:   a runnable that nobody has submitted is touched by nobody. submit() is called by the
 ///            one who won the right to do so (for a process: who replaced the idle mark of its
-///            inbox). `home_` and `frames_` are written only by the thread that runs it, before it
-///            publishes that it waits, and read only by who won the word after that.
-/// Invariant: frames_ != nullptr  =>  home_ != nullptr, and only the thread home_ continues it.
+///            inbox). `frames`, and the owner of that stack, are written only by the thread that
+///            runs it, before it publishes that it waits, and read only by who won the word after
+///            that.
+/// Invariant: frames != nullptr  =>  their owner is the worker whose thread they are on, and only
+///            that thread continues them.
 class runnable {
  public:
   /// One turn. Called by a worker's loop directly on the worker's stack, in the runtime (not in

@@ -5,6 +5,7 @@
 
 #include <memory>
 #include <new>
+#include <optional>
 #include <otter/alias.hpp>
 #include <otter/blocking.hpp>
 #include <otter/detail/call.hpp>
@@ -35,21 +36,34 @@ struct text {
   std::string what;
 };
 
+/// The n-th allocation of this worker's memory fails; none for 0. Taken back there, on whatever
+/// worker its owner is then.
+class shortage {
+ public:
+  explicit shortage(int n) : memory_(otter::rts::current_worker()->memory()) {
+    otter::rts::current_worker()->reductions = 1000;  // who makes it keeps the processor
+    memory_.fail_after(static_cast<std::uint64_t>(n));
+  }
+  ~shortage() { memory_.fail_after(0); }
+  shortage(shortage const&) = delete;
+  shortage& operator=(shortage const&) = delete;
+
+ private:
+  otter::rts::slab& memory_;
+};
+
 /// Calls `action` with one allocation after the other failing; after each failure, `unchanged()`.
 /// Gives how many allocations it has.
 template <class Action, class Unchanged>
 int fail_each(Action action, Unchanged unchanged) {
   for (int n = 1;; ++n) {
-    otter::rts::worker& here = *otter::rts::current_worker();
-    here.reductions = 1000;  // it keeps the processor: nobody else meets the failure
-    here.memory().fail_after(static_cast<std::uint64_t>(n));
     bool failed = false;
     try {
+      shortage const here(n);
       action();
     } catch (std::bad_alloc const&) {
       failed = true;
     }
-    otter::rts::current_worker()->memory().fail_after(0);
     if (!failed) return n - 1;
     unchanged();
   }
@@ -124,16 +138,13 @@ TEST_CASE("a spawn request without memory throws or is refused", "[memory][spawn
   otter::simulation sim(1);
   auto const end = sim.run([&] {
     for (int n = 1; n <= 10; ++n) {
-      otter::rts::worker& here = *otter::rts::current_worker();
-      here.reductions = 1000;
-      here.memory().fail_after(static_cast<std::uint64_t>(n));
       bool made = false;
       try {
+        shortage const here(n);
         otter::spawn_request({.link = true, .monitor = otter::alias_mode::none}, [] {});
         made = true;
       } catch (std::bad_alloc const&) {
       }
-      otter::rts::current_worker()->memory().fail_after(0);
       otter::trap_exit(true);
       if (!made) continue;
       otter::receive([&](otter::spawn_reply r) {
@@ -207,10 +218,8 @@ TEST_CASE("a call without memory throws, and the server has not heard of it", "[
     bool same = true;
     // The first block is the caller's; behind it the server runs, which has its own.
     for (bool done = false; !done;) {
-      otter::rts::worker& here = *otter::rts::current_worker();
-      here.reductions = 1000;
-      here.memory().fail_after(failed == 0 ? 1 : 0);
       try {
+        shortage const here(failed == 0 ? 1 : 0);
         otter::detail::response r = otter::detail::call(
             server, otter::detail::pack<text>(otter::detail::signal_kind::request, text{"x"}),
             otter::infinity);
@@ -219,7 +228,6 @@ TEST_CASE("a call without memory throws, and the server has not heard of it", "[
       } catch (std::bad_alloc const&) {
         ++failed;
       }
-      otter::rts::current_worker()->memory().fail_after(0);
       if (!done) same = same && facts_now(sim) == before;
     }
     if (!same) answer = -1;
@@ -246,7 +254,7 @@ TEST_CASE("a death without memory for its exit signals tells all links later", "
   otter::simulation sim(GENERATE(range(1u, 21u)));
   auto const end = sim.run([&] {
     for (int n = 1; n <= peers + 5; ++n) {
-      otter::rts::slab* short_of = nullptr;
+      std::optional<shortage> here;
       std::vector<otter::pid> linked;
       otter::pid const dying = otter::spawn([&, n] {
         for (int i = 0; i < peers; ++i)
@@ -255,15 +263,13 @@ TEST_CASE("a death without memory for its exit signals tells all links later", "
             otter::receive([&](otter::exited) { ++told; });
           }));
         otter::receive([](go) {});
-        // Each worker has memory of its own, and who ends this may be on another one.
-        short_of = &otter::rts::current_worker()->memory();
-        short_of->fail_after(static_cast<std::uint64_t>(n));
+        here.emplace(n);
       });
       while (linked.size() != peers) otter::sleep_for(1ms);
       for (otter::pid const peer : linked) otter::is_alive(peer);
       otter::send(dying, go{});
       while (otter::is_alive(dying)) otter::sleep_for(1ms);
-      short_of->fail_after(0);
+      here.reset();
       otter::sleep_for(1ms);
       for (otter::pid const peer : linked) failures += otter::is_alive(peer) ? 1 : 0;
     }
