@@ -5,8 +5,11 @@
 //   otter::tcp_listen()     a listener
 //   otter::tcp_accept()     waits for a connection
 //   otter::tcp_connect()    makes one
+//   otter::explain_listen_failure()   who is in the way, and what to do
 //   otter::tcp_socket       a connection: send(), recv(), read(), set_active(), close() ...
 //   otter::tcp_data, tcp_closed, tcp_error, tcp_passive   what an active socket tells its owner
+//
+// The same by a name on this machine instead of an internet address: tcp_address::local().
 //
 // A socket belongs to one process, its *owner*, which gets its messages; it closes when the owner
 // ends, before anybody hears of that. A blocking call stops the calling process only. An idle
@@ -191,11 +194,19 @@ struct tcp_passive {
   tcp_socket socket;
 };
 
-/// Listens on `address`; port 0 lets the system choose. The caller becomes the owner.
+/// Listens on `address`; port 0 lets the system choose. The caller becomes the owner. The file of a
+/// local name is removed when the listener closes. One that lies there already is eaddrinuse: it
+/// may be somebody's, so removing it is the operator's business.
 ///
 /// Called from: a process. Blocks: never. Exits: never.
 /// Errors: eaddrinuse, eacces, emfile ... Throws: error(badarg) for options out of range.
 tcp_result<tcp_listener> tcp_listen(tcp_address const& address, tcp_options const& options = {});
+
+/// What to tell an operator when tcp_listen(`address`) gave `why`: what is wrong, which process is
+/// in the way as far as that can be seen, and what to do.
+///
+/// Called from: anywhere. Blocks: while it looks into /proc, some milliseconds.
+std::string explain_listen_failure(tcp_address const& address, std::error_code why);
 
 /// Waits for a connection; the caller becomes its owner. Any process may wait, several are served
 /// in the order of their coming (TCP-18).

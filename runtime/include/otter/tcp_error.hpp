@@ -28,9 +28,10 @@ enum class tcp_errc : int {
   emfile = EMFILE,  ///< no descriptor is left in this OS process
   enfile = ENFILE,  ///< no descriptor is left in the system
   eacces = EACCES,
-  eaddrinuse = EADDRINUSE,
+  eaddrinuse = EADDRINUSE,  ///< explain_listen_failure() says by whom, and what to do
   eaddrnotavail = EADDRNOTAVAIL,
   econnrefused = ECONNREFUSED,
+  enoent = ENOENT,          ///< a local name: there is no such file
   econnreset = ECONNRESET,  ///< only with show_econnreset; otherwise a reset is `closed`
   ehostunreach = EHOSTUNREACH,
   enetunreach = ENETUNREACH,

@@ -90,6 +90,9 @@ struct tcp_options {
   bool reuse_address = true;
   bool reuse_port = false;  ///< several listeners share the address, each with its own queue
   bool v6_only = false;
+  /// A local name with a file: who may connect, as in 0660, whatever the umask says, from the
+  /// moment that it listens. Not set: as the umask says.
+  std::optional<unsigned> permissions = {};
 };
 
 }  // namespace otter

@@ -33,7 +33,7 @@ class network {
   virtual int listen(tcp_address const& at, tcp_options const& options) noexcept = 0;
   virtual int accept(int listener) noexcept = 0;
   /// A descriptor on which a connection is being made; an event says when it is time for
-  /// finish_connect().
+  /// finish_connect(). -EAGAIN: the queue of a local listener is full, and no event will come.
   virtual int connect(tcp_address const& to, tcp_options const& options) noexcept = 0;
   /// 0, or minus the reason why there is no connection; -EINPROGRESS: not decided yet.
   virtual int finish_connect(int fd) noexcept = 0;

@@ -19,6 +19,8 @@ namespace {
 /// How long accept waits before it says that there are no descriptors: a caller that tries again
 /// and again then does not spin.
 constexpr std::int64_t exhausted_pause_ns = 100'000'000;
+/// How long connect waits at most before it tries a local listener again that had no room.
+constexpr std::int64_t longest_pause_ns = 50'000'000;
 
 /// Throws error(badarg) for what no socket could obey.
 void check(tcp_options const& o) {
@@ -35,6 +37,24 @@ void check(tcp_options const& o) {
   if (o.backlog < 0) refuse(fmt::format("backlog is {}", o.backlog));
   if (o.linger && o.linger->count() < 0) refuse("linger is negative");
   static_cast<void>(detail::checked_limit(o.send_timeout));
+}
+
+/// Throws error(badarg) for an address that no socket can have.
+void check(char const* what, tcp_address const& a) {
+  auto refuse = [what](std::string const& text) {
+    throw error(errc::badarg, fmt::format("{}: {}", what, text));
+  };
+  if (a.family == tcp_address::family_type::none) refuse("no address");
+  if (!a.is_local()) return;
+  bool const abstract = !a.path.empty() && !a.has_file();
+  std::size_t const n = a.path.size() - (abstract ? 1 : 0);
+  if (n == 0 || n > tcp_address::longest_path)
+    refuse(fmt::format(
+        "a local name of {} bytes; allowed: 1 to {} (a shorter directory, or an abstract "
+        "name?)",
+        n, tcp_address::longest_path));
+  if (!abstract && a.path.find('\0') != std::string::npos)
+    refuse("a zero in the middle of a local name");
 }
 
 /// A port around `fd`, owned by the caller; or `error`, and the descriptor is closed.
@@ -78,6 +98,17 @@ bool is_exhaustion(int error) noexcept {
   return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
 }
 
+/// Waits so long whatever comes; false if `until` was over before. Exits: may.
+bool sleep(process& self, wait_limit& until, std::int64_t ns) {
+  std::int64_t const now = self.sched().now();
+  if (until.due(self) <= now) return false;
+  wait_limit pause(std::min(until.due(self), now + ns));
+  waiting const mark(self, wait_place::tcp_connect);
+  while (self.wait(pause)) {
+  }
+  return true;
+}
+
 void require_alive(process& self, char const* what) {
   if (self.is_dying())
     throw error(errc::exiting, std::string(what) + ": the process is ending, nobody would own it");
@@ -87,9 +118,13 @@ void require_alive(process& self, char const* what) {
 
 tcp_result<tcp_listener> tcp_listen(tcp_address const& address, tcp_options const& options) {
   io_call call("tcp_listen");
-  if (address.family == tcp_address::family_type::none)
-    throw error(errc::badarg, "tcp_listen: no address");
+  check("tcp_listen", address);
   check(options);
+  if (options.permissions && !address.has_file())
+    throw error(errc::badarg, "tcp_options: permissions are for a local name with a file");
+  if (options.permissions && *options.permissions > 0777)
+    throw error(errc::badarg, fmt::format("tcp_options: permissions are {:#o}; allowed: 0 to 0777",
+                                          *options.permissions));
   require_alive(call.self, "tcp_listen");
   io_state& io = io_state::of(call.self.system());
   int const fd = io.net().listen(address, options);
@@ -157,14 +192,20 @@ tcp_result<tcp_socket> tcp_connect(tcp_address const& address, tcp_options const
                                    duration limit) {
   io_call call("tcp_connect");
   process& self = call.self;
-  if (address.family == tcp_address::family_type::none || address.port == 0)
-    throw error(errc::badarg, "tcp_connect: no address or no port");
+  check("tcp_connect", address);
+  if (address.port == 0 && !address.is_local()) throw error(errc::badarg, "tcp_connect: no port");
   check(options);
   wait_limit until(due_after(self, limit));
   require_alive(self, "tcp_connect");
   self.charge(20);
   io_state& io = io_state::of(self.system());
-  int const fd = io.net().connect(address, options);
+  int fd = io.net().connect(address, options);
+  // A local listener whose queue is full: the system says so, and nothing when that has changed.
+  for (std::int64_t pause = 1'000'000; fd == -EAGAIN;
+       pause = std::min(2 * pause, longest_pause_ns)) {
+    if (!sleep(self, until, pause)) return io_failure(tcp_errc::timeout);
+    fd = io.net().connect(address, options);
+  }
   if (fd < 0) return io_failure(-fd);
   auto made = make_port<tcp_socket>(io, self, fd, port_phase::connecting, options);
   if (!made) return made;

@@ -19,6 +19,12 @@ namespace otter::rts {
 namespace {
 constexpr std::size_t window = 16384;  // bytes that one direction holds: on the wire, and unread
 
+/// Who connects to `wanted` comes to who listens at `local`.
+bool leads_to(tcp_address const& wanted, tcp_address const& local) noexcept {
+  if (wanted.is_local() || local.is_local()) return wanted == local;
+  return wanted.port == local.port;
+}
+
 /// A descriptor, or minus an errno, for the trace.
 constexpr std::uint64_t number(std::ptrdiff_t n) noexcept { return static_cast<std::uint64_t>(n); }
 }  // namespace
@@ -127,7 +133,7 @@ void simulated_network::room_for(int sender) noexcept {
 void simulated_network::arrive_at_listener(endpoint& e) {
   e.connecting = false;
   for (auto& [fd, l] : endpoints_) {
-    if (!l->listening || l->closed || l->local.port != e.remote.port) continue;
+    if (!l->listening || l->closed || !leads_to(e.remote, l->local)) continue;
     if (l->backlog.size() >= static_cast<std::size_t>(std::max(l->backlog_limit, 1))) break;
     endpoint& far = make(e.remote, e.local);
     far.connected = e.connected = true;
@@ -140,7 +146,7 @@ void simulated_network::arrive_at_listener(endpoint& e) {
     return;
   }
   node_.trace("net refused", number(e.fd), e.remote.port);
-  e.error = ECONNREFUSED;
+  e.error = e.remote.has_file() ? ENOENT : ECONNREFUSED;
   e.events |= EPOLLERR | EPOLLHUP;
 }
 
@@ -201,9 +207,9 @@ void simulated_network::forget_if_done(endpoint& e) noexcept {
 
 int simulated_network::listen(tcp_address const& at, tcp_options const& options) noexcept {
   tcp_address local = at;
-  if (local.port == 0) local.port = ++last_port_;
+  if (local.port == 0 && !local.is_local()) local.port = ++last_port_;
   for (auto const& [fd, e] : endpoints_)
-    if (e->listening && !e->closed && e->local.port == local.port && !options.reuse_port)
+    if (e->listening && !e->closed && leads_to(local, e->local) && !options.reuse_port)
       return -EADDRINUSE;
   endpoint& e = make(local, {});
   e.listening = true;
@@ -223,7 +229,10 @@ int simulated_network::accept(int listener) noexcept {
 }
 
 int simulated_network::connect(tcp_address const& to, tcp_options const&) noexcept {
-  endpoint& e = make(tcp_address::loopback(++last_port_), to);
+  endpoint& e =
+      make(to.family == tcp_address::family_type::local ? tcp_address::local({})
+                                                        : tcp_address::loopback(++last_port_),
+           to);
   e.connecting = true;
   node_.trace("net connect", number(e.fd), to.port);
   schedule(e);

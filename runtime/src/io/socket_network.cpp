@@ -6,12 +6,17 @@
 #include <netinet/tcp.h>
 #include <strings.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
+#include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <limits>
+#include <mutex>
 #include <new>
 #include <system_error>
 
@@ -29,7 +34,15 @@ struct system_address {
 
 system_address to_system(tcp_address const& a) noexcept {
   system_address out;
-  if (a.family == tcp_address::family_type::v6) {
+  if (a.is_local()) {
+    auto& un = reinterpret_cast<sockaddr_un&>(out.storage);
+    un.sun_family = AF_UNIX;
+    std::memcpy(un.sun_path, a.path.data(), std::min(a.path.size(), tcp_address::longest_path + 1));
+    // An abstract name ends where its length says, a path with a zero.
+    bool const abstract = !a.path.empty() && !a.has_file();
+    out.size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + a.path.size() +
+                                      (abstract ? 0 : 1));
+  } else if (a.family == tcp_address::family_type::v6) {
     auto& in6 = reinterpret_cast<sockaddr_in6&>(out.storage);
     in6.sin6_family = AF_INET6;
     in6.sin6_port = htons(a.port);
@@ -46,7 +59,8 @@ system_address to_system(tcp_address const& a) noexcept {
   return out;
 }
 
-tcp_address from_system(sockaddr const* a) noexcept {
+/// Throws: std::bad_alloc, for the name of a local one.
+tcp_address from_system(sockaddr const* a, socklen_t size) {
   tcp_address out;
   if (a->sa_family == AF_INET6) {
     sockaddr_in6 in6;
@@ -61,6 +75,12 @@ tcp_address from_system(sockaddr const* a) noexcept {
     out.family = tcp_address::family_type::v4;
     out.port = ntohs(in.sin_port);
     std::memcpy(out.bytes.data(), &in.sin_addr, 4);
+  } else if (a->sa_family == AF_UNIX) {
+    out.family = tcp_address::family_type::local;
+    auto const* const name = reinterpret_cast<sockaddr_un const*>(a)->sun_path;
+    std::size_t const n = size - std::min<std::size_t>(size, offsetof(sockaddr_un, sun_path));
+    // A path's length may or may not count its zero.
+    if (n != 0) out.path.assign(name, name[0] == '\0' ? n : ::strnlen(name, n));
   }
   return out;
 }
@@ -78,7 +98,9 @@ void apply(int fd, tcp_options const& o) noexcept {
 }
 
 int new_socket(tcp_address const& a) noexcept {
-  int const family = a.family == tcp_address::family_type::v6 ? AF_INET6 : AF_INET;
+  int const family = a.is_local()                               ? AF_UNIX
+                     : a.family == tcp_address::family_type::v6 ? AF_INET6
+                                                                : AF_INET;
   int const fd = ::socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   return fd >= 0 ? fd : -errno;
 }
@@ -101,12 +123,62 @@ std::vector<tcp_address> resolve(std::string const& host, std::uint16_t port) {
     ~release() { ::freeaddrinfo(list); }
   } later{list};
   for (addrinfo* i = list; i != nullptr; i = i->ai_next) {
-    tcp_address a = from_system(i->ai_addr);
+    tcp_address a = from_system(i->ai_addr, i->ai_addrlen);
     a.port = port;
     if (a.family != tcp_address::family_type::none) found.push_back(a);
   }
   return found;
 }
+
+/// Files that local listeners have made: each is removed with its listener, if it is still the one
+/// that was made.
+///
+/// Threads:   any. Invariant: count_ is the size of files_, so that who closes a connection need
+/// not
+///            lock when there are none; whoever closes a listener came by its descriptor after
+///            listen(), and so sees the count.
+class bound_files {
+ public:
+  ~bound_files() {
+    for (file const& f : files_) remove(f);
+  }
+  /// Throws: std::bad_alloc.
+  void add(int fd, std::string const& path) {
+    struct stat s {};
+    if (::lstat(path.c_str(), &s) != 0) return;
+    std::lock_guard lock(mutex_);
+    files_.push_back({fd, s.st_dev, s.st_ino, path});
+    count_.store(files_.size(), std::memory_order_relaxed);
+  }
+  void closing(int fd) noexcept {
+    if (count_.load(std::memory_order_relaxed) == 0) return;
+    std::lock_guard lock(mutex_);
+    for (auto f = files_.begin(); f != files_.end(); ++f) {
+      if (f->fd != fd) continue;
+      remove(*f);
+      files_.erase(f);
+      count_.store(files_.size(), std::memory_order_relaxed);
+      return;
+    }
+  }
+
+ private:
+  struct file {
+    int fd;
+    dev_t device;
+    ino_t number;
+    std::string path;
+  };
+  static void remove(file const& f) noexcept {
+    struct stat s {};
+    if (::lstat(f.path.c_str(), &s) == 0 && s.st_dev == f.device && s.st_ino == f.number)
+      ::unlink(f.path.c_str());
+  }
+
+  std::atomic<std::size_t> count_{0};
+  std::mutex mutex_;
+  std::vector<file> files_;  // guarded by mutex_
+};
 
 class socket_network final : public network {
  public:
@@ -121,7 +193,24 @@ class socket_network final : public network {
       set_int(fd, IPPROTO_IPV6, IPV6_V6ONLY, o.v6_only ? 1 : 0);
     apply(fd, o);
     system_address a = to_system(at);
+    bool const has_file = at.has_file();
+    // The file gets the socket's mode less the umask, so it is never wider than asked for; and
+    // exactly that before anybody can connect.
+    if (has_file && o.permissions) ::fchmod(fd, *o.permissions);
     if (::bind(fd, a.get(), a.size) != 0) return close_with(fd, errno);
+    if (has_file) {
+      try {
+        files_.add(fd, at.path);
+      } catch (std::bad_alloc const&) {
+        ::unlink(at.path.c_str());
+        return close_with(fd, ENOMEM);
+      }
+      if (o.permissions && ::chmod(at.path.c_str(), *o.permissions) != 0) {
+        int const why = errno;
+        files_.closing(fd);
+        return close_with(fd, why);
+      }
+    }
     if (::listen(fd, o.backlog) != 0) return close_with(fd, errno);
     return fd;
   }
@@ -188,11 +277,15 @@ class socket_network final : public network {
     // MSG_TRUNC on a stream drops bytes without copying them. Bounded: a peer that goes on
     // sending gets its reset after all.
     constexpr std::size_t piece = std::size_t{1} << 20;
-    for (int i = 0; i < 16; ++i)
-      if (::recv(fd, nullptr, piece, MSG_TRUNC | MSG_DONTWAIT) <= 0) return;
+    for (int i = 0; i < 16; ++i) {
+      if (::recv(fd, nullptr, piece, MSG_TRUNC | MSG_DONTWAIT) > 0) continue;
+      if (errno == EFAULT) drop_by_copying(fd);
+      return;
+    }
   }
 
   void close(int fd, bool reset) noexcept override {
+    files_.closing(fd);
     if (reset) {
       linger const at_once{1, 0};
       ::setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
@@ -203,7 +296,8 @@ class socket_network final : public network {
   void close_at_end(int fd) noexcept override { ::close(fd); }
 
   int set_nodelay(int fd, bool on) noexcept override {
-    return set_int(fd, IPPROTO_TCP, TCP_NODELAY, on ? 1 : 0);
+    int const result = set_int(fd, IPPROTO_TCP, TCP_NODELAY, on ? 1 : 0);
+    return result == -EOPNOTSUPP ? 0 : result;  // a local socket never holds bytes back
   }
   int set_keepalive(int fd, bool on) noexcept override {
     return set_int(fd, SOL_SOCKET, SO_KEEPALIVE, on ? 1 : 0);
@@ -217,14 +311,12 @@ class socket_network final : public network {
   int local_address(int fd, tcp_address& out) noexcept override {
     system_address a;
     if (::getsockname(fd, a.get(), &a.size) != 0) return -errno;
-    out = from_system(a.get());
-    return 0;
+    return take(a, out);
   }
   int peer_address(int fd, tcp_address& out) noexcept override {
     system_address a;
     if (::getpeername(fd, a.get(), &a.size) != 0) return -errno;
-    out = from_system(a.get());
-    return 0;
+    return take(a, out);
   }
 
   int watch(poll_source& source) noexcept override {
@@ -243,7 +335,23 @@ class socket_network final : public network {
   bool resolver_blocks() const noexcept override { return true; }
 
  private:
+  static int take(system_address& a, tcp_address& out) noexcept {
+    try {
+      out = from_system(a.get(), a.size);
+      return 0;
+    } catch (std::bad_alloc const&) {
+      return -ENOMEM;
+    }
+  }
+  /// Local sockets cannot drop bytes unseen. What they hold is bounded by the peer's send buffer.
+  static void drop_by_copying(int fd) noexcept {
+    std::array<char, 4096> piece;
+    for (int i = 0; i < 256; ++i)
+      if (::recv(fd, piece.data(), piece.size(), MSG_DONTWAIT) <= 0) return;
+  }
+
   scheduler& node_;
+  bound_files files_;
 };
 
 }  // namespace

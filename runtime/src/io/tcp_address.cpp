@@ -27,6 +27,20 @@ tcp_address tcp_address::any6(std::uint16_t port) noexcept {
   return a;
 }
 
+tcp_address tcp_address::local(std::string_view path) {
+  tcp_address a;
+  a.family = family_type::local;
+  a.path = path;
+  return a;
+}
+tcp_address tcp_address::abstract(std::string_view name) {
+  tcp_address a = local({});
+  a.path.reserve(name.size() + 1);
+  a.path += '\0';
+  a.path += name;
+  return a;
+}
+
 std::optional<tcp_address> tcp_address::parse(std::string_view text, std::uint16_t port) {
   std::string const zero_ended(text);
   if (zero_ended.find('\0') != std::string::npos) return std::nullopt;
@@ -44,6 +58,7 @@ std::optional<tcp_address> tcp_address::parse(std::string_view text, std::uint16
 }
 
 bool tcp_address::is_loopback() const noexcept {
+  if (is_local()) return true;
   if (family == family_type::v4) return bytes[0] == 127;
   if (family != family_type::v6) return false;
   for (std::size_t i = 0; i < 15; ++i)
@@ -60,6 +75,10 @@ std::string to_string(tcp_address const& a) {
     case tcp_address::family_type::v6:
       ::inet_ntop(AF_INET6, a.bytes.data(), text, sizeof text);
       return fmt::format("[{}]:{}", text, a.port);
+    case tcp_address::family_type::local:
+      if (!a.path.empty() && a.path.front() == '\0')
+        return fmt::format("unix:@{}", std::string_view(a.path).substr(1));
+      return "unix:" + a.path;
     case tcp_address::family_type::none:
       break;
   }

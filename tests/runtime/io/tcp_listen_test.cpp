@@ -150,6 +150,10 @@ TEST_CASE("both ends know their addresses", "[io][TCP-21]") {
 TEST_CASE("addresses are written and read as people do", "[io][TCP-21]") {
   CHECK(to_string(tcp_address::loopback(5222)) == "127.0.0.1:5222");
   CHECK(to_string(*tcp_address::parse("::1", 80)) == "[::1]:80");
+  CHECK(to_string(tcp_address::local("/run/chat")) == "unix:/run/chat");
+  CHECK(to_string(tcp_address::abstract("chat")) == "unix:@chat");
+  CHECK(to_string(tcp_address::local({})) == "unix:");
+  CHECK(tcp_address::local("chat") != tcp_address::abstract("chat"));
   CHECK_FALSE(tcp_address::parse("localhost", 80));
   CHECK_FALSE(tcp_address::parse("127.0.0.1.2", 80));
   CHECK(tcp_address::parse("127.9.9.9", 80)->is_loopback());
