@@ -64,6 +64,7 @@
 #include <otter/states.hpp>
 #include <otter/supervision_tree.hpp>
 #include <otter/supervisor.hpp>
+#include <otter/sync_stream.hpp>
 #include <otter/sys.hpp>
 #include <otter/system_monitor.hpp>
 #include <otter/table.hpp>
