@@ -32,8 +32,8 @@ ROWS = [
      "what the kernel can do"),
     (RTS + "at_suspension", "the check of mutexes"),
     # Never written after they were made.
-    (r"otter::(?:detail::exit_detail::undescribed\(\)::only|tcp_category\(\)::category|proxy_framer\(\)::one"
-     r"|detail::process_table::held.*::none.*)", "Constants"),
+    (r"otter::(?:detail::exit_detail::undescribed\(\)::only|(?:tcp|tls)_category\(\)::category|proxy_framer\(\)::one"
+     r"|rts::" + ANONYMOUS + r"stream_method\(\)::only|detail::process_table::held.*::none.*)", "Constants"),
 ]
 # The compiler's and the standard library's.
 OTHERS = re.compile(r"DW\.ref\..*|guard variable for .*|std::.*|vtable for .*|typeinfo for .*|__.*")

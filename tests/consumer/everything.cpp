@@ -76,6 +76,9 @@
 #include <otter/tcp_framer.hpp>
 #include <otter/tcp_options.hpp>
 #include <otter/timer.hpp>
+#include <otter/tls.hpp>
+#include <otter/tls_context.hpp>
+#include <otter/tls_error.hpp>
 #include <otter/transition.hpp>
 #include <otter/type_descriptor.hpp>
 #include <otter/type_name.hpp>
@@ -154,6 +157,10 @@ int main() {
     otter::system_monitor(otter::self(), {});
     if (auto l = otter::tcp_listen(otter::tcp_address::loopback(0))) {
       fmt::print("{}\n", l->local_address().value());
+      if (auto const c = otter::tls_context::client()) {
+        auto const s = otter::tls_accept(*l, *c, 0s);
+        if (!s) fmt::print("{} {}\n", s.error(), otter::tls_errc::not_tls);
+      }
     }
     fmt::print("{}\n", otter::to_text(std::map<int, tell>{{1, tell{"x"}}}));
   });

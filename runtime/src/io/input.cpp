@@ -20,43 +20,30 @@ constexpr bool is_unreadable(int error) noexcept {
 
 tl::unexpected<std::error_code> fail(tcp_errc e) { return tl::unexpected(make_error_code(e)); }
 
-/// A scratch buffer for one read.
-class borrowed {
- public:
-  explicit borrowed(io_state& io) : io_(io), number_(near()), buffer_(io.scratch().take(number_)) {}
-  borrowed(borrowed const&) = delete;
-  borrowed& operator=(borrowed const&) = delete;
-  ~borrowed() { io_.scratch().put(number_, buffer_); }
-  char* get() const noexcept { return buffer_; }
-
- private:
-  static unsigned near() noexcept {
-    worker* const w = current_worker();
-    return w != nullptr ? w->number() : 0;
-  }
-  io_state& io_;
-  unsigned number_;
-  char* buffer_;
-};
-
 }  // namespace
+
+/// A read of the socket: how many bytes, 0 at the end, or minus an errno.
+std::ptrdiff_t port::read_wire(char* into, std::size_t room) noexcept {
+  std::ptrdiff_t const r = net().receive(fd, into, room);
+  if (r == -EAGAIN) hint_ = false;
+  if (r <= 0) return r;
+  count.received_bytes += static_cast<std::uint64_t>(r);
+  // A short read has emptied the socket. Unless it has hung up: there is no event for an end
+  // that was there already when the last event came.
+  if (static_cast<std::size_t>(r) < room && !hung_up_) hint_ = false;
+  return r;
+}
 
 port::got port::read(char* into, std::size_t room, std::size_t& n, wakes& woken) noexcept {
   n = 0;
   if (input_ended_ || fd < 0) return got::end;
   if (!hint_) return got::nothing;  // edge-triggered: an event will come
-  std::ptrdiff_t const r = net().receive(fd, into, room);
+  if (tls() != nullptr) return read_tls(into, room, n, woken);
+  std::ptrdiff_t const r = read_wire(into, room);
+  if (r == -EAGAIN) return got::nothing;
   if (r > 0) {
     n = static_cast<std::size_t>(r);
-    count.received_bytes += n;
-    // A short read has emptied the socket. Unless it has hung up: there is no event for an end
-    // that was there already when the last event came.
-    if (n < room && !hung_up_) hint_ = false;
     return got::bytes;
-  }
-  if (r == -EAGAIN) {
-    hint_ = false;
-    return got::nothing;
   }
   input_ended(static_cast<int>(-r), woken);
   return got::end;
@@ -68,6 +55,7 @@ void port::input_ended(int error, wakes& woken) noexcept {
   // A send may have met the reset first; then a read finds an ordinary end.
   if (error != 0) error_ = error;
   if (error_ == 0 && !set.exit_on_close) return;
+  if (error_ == 0) say_farewell(woken);
   phase_ = port_phase::ended;
   if (error_ != 0) {
     drop_output(woken);
@@ -78,6 +66,12 @@ void port::input_ended(int error, wakes& woken) noexcept {
   // else the last answers go out first: flush() closes
   congested_ = false;
   wake_next(woken);
+}
+
+void port::drop_input() noexcept {
+  if (!buffers_) return;
+  std::string().swap(buffers_->in);
+  buffers_->in_at = buffers_->scanned = 0;
 }
 
 void port::keep(std::string_view came) {
@@ -97,10 +91,7 @@ packet_cut port::cut(std::string_view stream, std::size_t seen) const noexcept {
 
 /// The stream goes on with what is no packet: nothing behind it means anything.
 void port::refuse_input(packet_cut::kind why, wakes& woken) noexcept {
-  if (buffers_) {
-    buffers_->in = {};
-    buffers_->in_at = buffers_->scanned = 0;
-  }
+  drop_input();
   input_ended(why == packet_cut::kind::too_long ? EMSGSIZE : EBADMSG, woken);
 }
 
@@ -126,13 +117,14 @@ std::error_code port::end_reason() noexcept {
   end_told_ = true;
   if (error == 0 || (error == ECONNRESET && !set.show_econnreset))
     return make_error_code(tcp_errc::closed);
-  return make_error_code(static_cast<tcp_errc>(error));
+  return code_of(error);
 }
 
 // --- passive: receiving ---
 
 std::error_code port::receive_refused(waiter const* mine) const noexcept {
-  if (phase_ == port_phase::connecting || phase_ == port_phase::listening)
+  if (phase_ == port_phase::connecting || phase_ == port_phase::listening ||
+      phase_ == port_phase::handshaking)
     return make_error_code(tcp_errc::enotconn);
   if (set.mode != active::off) return make_error_code(tcp_errc::einval);
   if (reader != nullptr && reader != mine) return make_error_code(tcp_errc::ealready);
@@ -142,7 +134,7 @@ std::error_code port::receive_refused(waiter const* mine) const noexcept {
 std::optional<tcp_result<tcp_bytes>> port::try_recv(std::size_t length, wakes& woken) {
   if (length > most_at_once) return fail(tcp_errc::enomem);
   if (length != 0 && set.packet != packet::raw) return fail(tcp_errc::einval);
-  borrowed scratch(*io_);
+  borrowed_scratch scratch(io_->scratch());
   for (;;) {
     if (buffers_) {
       std::string_view const stream = buffers_->input();
@@ -163,10 +155,7 @@ std::optional<tcp_result<tcp_bytes>> port::try_recv(std::size_t length, wakes& w
       case got::nothing:
         return std::nullopt;
       case got::end:
-        if (length != 0 && buffers_) {  // a shorter rest is lost (TCP-7)
-          buffers_->in = {};
-          buffers_->in_at = buffers_->scanned = 0;
-        }
+        if (length != 0) drop_input();  // a shorter rest is lost (TCP-7)
         return tl::unexpected(end_reason());
       case got::bytes:
         break;
@@ -283,7 +272,7 @@ void port::deliver(message_sink& sink, wakes& woken) noexcept {
   try {
     if (delivers()) deliver_kept(sink, woken);
     if (delivers() && !input_ended_) {
-      borrowed scratch(*io_);
+      borrowed_scratch scratch(io_->scratch());
       std::size_t n = 0;
       if (read(scratch.get(), scratch_bytes, n, woken) == got::bytes) {
         std::string_view came(scratch.get(), n);
@@ -311,7 +300,7 @@ void port::deliver(message_sink& sink, wakes& woken) noexcept {
     }
   } catch (...) {
     // No memory for a message: its bytes are lost, so the connection cannot go on.
-    buffers_.reset();
+    drop_input();
     if (!input_ended_) input_ended(ENOMEM, woken);
   }
 }
@@ -323,8 +312,7 @@ bool port::report_end(port_lock& lock, process& owner, message_sink& sink, wakes
     detail::envelope_ptr error;
     if (error_ != 0 && (error_ != ECONNRESET || set.show_econnreset))
       error =
-          detail::pack<tcp_error>(detail::signal_kind::message,
-                                  tcp_error{name, make_error_code(static_cast<tcp_errc>(error_))});
+          detail::pack<tcp_error>(detail::signal_kind::message, tcp_error{name, code_of(error_)});
     auto closed = detail::pack<tcp_closed>(detail::signal_kind::message, tcp_closed{name});
     if (error) sink.append(std::move(error));
     sink.append(std::move(closed));
@@ -360,11 +348,8 @@ detail::lent_input port::lend(port_lock& lock, wakes& woken, process& self,
     return out;
   }
   if (before + n == 0) return out;
-  if (buffers_) {
-    buffers_->in = {};
-    buffers_->in_at = buffers_->scanned = 0;
-    trim_buffers();
-  }
+  drop_input();
+  trim_buffers();
   ++count.received_packets;
   lent_ = true;
   out.view = {reinterpret_cast<std::byte const*>(scratch), before + n};

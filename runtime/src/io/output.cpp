@@ -17,7 +17,8 @@ tl::unexpected<std::error_code> fail(tcp_errc e) { return tl::unexpected(make_er
 }  // namespace
 
 std::error_code port::send_refused() const noexcept {
-  if (phase_ == port_phase::connecting || phase_ == port_phase::listening)
+  if (phase_ == port_phase::connecting || phase_ == port_phase::listening ||
+      phase_ == port_phase::handshaking)
     return make_error_code(tcp_errc::enotconn);
   if (phase_ == port_phase::open && !write_shut_ && !shutdown_due_) return {};
   if (error_ == ECONNRESET && set.show_econnreset) return make_error_code(tcp_errc::econnreset);
@@ -46,6 +47,11 @@ tcp_result<void> port::write(std::string_view data, wakes& woken) noexcept {
 }
 
 tcp_result<void> port::write_bytes(std::string_view data, wakes& woken) noexcept {
+  return tls() == nullptr ? send_wire(data, woken) : write_tls(data, woken);
+}
+
+/// Bytes as they are on the wire.
+tcp_result<void> port::send_wire(std::string_view data, wakes& woken) noexcept {
   if (queued() == 0) {
     while (!data.empty()) {
       std::ptrdiff_t const n = net().send(fd, data.data(), data.size());
@@ -92,7 +98,7 @@ void port::flush(wakes& woken) noexcept {
 
 void port::output_drained() noexcept {
   if (buffers_) {
-    buffers_->out = {};
+    std::string().swap(buffers_->out);
     buffers_->out_at = 0;
   }
   trim_buffers();
@@ -136,11 +142,13 @@ tcp_result<void> port::write_failed(int error, wakes& woken) noexcept {
   }
   if (error == ECONNRESET && set.show_econnreset) return fail(tcp_errc::econnreset);
   if (error == ECONNRESET || error == EPIPE) return fail(tcp_errc::closed);
-  return fail(static_cast<tcp_errc>(error));
+  return tl::unexpected(code_of(error));
 }
 
-void port::shutdown_write() noexcept {
+void port::shutdown_write(wakes& woken) noexcept {
   if (write_shut_ || shutdown_due_) return;
+  say_farewell(woken);
+  if (write_shut_) return;  // that has found the connection broken
   if (queued() > 0) {
     shutdown_due_ = true;
     return;
@@ -150,7 +158,14 @@ void port::shutdown_write() noexcept {
 }
 
 void port::trim_buffers() noexcept {
-  if (buffers_ && buffers_->input().empty() && buffers_->queued() == 0) buffers_.reset();
+  if (!buffers_ || !buffers_->input().empty() || buffers_->queued() != 0) return;
+  if (!buffers_->tls) {
+    buffers_.reset();
+    return;
+  }
+  drop_input();
+  std::string().swap(buffers_->out);
+  buffers_->out_at = 0;
 }
 
 }  // namespace otter::rts

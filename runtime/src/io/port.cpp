@@ -17,8 +17,8 @@ namespace {
 constexpr std::int64_t flush_limit_ns = 30'000'000'000;
 
 constexpr bool is_live(port_phase p) noexcept {
-  return p == port_phase::connecting || p == port_phase::listening || p == port_phase::open ||
-         p == port_phase::ended;
+  return p == port_phase::connecting || p == port_phase::listening ||
+         p == port_phase::handshaking || p == port_phase::open || p == port_phase::ended;
 }
 
 }  // namespace
@@ -154,6 +154,14 @@ active_mode port::hold_still() noexcept {
   return resume;
 }
 
+active_mode port::hold_back() noexcept {
+  active_mode const resume{set.mode, set.count};
+  set.mode = active::off;
+  set.count = 0;
+  direct = false;
+  return resume;
+}
+
 void port::hand_over(port_lock& lock, process& from, pid to, active_mode resume) noexcept {
   // Who decided to post before hold_still() is done in a moment; then the notice is in our
   // mailbox or nowhere.
@@ -190,6 +198,7 @@ void port::ready(std::uint32_t events) noexcept {
       if ((events & (EPOLLRDHUP | broken)) != 0) hung_up_ = true;
       if ((events & (EPOLLOUT | broken)) != 0 && reader != nullptr) woken.add(*reader);
       return;
+    case port_phase::handshaking:
     case port_phase::open:
     case port_phase::ended:
     case port_phase::flushing:
@@ -261,10 +270,9 @@ void port::close(port_lock& lock, wakes& woken, process* self, bool reset) noexc
   }
   set.mode = active::off;
   congested_ = false;
-  if (buffers_) {
-    buffers_->in = {};
-    buffers_->in_at = buffers_->scanned = 0;
-  }
+  drop_input();
+  if (!reset) say_farewell(woken);
+  if (buffers_) buffers_->tls.reset();
   if (fd >= 0 && queued() > 0 && !reset) {
     phase_ = port_phase::flushing;
     net().limit_flush(fd, flush_limit_ns);

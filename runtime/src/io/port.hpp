@@ -5,7 +5,8 @@
 // The story of a connection is told in doc/io.md. The sources:
 //
 //   port.cpp     birth, owner, readiness, close, end     input.cpp   reading and framing
-//   output.cpp   sending and flushing                    tcp.cpp     the public functions
+//   output.cpp   sending and flushing                    socket.cpp  the public functions
+//   port_tls.cpp what TLS does to both
 //
 // Refused: a port that its owner alone touches, without a lock. Sending, closing and accepting by
 // others, and the poller on another core, would each need a signal and an answer; a lock of one
@@ -32,11 +33,13 @@ namespace otter::rts {
 class io_state;
 class network;
 class process;
+class tls_stream;
 
 enum class port_phase : std::uint8_t {
   free,        ///< in the table, nobody's
   connecting,  ///< a connection is being made
   listening,
+  handshaking,  ///< a process makes it a TLS connection; nobody else may send or receive
   open,
   ended,     ///< the peer or an error has ended it; its name is good until the owner knows
   flushing,  ///< the name is void; what was queued is still being sent
@@ -52,13 +55,20 @@ inline framer_ptr hold(std::shared_ptr<tcp_framer const> framer) noexcept {
   return framer_ptr(new (std::nothrow) std::shared_ptr<tcp_framer const>(std::move(framer)));
 }
 
-/// What only a busy connection has.
+/// Ends a stream where its type is known: ports need not see it.
+struct end_tls {
+  void operator()(tls_stream* s) const noexcept;
+};
+using tls_ptr = std::unique_ptr<tls_stream, end_tls>;
+
+/// What only a busy connection has, or one with TLS.
 struct port_buffers {
   std::string in;  ///< came and was not delivered, from in_at on
   std::size_t in_at = 0;
   std::size_t scanned = 0;  ///< so far behind in_at there is no packet's end
   std::string out;          ///< accepted and not sent, from out_at on
   std::size_t out_at = 0;
+  tls_ptr tls;  ///< set: `in` is decrypted, `out` encrypted
 
   std::string_view input() const noexcept { return std::string_view(in).substr(in_at); }
   std::size_t queued() const noexcept { return out.size() - out_at; }
@@ -113,6 +123,8 @@ class port final : public notice, public resource, public poll_source {
   void hand_over(port_lock& lock, process& from, pid to, active_mode resume) noexcept;
   /// For a transfer: nothing is posted or delivered from here on. Gives what to resume with.
   active_mode hold_still() noexcept;
+  /// For the owner, before its first safe point: a new connection is passive for a while. As above.
+  active_mode hold_back() noexcept;
   bool connected(port_lock& lock, int& error) noexcept;
 
   // --- under the lock; input.cpp ---
@@ -141,8 +153,25 @@ class port final : public notice, public resource, public poll_source {
   bool congested() const noexcept { return congested_; }
   tcp_result<void> write(std::string_view data, wakes& woken) noexcept;
   void flush(wakes& woken) noexcept;
-  void shutdown_write() noexcept;
+  void shutdown_write(wakes& woken) noexcept;
   std::size_t queued() const noexcept { return buffers_ ? buffers_->queued() : 0; }
+
+  // --- under the lock; port_tls.cpp ---
+  tls_stream* tls() const noexcept { return buffers_ ? buffers_->tls.get() : nullptr; }
+  /// The connection is the handshake's from now on, and `who` its reader; gives it what had been
+  /// read ahead. Or says why not.
+  std::error_code begin_handshake(process const& self, waiter& who, std::string& ahead) noexcept;
+  struct wire_input {
+    std::size_t n = 0;
+    std::error_code ended;
+  };
+  /// What has come, for the handshake. Neither: it must wait.
+  wire_input handshake_input(char* into, std::size_t room, wakes& woken) noexcept;
+  /// What the handshake says, into the socket or the queue.
+  tcp_result<void> send_wire(std::string_view data, wakes& woken) noexcept;
+  /// The connection is open again, and `stream` between it and the user.
+  /// Throws: std::bad_alloc, and has done nothing.
+  void end_handshake(tls_ptr stream);
 
   // --- who waits; under the lock ---
   waiter* reader = nullptr;  ///< in recv or connect
@@ -191,6 +220,8 @@ class port final : public notice, public resource, public poll_source {
   void become_closed() noexcept;
 
   // input.cpp
+  std::ptrdiff_t read_wire(char* into, std::size_t room) noexcept;
+  void drop_input() noexcept;
   got read(char* into, std::size_t room, std::size_t& n, wakes& woken) noexcept;
   void input_ended(int error, wakes& woken) noexcept;
   void keep(std::string_view came);
@@ -211,6 +242,12 @@ class port final : public notice, public resource, public poll_source {
   bool report_end(port_lock& lock, process& owner, message_sink& sink, wakes& woken) noexcept;
   std::error_code end_reason() noexcept;
   tcp_bytes take_input(packet_cut const& what);
+
+  // port_tls.cpp
+  got read_tls(char* into, std::size_t room, std::size_t& n, wakes& woken) noexcept;
+  tcp_result<void> write_tls(std::string_view data, wakes& woken) noexcept;
+  bool send_said(wakes& woken) noexcept;
+  void say_farewell(wakes& woken) noexcept;
 
   // output.cpp
   tcp_result<void> write_bytes(std::string_view data, wakes& woken) noexcept;
@@ -243,6 +280,9 @@ class port final : public notice, public resource, public poll_source {
   bool write_shut_ = false;
   bool lent_ = false;  // the owner looks at input in a scratch buffer
 };
+
+/// What error_ stands for: an errno, a tcp_errc, or a tls_errc.
+std::error_code code_of(int error) noexcept;
 
 struct port_access {
   template <class Name>

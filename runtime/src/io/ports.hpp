@@ -14,6 +14,7 @@
 #include "io/network.hpp"
 #include "io/port.hpp"
 #include "io/scratch.hpp"
+#include "io/tls_gates.hpp"
 
 namespace otter::rts {
 
@@ -42,6 +43,7 @@ class io_state {
 
   network& net() noexcept { return *network_; }
   scratch_pool& scratch() noexcept { return scratch_; }
+  tls_gates& gates() noexcept { return gates_; }
   process_system& system() noexcept { return system_; }
   std::uint32_t node_index() const noexcept;
   std::size_t open() const noexcept { return open_.load(std::memory_order_relaxed); }
@@ -60,6 +62,7 @@ class io_state {
   process_system& system_;
   std::unique_ptr<network> network_;
   scratch_pool scratch_;
+  tls_gates gates_;
   std::atomic<std::size_t> open_{0};    // a count, orders nothing
   std::atomic<bool> exhausted_{false};  // relaxed: only a second report could come of it
   std::mutex mutex_;

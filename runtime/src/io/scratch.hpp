@@ -8,6 +8,8 @@
 #include <cstddef>
 #include <memory>
 
+#include "scheduler/scheduler.hpp"
+
 namespace otter::rts {
 
 inline constexpr std::size_t scratch_bytes = 65536;
@@ -41,6 +43,28 @@ class scratch_pool {
  private:
   static constexpr unsigned places = 64;
   std::array<std::atomic<char*>, places> places_{};
+};
+
+/// A buffer for one read, that does not wait.
+class borrowed_scratch {
+ public:
+  /// `shift`: who needs a second one at a time does not take it where the first lay. Throws:
+  /// std::bad_alloc.
+  explicit borrowed_scratch(scratch_pool& pool, unsigned shift = 0)
+      : pool_(pool), number_(near() + shift), buffer_(pool.take(number_)) {}
+  borrowed_scratch(borrowed_scratch const&) = delete;
+  borrowed_scratch& operator=(borrowed_scratch const&) = delete;
+  ~borrowed_scratch() { pool_.put(number_, buffer_); }
+  char* get() const noexcept { return buffer_; }
+
+ private:
+  static unsigned near() noexcept {
+    worker* const w = current_worker();
+    return w != nullptr ? w->number() : 0;
+  }
+  scratch_pool& pool_;
+  unsigned number_;
+  char* buffer_;
 };
 
 }  // namespace otter::rts

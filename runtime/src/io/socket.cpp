@@ -243,11 +243,12 @@ tcp_result<void> tcp_socket::set_watermarks(std::uint32_t high, std::uint32_t lo
 // --- the end ---
 
 tcp_result<void> tcp_socket::shutdown_write() const noexcept {
-  return with_port<void>(*this, tcp_errc::closed, [](held_port& p, process&) {
-    if (p->phase() == port_phase::connecting)
+  wakes woken;
+  return with_port<void>(*this, tcp_errc::closed, [&woken](held_port& p, process&) {
+    if (p->phase() == port_phase::connecting || p->phase() == port_phase::handshaking)
       return tcp_result<void>(io_failure(tcp_errc::enotconn));
     if (p->phase() != port_phase::open) return tcp_result<void>(io_failure(tcp_errc::closed));
-    p->shutdown_write();
+    p->shutdown_write(woken);
     return tcp_result<void>{};
   });
 }

@@ -82,14 +82,24 @@ enum class wait_place : std::uint8_t {
   tcp_connect,
   tcp_send,
   tcp_recv,
+  tls_handshake,
 };
 
 /// As a user would write it; of none it is empty.
 constexpr char const* name_of(wait_place place) noexcept {
-  constexpr char const* names[] = {
-      "",         "send",       "call",        "receive",          "receive_response", "sleep_for",
-      "blocking", "tcp_accept", "tcp_connect", "tcp_socket::send", "tcp_socket::recv"};
-  static_assert(std::size(names) == static_cast<std::size_t>(wait_place::tcp_recv) + 1);
+  constexpr char const* names[] = {"",
+                                   "send",
+                                   "call",
+                                   "receive",
+                                   "receive_response",
+                                   "sleep_for",
+                                   "blocking",
+                                   "tcp_accept",
+                                   "tcp_connect",
+                                   "tcp_socket::send",
+                                   "tcp_socket::recv",
+                                   "tls_handshake"};
+  static_assert(std::size(names) == static_cast<std::size_t>(wait_place::tls_handshake) + 1);
   return names[static_cast<std::size_t>(place)];
 }
 
