@@ -66,8 +66,8 @@ struct tls_server_options {
   std::string client_authorities;
   tls_version min_version = tls_version::tls1_2;
   tls_version max_version = tls_version::tls1_3;
-  /// Session tickets that a client gets with a handshake: 0, none, to 4. They cost the server no
-  /// memory.
+  /// Session tickets that a client gets, with the first bytes that are sent to it: 0, none, to 4.
+  /// They cost the server no memory.
   std::uint8_t tickets = 2;
   /// So many handshakes with this context run at once on a node; others wait, within their limit.
   /// A limit of each context, so that a flood of newcomers at one listener holds up only those.

@@ -278,7 +278,8 @@ tls_result<std::shared_ptr<tls_settings const>> tls_settings::make(
   // A ticket holds the session, encrypted: nothing is stored here. The key is this context's.
   ::SSL_CTX_set_session_id_context(c, reinterpret_cast<unsigned char const*>("otter"), 5);
   SSL_CTX_set_session_cache_mode(c, SSL_SESS_CACHE_OFF);
-  ::SSL_CTX_set_num_tickets(c, options.tickets);
+  made->tickets = options.tickets;
+  ::SSL_CTX_set_num_tickets(c, 0);  // with the handshake; see tls_stream::write()
   if (options.tickets == 0) ::SSL_CTX_set_options(c, SSL_OP_NO_TICKET);
   return std::shared_ptr<tls_settings const>(std::move(made));
 }

@@ -83,6 +83,7 @@ class tls_settings {
   tls_verification verification = tls_verification::none;
   bool show_truncation = false;
   std::uint32_t handshakes = 0;
+  std::uint8_t tickets = 0;
 
   ssl_ctx_st* openssl() const noexcept { return context_.get(); }
   tls_session_cache& sessions() const noexcept { return sessions_; }

@@ -315,8 +315,9 @@ void tls_stream::stage(std::string_view came) {
 /// Keeps what OpenSSL has not taken.
 void tls_stream::unstage() noexcept {
   std::size_t const rest = fed_.size() + behind_.size();
-  more_ = error_ != 0 || ended_ || !fed_.empty() ||
-          (ssl_ && established_ && ::SSL_pending(ssl_.get()) > 0);
+  more_ = error_ != 0 || ended_ || !fed_.empty() || (established_ && ::SSL_pending(ssl_.get()) > 0);
+  // A ticket that was met leaves a buffer for writing behind, SSL_MODE_RELEASE_BUFFERS or not.
+  if (established_) ::SSL_free_buffers(ssl_.get());
   try {
     if (rest == 0) {
       std::string().swap(kept_);
@@ -479,6 +480,12 @@ tls_stream::got tls_stream::read(std::string_view came, char* into, std::size_t 
 bool tls_stream::write(std::string_view plain) noexcept {
   if (error_ != 0 || farewell_) return false;
   ::ERR_clear_error();
+  // Tickets go with the first bytes for the client, not with the handshake: a client that only
+  // sends and closes would answer them with a reset, and the system would drop what it had sent.
+  if (!tickets_sent_) {
+    tickets_sent_ = true;
+    for (int i = 0; i < settings_->tickets; ++i) ::SSL_new_session_ticket(ssl_.get());
+  }
   std::size_t n = 0;
   int const r = ::SSL_write_ex(ssl_.get(), plain.data(), plain.size(), &n);
   bool const all = r == 1 && n == plain.size();

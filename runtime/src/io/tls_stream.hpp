@@ -122,6 +122,7 @@ class tls_stream {
   bool more_ = false;
   bool ended_ = false;
   bool farewell_ = false;
+  bool tickets_sent_ = false;
   bool no_memory_ = false;
 };
 
