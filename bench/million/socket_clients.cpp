@@ -38,11 +38,12 @@ class socket_clients {
     if (epoll_ < 0) fail("epoll_create1");
   }
 
-  /// At most `window` wait to be accepted; the listener's queue holds more.
+  /// Until the server has accepted them, too. At most `window` wait for that; the listener's queue
+  /// holds more.
   std::uint64_t connect(std::uint64_t wanted) {
     std::uint64_t established = connections_.size(), accepted = 0;
     std::int64_t progress = now_ns();
-    while (established < wanted && value(counts_.stop) == 0) {
+    while ((established < wanted || accepted < first_ + wanted) && value(counts_.stop) == 0) {
       while (connections_.size() < wanted && first_ + connections_.size() < accepted + window)
         begin();
       std::uint64_t const before = established + accepted;

@@ -1,0 +1,35 @@
+#pragma once
+
+// tun_device.hpp - the network of a private namespace: one device, whose other end is this program.
+
+#include <cstddef>
+#include <span>
+#include <string>
+
+namespace bench {
+
+/// A TUN device with the address 127.0.0.1, to which all of 127/8 is routed.
+///
+/// Threads: one. Every function ends the program, with one line, when the system refuses.
+class tun_device {
+ public:
+  /// Makes the device and sets the namespace up: routes, and the sizes of the listeners' queues.
+  /// Refused where the loopback device is up: such a namespace is somebody's, and nothing of it is
+  /// changed.
+  tun_device();
+
+  /// Gives one packet to the system, which works on it before this returns.
+  void write(std::span<char const> packet);
+  /// The next packet from the system into `into`; its length, or 0 if there is none now.
+  std::size_t read(std::span<char> into);
+  /// Waits until there is one, or so long.
+  void wait(int milliseconds);
+
+  /// The longest queue of a listener here.
+  static constexpr int backlog = 65535;
+
+ private:
+  int fd_;
+};
+
+}  // namespace bench
