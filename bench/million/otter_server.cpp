@@ -1,8 +1,10 @@
 // otter_server.cpp - a node that holds very many connections, one process for each.
 //
-//     million_server serve port=7000 counters=FILE [workers=2] [address=127.0.0.1] [idle=SECONDS]
+//     million_server serve port=7000 counters=FILE [workers=2] [idle=SECONDS]
+//     million_server limits
 //
-// It says {"listening":PORT} on stdout and goes on until its standard input ends.
+// The first says {"listening":PORT} on stdout and goes on until its standard input ends; idle
+// closes what has been silent for so long, as a real server would. The second says how it polls.
 //
 // An acceptor becomes the process of the connection that it has accepted, and lets the supervisor
 // start the next acceptor first. So a socket never changes its owner, and between two packets a
@@ -97,17 +99,13 @@ void start_acceptor(place const& at) {
 /// The process that owns the listener; never returns.
 void serve(job const& j, counters& counts) {
   auto const port = static_cast<std::uint16_t>(j.number("port", 7000));
-  auto const address = otter::tcp_address::parse(j.text("address", "127.0.0.1"), port);
+  auto const address = otter::tcp_address::loopback(port);
   otter::tcp_options options;
   options.active = otter::active::ready;
   options.backlog = static_cast<int>(j.number("backlog", 65535));
-  if (!address) {
-    std::fprintf(stderr, "million_server: no address: '%s'\n", j.text("address", "").c_str());
-    std::_Exit(2);
-  }
-  auto const listener = otter::tcp_listen(*address, options);
+  auto const listener = otter::tcp_listen(address, options);
   if (!listener) {
-    std::fprintf(stderr, "million_server: cannot listen on %s: %s\n", to_string(*address).c_str(),
+    std::fprintf(stderr, "million_server: cannot listen on %s: %s\n", to_string(address).c_str(),
                  listener.error().message().c_str());
     std::_Exit(1);
   }
@@ -128,6 +126,10 @@ void serve(job const& j, counters& counts) {
 
 int main(int argc, char** argv) {
   bench::job const job(argc, argv);
+  if (job.row() == "limits") {
+    std::printf("{\"poller\":\"epoll\"}\n");
+    return 0;
+  }
   bench::counters& counts = bench::map_counters(job.text("counters", ""));
   otter::node_options options;
   options.workers = static_cast<unsigned>(job.number("workers", 2));
