@@ -257,8 +257,10 @@ def checks(r):
     r.check("global_state", [python, here / "global_state.py"])
     r.check("readme_blocks", [python, here / "readme_blocks.py"])
     r.check("house", [python, ROOT / "tests/house/run.py"])
-    if r.build("bench", "otter_bench"):  # the release build's objects, out of the cache
+    if r.build("bench", "otter_bench", "million_server", "million_socket_clients", "million_tun_clients"):
+        # the release build's objects, out of the cache
         r.check("instructions", [ROOT / "bench/instructions_check"])
+        r.check("million", [ROOT / "bench/million_check"])
 
 
 def mutations(r):

@@ -6,7 +6,7 @@
 //     echo 1000       {"asked":1000,"answered":1000,"wrong":0,"seconds":0.1}
 //     reset           {"reset":15000}                     every connection, without a farewell
 //
-// The end of the input ends the program. `counters::stop` cuts connect and echo short.
+// The end of the input ends the program. `counters::stop` cuts connect short.
 
 #include <algorithm>
 #include <cstdint>

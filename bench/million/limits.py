@@ -5,8 +5,8 @@ import pathlib
 import resource
 import shutil
 import subprocess
+import time
 
-FLOOR = 3 << 30            # bytes that stay free, whatever happens
 SPARE_DESCRIPTORS = 100    # for what a process opens besides its connections
 SPARE_FILES = 2_000        # of the system, for everybody else
 MOST = 2_850_000           # what a raw loop held on 24 GiB; no more is tried unless asked for
@@ -38,11 +38,27 @@ def memory():
     return {words[0].rstrip(":"): int(words[1]) * 1024 for words in lines if len(words) == 3}
 
 
+# So many bytes stay free, whatever happens: 3 GiB, but a quarter of a small machine.
+FLOOR = min(3 << 30, memory()["MemTotal"] // 4)
+
+
 def free_memory():
     """MemFree and the pages of files, which the system gives up first. MemAvailable would count a kilobyte of each
     connection as well: its inode."""
     now = memory()
     return now["MemFree"] + now["Active(file)"] + now["Inactive(file)"]
+
+
+def settled(seconds=10):
+    """MemFree once it has come to rest: what the run before left behind is freed a moment later."""
+    until, last = time.monotonic() + seconds, memory()["MemFree"]
+    while time.monotonic() < until:
+        time.sleep(0.2)
+        now = memory()["MemFree"]
+        if abs(now - last) < 4 << 20:
+            return now
+        last = now
+    return last
 
 
 def files_left():
@@ -123,4 +139,6 @@ def without_namespace(clients, about):
 
 
 def whole(n):
-    return max(n, 0) // 1_000 * 1_000 if n >= 1_000 else max(n, 0)
+    """Rounded down to what one would type."""
+    step = 1_000 if n >= 100_000 else 100 if n >= 1_000 else 1
+    return max(n, 0) // step * step

@@ -22,8 +22,8 @@ def figures(results, about):
     def each(show):
         return [show(r) for r in results]
 
-    def per_gb(r):
-        return r["connections"] / (r["memory"] / 1e9) if r["memory"] > 0 else 0
+    def per_gb(r):  # of a few connections the noise of the machine may be more than their memory
+        return f"{r['connections'] / (r['memory'] / 1e9):,.0f}" if r["memory"] > 0 else ""
 
     def of_cpu(seconds, r):
         return f"{1e6 * seconds / max(r['accepted'], 1):.1f} us"
@@ -34,7 +34,7 @@ def figures(results, about):
     yield "for each connection", bytes_of(1e9 / THEN["per_gb"]), each(lambda r: bytes_of(r["bytes"]))
     yield "of that the kernel", "", each(lambda r: bytes_of(r["kernel_bytes"]))
     yield "of that the server's process", "", each(lambda r: bytes_of(r["user_bytes"]))
-    yield "connections per GB in use", f"{THEN['per_gb']:,}", each(lambda r: f"{per_gb(r):,.0f}")
+    yield "connections per GB in use", f"{THEN['per_gb']:,}", each(per_gb)
     yield "connections per logical CPU", f"{THEN['per_core']:,.0f}", each(lambda r: f"{r['connections'] / about['cores']:,.0f}")
     yield "set up", "", each(lambda r: f"{r['rate']:,.0f}/s in {r['seconds']:.1f} s")
     yield "processor time of the server, for each set-up", "", each(lambda r: of_cpu(r["server_cpu"], r))

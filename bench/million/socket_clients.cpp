@@ -71,7 +71,7 @@ class socket_clients {
     ++round_;
     std::uint64_t under_way = 0;
     std::int64_t progress = now_ns();
-    while (result.answered + result.wrong < wanted && value(counts_.stop) == 0) {
+    while (result.answered + result.wrong < wanted) {
       while (result.asked < wanted && under_way < 64) {
         ask(connections_[spread(result.asked, wanted, connections_.size())], result);
         ++result.asked;

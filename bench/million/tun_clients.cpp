@@ -79,7 +79,7 @@ class tun_clients {
     answered_ = wrong_ = 0;
     auto const done = [](connection const& c) { return c.phase != state::asked; };
     progress_ = now_ns();
-    while (answered_ + wrong_ < wanted && value(counts_.stop) == 0) {
+    while (answered_ + wrong_ < wanted) {
       bool busy = false;
       for (int i = 0; i < batch && result.asked < wanted && under_way_.size() < 256; ++i) {
         auto const n = static_cast<std::uint32_t>(spread(result.asked++, wanted, established_));

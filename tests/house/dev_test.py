@@ -5,7 +5,7 @@ import shutil
 
 from support import ROOT, in_a_tree
 
-COMMANDS = ("chat", "test", "bench", "simulate", "fuzz", "format", "install", "build", "packages")
+COMMANDS = ("chat", "test", "bench", "million", "simulate", "fuzz", "format", "install", "build", "packages")
 
 
 class dev(in_a_tree):
