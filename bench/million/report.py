@@ -33,6 +33,7 @@ def figures(results, about):
     yield "memory, by the fall of MemFree", "", each(lambda r: f"{r['memory'] / 1e9:.2f} GB")
     yield "for each connection", bytes_of(1e9 / THEN["per_gb"]), each(lambda r: bytes_of(r["bytes"]))
     yield "of that the kernel", "", each(lambda r: bytes_of(r["kernel_bytes"]))
+    yield "(by the growth of its slabs)", "", each(lambda r: bytes_of(r["slab_bytes"]))
     yield "of that the server's process", "", each(lambda r: bytes_of(r["user_bytes"]))
     yield "connections per GB in use", f"{THEN['per_gb']:,}", each(per_gb)
     yield "connections per logical CPU", f"{THEN['per_core']:,.0f}", each(lambda r: f"{r['connections'] / about['cores']:,.0f}")

@@ -182,7 +182,7 @@ class million(in_a_tree):
 class table(unittest.TestCase):
     def result(self, **changed):
         r = dict(server="otter", poller="io_uring", clients="tun", asked=1_000_000, connections=1_000_000, accepted=1_000_000, echoes=20_000,
-                 answered=20_000, memory=5e9, bytes=5_000, kernel_bytes=4_400, user_bytes=600, rate=40_000, seconds=25, server_cpu=20,
+                 answered=20_000, memory=5e9, bytes=5_000, kernel_bytes=4_400, slab_bytes=4_390, user_bytes=600, rate=40_000, seconds=25, server_cpu=20,
                  client_cpu=15, idle_cpu=0, end_seconds=8, client_memory=8e6, stopped=None)
         return {**r, **changed}
 
