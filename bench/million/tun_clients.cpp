@@ -55,8 +55,8 @@ class tun_clients {
     progress_ = now_ns();
     while ((established_ < wanted || accepted < wanted) && value(counts_.stop) == 0) {
       bool busy = false;
-      for (int i = 0; i < batch && begun_ < wanted && begun_ - established_ < window &&
-                      begun_ < accepted + window;
+      for (int i = 0; i < batch && begun_ < wanted && begun_ - established_ < answer_window &&
+                      begun_ < accepted + accept_window;
            ++i) {
         connections_[begun_].phase = state::opening;
         open(begun_);
@@ -81,7 +81,8 @@ class tun_clients {
     progress_ = now_ns();
     while (answered_ + wrong_ < wanted) {
       bool busy = false;
-      for (int i = 0; i < batch && result.asked < wanted && under_way_.size() < 256; ++i) {
+      for (int i = 0; i < batch && result.asked < wanted && under_way_.size() < answer_window;
+           ++i) {
         auto const n = static_cast<std::uint32_t>(spread(result.asked++, wanted, established_));
         connection& c = connections_[n];
         if (c.phase == state::idle) {
@@ -115,7 +116,9 @@ class tun_clients {
   }
 
  private:
-  static constexpr std::uint64_t window = 1024;  // far below the listener's queue
+  static constexpr std::uint64_t accept_window = 1024;  // far below the listener's queue
+  static constexpr std::uint64_t answer_window = 200;   // an answer is two packets at most
+  static_assert(2 * answer_window < tun_device::queue);
   static constexpr int batch = 64;
   static constexpr std::int64_t again_after_ns = 1'000'000'000;
 

@@ -56,6 +56,7 @@ void set(std::string const& name, int number, without it = without::refuse) {
 }
 
 constexpr char const* device = "otter0";
+constexpr int backlog = 65535;  // of listeners
 
 }  // namespace
 
@@ -85,9 +86,6 @@ tun_device::tun_device() : fd_(::open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CL
   set("ipv4/tcp_orphan_retries", 1, without::go_on);
   set("ipv4/tcp_fin_timeout", 5, without::go_on);
 
-  ifreq queue = named(device);
-  queue.ifr_ifru.ifru_ivalue = backlog;
-  ask(SIOCSIFTXQLEN, queue, "the queue of the TUN device");
   ifreq address = named(device);
   sockaddr_in in{};
   in.sin_family = AF_INET;

@@ -25,8 +25,9 @@ class tun_device {
   /// Waits until there is one, or so long.
   void wait(int milliseconds);
 
-  /// The longest queue of a listener here.
-  static constexpr int backlog = 65535;
+  /// So many packets wait here until they are read; further ones are lost. To make it longer takes
+  /// more privileges than a namespace's.
+  static constexpr std::size_t queue = 500;
 
  private:
   int fd_;

@@ -1,9 +1,13 @@
 """./dev million: what it refuses and how, what it makes of ends that die, lie or fall silent, and its table."""
+import argparse
+import importlib.machinery
+import importlib.util
 import json
 import os
 import subprocess
 import sys
 import unittest
+import unittest.mock
 
 from support import ROOT, in_a_tree
 
@@ -165,6 +169,19 @@ class million(in_a_tree):
         self.assertEqual(process.returncode, 130, error)
         self.assertIn("| connections, established and accepted | 2,800,000 | 600 |", out)
         self.assertIn("stopped before 1,000: interrupted", out)
+
+    def test_when_memory_comes_down_to_its_floor_no_more_are_made_and_those_there_are_answer(self):
+        self.ends(made="([time.sleep(0.01) for _ in iter(stopped, True)], 600)[1]")
+        loader = importlib.machinery.SourceFileLoader("million_run", str(RUN))
+        run = importlib.util.module_from_spec(importlib.util.spec_from_loader("million_run", loader))
+        loader.exec_module(run)
+        options = argparse.Namespace(build=self.tree / "build", workers=2, echoes=100, idle=0)
+        once = run.measurement("otter", self.tree / "build/bench/million_server", 1_000, "sockets", options, machine())
+        with unittest.mock.patch.object(limits, "free_memory", lambda: limits.FLOOR - 1):
+            result = once.run(self.tree)
+        self.assertIn("of memory were free", result["stopped"])
+        self.assertEqual((result["connections"], result["answered"], result["ended"]), (600, 100, 600))
+        self.assertEqual(list(run.fell_short(result)), [])
 
     def test_what_does_not_fit_is_refused_with_the_nearest_number(self):
         self.ends()
