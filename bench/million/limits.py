@@ -49,16 +49,15 @@ def free_memory():
     return now["MemFree"] + now["Active(file)"] + now["Inactive(file)"]
 
 
-def settled(seconds=10):
-    """MemFree once it has come to rest: what the run before left behind is freed a moment later."""
-    until, last = time.monotonic() + seconds, memory()["MemFree"]
+def settle(seconds=10):
+    """Waits, so long at most, until the kernel's slabs no longer shrink: what a run leaves behind is freed after it."""
+    until, last = time.monotonic() + seconds, None
     while time.monotonic() < until:
-        time.sleep(0.2)
-        now = memory()["MemFree"]
-        if abs(now - last) < 4 << 20:
-            return now
+        now = memory()["Slab"]
+        if last is not None and last - now < 1 << 20:
+            return
         last = now
-    return last
+        time.sleep(0.2)
 
 
 def files_left():
