@@ -90,12 +90,20 @@ def namespace():
     return None, f"no network namespace may be made: {why}"
 
 
+def most_descriptors():
+    """Raises RLIMIT_NOFILE as far as we may, for the programs that inherit it from us: root to fs.nr_open."""
+    for most in (int(pathlib.Path("/proc/sys/fs/nr_open").read_text()), resource.getrlimit(resource.RLIMIT_NOFILE)[1]):
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+            return most
+        except (OSError, ValueError):
+            pass
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+
+
 def look(poller):
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != hard:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))  # our programs inherit it
     command, why = namespace()
-    return facts(free_memory(), hard, files_left(), command, why, poller)
+    return facts(free_memory(), most_descriptors(), files_left(), command, why, poller)
 
 
 def bounds(servers, clients, about):

@@ -1,14 +1,15 @@
 // tun_clients.cpp - the other end without sockets: TCP in user space behind a TUN device, so that
 // nearly all memory that goes is the server's. 8 bytes a connection.
 //
-//     million_tun_clients clients port=7000 counters=FILE most=1000000
+//     million_tun_clients clients port=7000 counters=FILE most=1000000 [lose=N]
 //
 // Needs a network namespace of its own, and makes it fit; the server is to be started in it after
 // {"ready":true}. See dialogue.hpp for the commands.
 //
 // It speaks as much TCP as the task needs: an opening, one question of 32 bytes at a time, a reset.
 // Nothing is kept that the number of a connection tells: addresses, ports and our own sequence
-// numbers. Whatever is not answered within a second is sent again.
+// numbers. Whatever is not answered within 0.2 s is sent again; lose=N is for tests of that: of
+// N packets each way one is lost, but for resets, which nobody answers.
 
 #include <array>
 #include <deque>
@@ -44,8 +45,8 @@ class tun_clients {
   explicit tun_clients(job const& j)
       : counts_(map_counters(j.text("counters", ""))),
         server_{INADDR_LOOPBACK, static_cast<std::uint16_t>(j.number("port", 7000))},
-        connections_(j.number("most", 1'000'000)) {
-  }  // filled, so its pages are there before the test
+        lose_(j.number("lose", 0)),
+        connections_(j.number("most", 1'000'000)) {}
 
   /// Until the server has accepted them, too.
   std::uint64_t connect(std::uint64_t wanted) {
@@ -120,7 +121,7 @@ class tun_clients {
   static constexpr std::uint64_t answer_window = 200;   // an answer is two packets at most
   static_assert(2 * answer_window < tun_device::queue);
   static constexpr int batch = 64;
-  static constexpr std::int64_t again_after_ns = 1'000'000'000;
+  static constexpr std::int64_t again_after_ns = 200'000'000;
 
   enum class state : std::uint8_t { none, opening, idle, asked, ended };
   struct connection {
@@ -149,8 +150,10 @@ class tun_clients {
     s.flags = flags;
     if ((flags & TH_ACK) != 0) s.acknowledged = connections_[n].expected;
     s.data = data;
+    if ((flags & TH_RST) == 0 && is_lost()) return;
     device_.write({packet.data(), write_packet(s, packet.data())});
   }
+  bool is_lost() noexcept { return lose_ != 0 && ++packets_ % lose_ == 0; }
   void open(std::uint64_t n) {
     auto const number = static_cast<std::uint32_t>(n);
     send(number, TH_SYN, first_of(number));
@@ -230,6 +233,7 @@ class tun_clients {
       std::size_t const size = device_.read(packet);
       if (size == 0) break;
       busy = true;
+      if (is_lost()) continue;
       if (auto const s = read_packet({packet.data(), size})) hear(*s);
     }
     if (!busy) device_.wait(1);
@@ -254,8 +258,9 @@ class tun_clients {
   counters& counts_;
   endpoint server_;
   tun_device device_;
-  std::vector<connection> connections_;
-  std::deque<waiting> under_way_;  ///< in the order of sending
+  std::uint64_t lose_, packets_ = 0;
+  std::vector<connection> connections_;  ///< all from the start, so that none takes memory later
+  std::deque<waiting> under_way_;        ///< in the order of sending
   std::uint64_t begun_ = 0, established_ = 0, answered_ = 0, wrong_ = 0;
   std::int64_t progress_ = 0;
   unsigned round_ = 0;

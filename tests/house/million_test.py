@@ -175,7 +175,7 @@ class million(in_a_tree):
         loader = importlib.machinery.SourceFileLoader("million_run", str(RUN))
         run = importlib.util.module_from_spec(importlib.util.spec_from_loader("million_run", loader))
         loader.exec_module(run)
-        options = argparse.Namespace(build=self.tree / "build", workers=2, echoes=100, idle=0)
+        options = argparse.Namespace(build=self.tree / "build", workers=2, echoes=100, idle=0, lose=0)
         once = run.measurement("otter", self.tree / "build/bench/million_server", 1_000, "sockets", options, machine())
         with unittest.mock.patch.object(limits, "free_memory", lambda: limits.FLOOR - 1):
             result = once.run(self.tree)
