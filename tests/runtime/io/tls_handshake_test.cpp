@@ -83,10 +83,10 @@ TEST_CASE("a handshake that was read ahead is used", "[io][tls][TCP-29]") {
       auto const done = tls_handshake(p.client, client, {"localhost", long_time});
       must(p.client.send("hello"), "send");
       must(p.client.controlling_process(home), "controlling_process");
-      send(home, show_tls(done));
+      otter::send(home, show_tls(done));
     });
     must(p.client.controlling_process(other), "controlling_process");
-    send(other, begun{});
+    otter::send(other, begun{});
     until_waiting(other);
     seen.add(show(p.server.recv(0, long_time)));
     auto const done = tls_handshake(p.server, server, {"", long_time});
@@ -134,13 +134,13 @@ TEST_CASE("much data goes both ways, whole and in order, to whoever owns the soc
           must(p.server.send(some), "send");
         }
         must(p.server.controlling_process(next), "controlling_process");
-        send(next, begun{});
+        otter::send(next, begun{});
       };
     };
     pid const second = spawn_link(echo(size / 2, size, home));
     pid const first = spawn_link(echo(0, size / 2, second));
     must(p.server.controlling_process(first), "controlling_process");
-    send(first, begun{});
+    otter::send(first, begun{});
     std::string const text = numbered(size);
     spawn_link([=] {
       for (std::size_t at = 0; at < size; at += 70'000)
@@ -323,7 +323,7 @@ TEST_CASE("a socket that cannot shake hands now stays as it was", "[io][tls][TCP
                seen.add(show_tls(tls_handshake(p.server, server)));
                must(p.server.set_active(active::off), "set_active");
                pid const home = self();
-               spawn_link([=] { send(home, show_tls(tls_handshake(p.server, server))); });
+               spawn_link([=] { otter::send(home, show_tls(tls_handshake(p.server, server))); });
                seen.add(receive([](std::string s) { return s; }));
                spawn_waiting([=] { static_cast<void>(p.server.recv(4, infinity)); });
                seen.add(show_tls(tls_handshake(p.server, server)));

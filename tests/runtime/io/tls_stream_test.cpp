@@ -316,6 +316,32 @@ TEST_CASE("a peer that sends records without content is ended", "[io][tls][TCP-2
   CHECK(sent < 10'000);
 }
 
+TEST_CASE("a peer that makes us answer and does not read is ended", "[io][tls][TCP-28]") {
+  auto const server = server_context();
+  in_simulation({"error " + to_string(tls_errc::flood), "closed"}, [&](notes& seen) {
+    pair const p = connect_pair();
+    pid const other = spawn_link([=] {
+      receive([](begun) {});
+      plain_openssl c(TLS1_3_VERSION);
+      while (::SSL_do_handshake(c.get()) != 1) {
+        must(p.client.send(c.said()), "send");
+        std::string came = must(p.client.recv(0, long_time), "recv");
+        c.hear(came);
+      }
+      do {
+        ::SSL_key_update(c.get(), SSL_KEY_UPDATE_REQUESTED);
+        ::SSL_do_handshake(c.get());
+      } while (p.client.send(c.said()));
+      receive(after(infinity, [] {}));
+    });
+    must(p.client.controlling_process(other), "controlling_process");
+    otter::send(other, begun{});
+    must_tls(tls_handshake(p.server, server, {"", long_time}), "handshake");
+    must(p.server.set_active(active::on), "set_active");
+    for (int i = 0; i < 2; ++i) seen.add(next_message(p.server));
+  });
+}
+
 TEST_CASE("both ends export the same keying material, and no other connection does",
           "[io][tls][TCP-28]") {
   auto const server = server_context();
