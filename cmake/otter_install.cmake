@@ -72,7 +72,7 @@ foreach(part runtime actors logger toml)
   if(part STREQUAL "runtime")
     set(otter_pc_cflags " -fstack-clash-protection")  # see runtime/CMakeLists.txt
     set(otter_pc_requires "fmt >= 9")
-    set(otter_pc_needs "-lboost_context -lssl -lcrypto -pthread ${CMAKE_DL_LIBS}")
+    set(otter_pc_needs "-lboost_context -lssl -lcrypto -luring -pthread ${CMAKE_DL_LIBS}")
     string(REGEX REPLACE " ([a-z]+)$" " -l\\1" otter_pc_needs "${otter_pc_needs}")
   endif()
   if(part STREQUAL "logger")

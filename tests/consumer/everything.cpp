@@ -42,6 +42,7 @@
 #include <otter/partition_supervisor.hpp>
 #include <otter/pg.hpp>
 #include <otter/pid.hpp>
+#include <otter/poller_kind.hpp>
 #include <otter/print.hpp>
 #include <otter/proc_lib.hpp>
 #include <otter/process_info.hpp>

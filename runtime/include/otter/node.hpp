@@ -16,6 +16,7 @@
 #include <otter/duration.hpp>
 #include <otter/exit_reason.hpp>
 #include <otter/pid.hpp>
+#include <otter/poller_kind.hpp>
 #include <otter/spawn.hpp>
 #include <string>
 #include <vector>
@@ -56,6 +57,9 @@ struct node_options {
   /// failure and stops, as stop() does; see node::has_given_up().
   unsigned max_abandoned = 8;
   unsigned blocking_threads = 16;
+  /// What the workers wait for sockets by. Where the kernel refuses io_uring: epoll, and one event
+  /// of kind failure says so.
+  poller_kind poller = poller_kind::epoll;
   /// Two thresholds of the long-queue alarm, messages; 0: off.
   std::uint32_t long_queue_on = 0;
   std::uint32_t long_queue_off = 0;
@@ -132,6 +136,8 @@ class node {
 
   node_statistics statistics() const;
   unsigned workers() const noexcept;
+  /// What is in use: node_options::poller, or epoll if the kernel refused it.
+  poller_kind poller() const noexcept;
 
   rts::node_core& core() noexcept { return *core_; }
 

@@ -105,6 +105,18 @@ int new_socket(tcp_address const& a) noexcept {
   return fd >= 0 ? fd : -errno;
 }
 
+/// What close() does to a connection, for where that may come late: the kernel holds a socket until
+/// the poll of an io_uring that was cancelled has let go of it, which the thread that asked for the
+/// poll does when it next enters the kernel.
+void end_at_once(int fd, bool reset) noexcept {
+  if (reset) {
+    sockaddr const nobody{AF_UNSPEC, {}};
+    ::connect(fd, &nobody, sizeof nobody);
+  } else {
+    ::shutdown(fd, SHUT_RDWR);
+  }
+}
+
 int close_with(int fd, int error) noexcept {
   ::close(fd);
   return -error;
@@ -290,6 +302,7 @@ class socket_network final : public network {
       linger const at_once{1, 0};
       ::setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
     }
+    if (node_.poller() == poller_kind::io_uring) end_at_once(fd, reset);
     ::close(fd);
   }
 

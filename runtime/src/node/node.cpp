@@ -77,6 +77,8 @@ bool node::has_given_up() const noexcept { return core_->has_given_up(); }
 node_statistics node::statistics() const { return core_->statistics(); }
 unsigned node::workers() const noexcept { return core_->sched().workers(); }
 
+poller_kind node::poller() const noexcept { return core_->sched().poller(); }
+
 int run_main(node_options options, reactive_ptr body) {
   node n(std::move(options));
   exit_reason const why = n.run_body(std::move(body));

@@ -155,10 +155,19 @@ node_core::node_core(node_options const& options, simulated const* simulation)
     s.stall_limit_ns = options.stall_limit.count();
     s.max_abandoned = options.max_abandoned;
     s.blocking_threads = options.blocking_threads;
+    s.poller = options.poller;
     s.stall_backtraces = options.stall_backtraces;
     s.owner = system_.get();
     scheduler_ = std::make_unique<scheduler>(s, hooks);
     system_->set_scheduler(*scheduler_);
+    if (std::string const why = scheduler_->poller_refused(); !why.empty()) {
+      system_->report({node_event::kind::failure,
+                       {},
+                       fmt::format("the kernel refuses io_uring: {}; the node goes on with epoll "
+                                   "(sysctl kernel.io_uring_disabled, seccomp and the limit on "
+                                   "descriptors decide)",
+                                   why)});
+    }
     system_->too_many_lost = [this](std::size_t threads) { give_up(threads); };
     scheduler_->start();
   } catch (...) {

@@ -5,6 +5,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <ctime>
@@ -12,6 +13,8 @@
 #include <mutex>
 #include <system_error>
 
+#include "base/clock.hpp"
+#include "poller/descriptor.hpp"
 #include "poller/poller.hpp"
 
 namespace otter::rts {
@@ -20,21 +23,6 @@ namespace {
 [[noreturn]] void fail(char const* what) {
   throw std::system_error(errno, std::generic_category(), what);
 }
-
-/// A descriptor that is closed with its owner.
-class descriptor {
- public:
-  descriptor(int fd, char const* what) : fd_(fd) {
-    if (fd_ < 0) fail(what);
-  }
-  descriptor(descriptor const&) = delete;
-  descriptor& operator=(descriptor const&) = delete;
-  ~descriptor() { ::close(fd_); }
-  int get() const noexcept { return fd_; }
-
- private:
-  int fd_;
-};
 
 /// epoll_pwait2 takes nanoseconds (Linux 5.11); before it, milliseconds rounded up, so that a
 /// timer is late rather than the worker awake for nothing.
@@ -81,8 +69,7 @@ class epoll_poller final : public poller {
     // its count, and epoll its list of what is ready, until the next line asks (see
     // sleep_observer).
     if (who != nullptr) who->falls_asleep();
-    int const n =
-        wait_for_events(epoll_.get(), events_.data(), static_cast<int>(events_.size()), limit_ns);
+    int const n = wait_again_if_interrupted(limit_ns);
     if (who != nullptr) who->wakes_up();
     for (int i = 0; i < n; ++i) {
       epoll_event const& event = events_[static_cast<std::size_t>(i)];
@@ -126,7 +113,7 @@ class epoll_poller final : public poller {
     source.removed_.store(true, std::memory_order_release);       // [L1]
     {
       std::lock_guard lock(mutex_);
-      source.next_removed_ = removed_;
+      source.next_ = removed_;
       removed_ = &source;
       count_removed_.fetch_add(1, std::memory_order_relaxed);  // read as a hint, or after wake()
     }
@@ -139,6 +126,18 @@ class epoll_poller final : public poller {
   }
 
  private:
+  /// By a signal, or by what the kernel does in this thread for an io_uring that it has used: then
+  /// there may be an event now.
+  int wait_again_if_interrupted(std::int64_t limit_ns) noexcept {
+    std::int64_t const until = limit_ns > 0 ? monotonic_ns() + limit_ns : 0;
+    for (;;) {
+      int const n =
+          wait_for_events(epoll_.get(), events_.data(), static_cast<int>(events_.size()), limit_ns);
+      if (n >= 0 || errno != EINTR) return n;
+      if (limit_ns > 0) limit_ns = std::max<std::int64_t>(0, until - monotonic_ns());
+    }
+  }
+
   void release_removed() noexcept {
     if (count_removed_.load(std::memory_order_relaxed) == 0) return;
     poll_source* list = nullptr;
@@ -150,7 +149,7 @@ class epoll_poller final : public poller {
     }
     while (list != nullptr) {
       poll_source* const source = list;
-      list = source->next_removed_;
+      list = source->next_;
       sources_.fetch_sub(1, std::memory_order_relaxed);
       source->released();  // it may be gone now
     }

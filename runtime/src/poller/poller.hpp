@@ -2,13 +2,16 @@
 
 // poller/poller.hpp - readiness of descriptors, and the place where an idle worker sleeps.
 //
-// One poller per core. The interface is what the scheduler and the io room see; epoll is the
-// first backend behind it.
+// One poller per core. The interface is what the scheduler and the io room see; behind it are epoll
+// and io_uring (doc/io.md, "Two pollers").
 
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <otter/poller_kind.hpp>
+#include <string>
+#include <vector>
 
 namespace otter::rts {
 
@@ -23,6 +26,10 @@ class poller;
 struct poll_source {
   int fd = -1;
 
+ private:
+  std::uint32_t came_ = 0;  // poll_ring: events that were collected and not delivered
+
+ public:
   /// `events` are EPOLLIN, EPOLLOUT, EPOLLRDHUP, EPOLLHUP, EPOLLERR as in <sys/epoll.h>.
   virtual void ready(std::uint32_t events) noexcept = 0;
   /// The poller has forgotten the source: the last call, exactly one for each remove().
@@ -36,10 +43,14 @@ struct poll_source {
 
  private:
   friend class epoll_poller;
+  friend class uring_poller;
+  friend class poll_ring;
   friend class scheduler;
-  poller* home_ = nullptr;  // the poller that it is registered with
-  poll_source* next_removed_ = nullptr;
+  poller* home_ = nullptr;            // the poller that it is registered with
+  poll_source* next_ = nullptr;       // in a list of its poller
   std::atomic<bool> removed_{false};  // ready() is not called any more once it is seen
+  bool armed_ = false;                // poll_ring: the kernel has a request of it
+  bool listed_ = false;               // poll_ring: in the list of what is to be delivered
 };
 
 /// What a thread does around its sleep, and around nothing else: ready() and released() are called
@@ -91,5 +102,16 @@ class poller {
 
 /// Throws std::system_error.
 std::unique_ptr<poller> make_epoll_poller();
+/// `completions`: how many the kernel can note before it has to keep a list.
+std::unique_ptr<poller> make_uring_poller(unsigned completions = 4096);
+
+/// The pollers of a node, one for each core.
+struct poller_set {
+  std::vector<std::unique_ptr<poller>> pollers;
+  poller_kind kind = poller_kind::epoll;
+  std::string refused;  ///< why `kind` is not what was asked for; else empty
+};
+/// Throws std::system_error if not even epoll is to be had.
+poller_set make_pollers(poller_kind wanted, unsigned count);
 
 }  // namespace otter::rts

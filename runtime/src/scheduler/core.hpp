@@ -6,6 +6,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <utility>
 
 #include "base/cache_line.hpp"
 #include "base/random.hpp"
@@ -24,10 +25,10 @@ struct worker_thread;
 /// Invariant: ring and fresh hold only runnables of normal priority without frames; `slot` may
 ///            hold one with frames on the thread that holds the core.
 struct core {
-  core(unsigned n, std::uint64_t seed, std::int64_t now)
+  core(unsigned n, std::uint64_t seed, std::int64_t now, std::unique_ptr<poller> p)
       : number(n),
         timers(now, &core::release_timers, this),
-        sockets(make_epoll_poller()),
+        sockets(std::move(p)),
         random(seed),
         clock(now) {}
 

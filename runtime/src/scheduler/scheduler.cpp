@@ -229,6 +229,14 @@ std::uint64_t scheduler::random() noexcept {
                           : thread_of(*current_worker()).held->random.next();
 }
 
+poller_kind scheduler::poller() const noexcept {
+  return impl_->simulated ? poller_kind::epoll : impl_->threads->poller();
+}
+
+std::string scheduler::poller_refused() const {
+  return impl_->simulated ? std::string() : impl_->threads->poller_refused();
+}
+
 void scheduler::watch(poll_source& source) {
   if (impl_->simulated) {
     throw std::logic_error("watch: there are no real descriptors in a simulation");

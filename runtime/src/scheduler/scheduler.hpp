@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <otter/poller_kind.hpp>
 #include <string>
 #include <string_view>
 
@@ -93,6 +94,7 @@ struct scheduler_options {
   unsigned max_spare_threads = 16;
   unsigned max_abandoned = 8;
   unsigned blocking_threads = 16;
+  poller_kind poller = poller_kind::epoll;
   bool stall_backtraces = false;  ///< takes a real-time signal (SIGRTMIN + 7) for itself
   std::uint64_t max_turns = 0;    ///< simulation only: livelock is suspected after so many
   void* owner = nullptr;          ///< the node; scheduler::owner() gives it back
@@ -291,6 +293,10 @@ class scheduler {
   void* owner() const noexcept;
   bool simulated() const noexcept;
   unsigned workers() const noexcept;
+  /// What its workers wait by, and, where that is not what was asked for, why. In simulation:
+  /// epoll.
+  poller_kind poller() const noexcept;
+  std::string poller_refused() const;
 
   /// Threads driver: starts the workers; returns when they run. Simulation: nothing.
   void start();

@@ -41,9 +41,12 @@ threads_driver::threads_driver(scheduler& owner, scheduler_options const& option
   std::random_device entropy;
   std::int64_t const now = monotonic_ns();
   unsigned const n = std::max(1u, options.workers);
+  poller_set pollers = make_pollers(options.poller, n);
+  poller_ = pollers.kind;
+  poller_refused_ = std::move(pollers.refused);
   for (unsigned i = 0; i < n; ++i) {
     std::uint64_t const seed = (std::uint64_t{entropy()} << 32) | entropy();
-    cores_.push_back(std::make_unique<core>(i, seed, now));
+    cores_.push_back(std::make_unique<core>(i, seed, now, std::move(pollers.pollers[i])));
   }
 }
 

@@ -28,6 +28,7 @@
 #include <deque>
 #include <memory>
 #include <mutex>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -63,6 +64,8 @@ class threads_driver {
   void submit_foreign(runnable& r) noexcept;
   void submit_blocking(blocking_job& job) { blocking_.submit(job); }
   scheduler::statistics stats() const;
+  poller_kind poller() const noexcept { return poller_; }
+  std::string const& poller_refused() const noexcept { return poller_refused_; }
 
   // --- on a worker of this driver, in the runtime ---
   void submit(worker_thread& t, runnable& r) noexcept;
@@ -137,6 +140,8 @@ class threads_driver {
   // --- constant after construction ---
   scheduler& owner_;
   scheduler_options const options_;
+  poller_kind poller_ = poller_kind::epoll;  // constant after construction
+  std::string poller_refused_;               // likewise
   scheduler_hooks const hooks_;
 
   // --- own locking ---

@@ -68,14 +68,21 @@ inline std::size_t ports_left(otter::simulation& sim) {
   return sim.statistics().ports;
 }
 
-/// Runs `story(notes&)` on one and on four workers.
+/// Runs `story(notes&)` on one and on four workers, and with both pollers.
 template <class Story>
 void on_threads(lines const& expected, Story story) {
-  for (unsigned workers : {1u, 4u}) {
-    INFO(workers << " workers");
+  struct setting {
+    unsigned workers;
+    otter::poller_kind poller;
+  };
+  for (auto const [workers, poller] :
+       {setting{1, otter::poller_kind::epoll}, setting{4, otter::poller_kind::epoll},
+        setting{4, otter::poller_kind::io_uring}}) {
+    INFO(workers << " workers, " << (poller == otter::poller_kind::epoll ? "epoll" : "io_uring"));
     notes seen;
     otter::node_options options;
     options.workers = workers;
+    options.poller = poller;
     std::string reason;
     std::size_t ports = 1;
     {

@@ -84,6 +84,8 @@ void let_time_pass(std::chrono::milliseconds time) {
 TEST_CASE("a node with a thousand processes at rest uses no processor and wakes nobody",
           "[node][idle]") {
   otter::node node({.workers = 4});
+  otter::node with_ring({.workers = 2, .poller = otter::poller_kind::io_uring});  // rests beside it
+  CHECK(with_ring.run([] {}).is_normal_exit());
   std::vector<otter::pid> all;
   {
     otter::attached_thread me(node);
@@ -106,12 +108,14 @@ TEST_CASE("a node with a thousand processes at rest uses no processor and wakes 
   }
   REQUIRE(rests);
   std::uint64_t const wakeups = node.statistics().wakeups;
+  std::uint64_t const wakeups_with_ring = with_ring.statistics().wakeups;
   activity const before = of_the_others();
   let_time_pass(1500ms);
   activity const after = of_the_others();
   CHECK(after.switches == before.switches);
   CHECK(after.ticks == before.ticks);
   CHECK(node.statistics().wakeups == wakeups);
+  CHECK(with_ring.statistics().wakeups == wakeups_with_ring);
   CHECK(node.statistics().processes == all.size());
 
   // And it is there at once when it is wanted.
