@@ -3,6 +3,7 @@ function(otter_target name)
   set_target_properties(${name} PROPERTIES
     CXX_STANDARD 20
     CXX_STANDARD_REQUIRED ON
+    DEFINE_SYMBOL ""  # CMake's NAME_EXPORTS, which no header of ours asks for, would forbid to share precompiled headers
     CXX_EXTENSIONS OFF)  # -std=gnu++20 would make `linux` and `unix` macros
   target_compile_options(${name} PRIVATE
     -Wall -Wextra -Wpedantic -Wshadow -Wconversion
@@ -34,8 +35,9 @@ function(otter_precompile name)
   if(NOT OTTER_PCH)
     return()
   endif()
-  # A shared library is compiled with a macro of its own name, which nobody else's headers may have seen.
-  if(ARGC GREATER 1 AND NOT BUILD_SHARED_LIBS)
+  get_target_property(type ${name} TYPE)
+  # Among shared libraries a static one is compiled with other options than they are, so what it parses is its own.
+  if(ARGC GREATER 1 AND (NOT BUILD_SHARED_LIBS OR type STREQUAL "SHARED_LIBRARY"))
     target_precompile_headers(${name} REUSE_FROM ${ARGV1})
   else()
     target_precompile_headers(${name} PRIVATE
