@@ -47,6 +47,27 @@ function(otter_precompile name)
   endif()
 endfunction()
 
+# otter_precompile_behaviours(NAME): what programs of servers include, parsed once for all of them: examples, the chat
+# server, benchmarks, the simulation. NAME links otter::actors and is compiled with the options of otter_target() alone.
+function(otter_precompile_behaviours name)
+  # Not for shared libraries: those of a static one are compiled like the programs, and the shared ones -fPIC.
+  if(NOT OTTER_PCH OR BUILD_SHARED_LIBS)
+    return()
+  endif()
+  if(NOT TARGET otter_behaviours_pch)  # whoever asks first
+    add_library(otter_behaviours_pch OBJECT ${PROJECT_SOURCE_DIR}/cmake/precompiled.cpp)
+    otter_target(otter_behaviours_pch)
+    target_link_libraries(otter_behaviours_pch PRIVATE otter::actors)
+    target_precompile_headers(otter_behaviours_pch PRIVATE
+      <algorithm> <chrono> <cstdint> <cstdio> <functional> <map> <memory> <optional> <stdexcept> <string> <string_view>
+      <unordered_map> <utility> <vector> <fmt/format.h>
+      <otter/dynamic_supervisor.hpp> <otter/exit.hpp> <otter/gen_server.hpp> <otter/logger.hpp> <otter/message.hpp>
+      <otter/monitor.hpp> <otter/name.hpp> <otter/node.hpp> <otter/receive.hpp> <otter/spawn.hpp>
+      <otter/supervisor.hpp> <otter/tcp.hpp> <otter/timer.hpp>)
+  endif()
+  target_precompile_headers(${name} REUSE_FROM otter_behaviours_pch)
+endfunction()
+
 # otter_unite_library(NAME FILE...): with OTTER_UNITE_LIBRARIES, eight files of library NAME are compiled as one;
 # but those FILEs, each of which has a name in its unnamed namespace that another one has too.
 function(otter_unite_library name)

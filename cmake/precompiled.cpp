@@ -1,0 +1,1 @@
+// Nothing but a place where a precompiled header is made.

@@ -1,1 +1,0 @@
-// Nothing but a place where the precompiled header of the tests is made.
