@@ -30,17 +30,17 @@ namespace otter {
 struct tls_handshake_options {
   /// Client: whom we want to talk to, a host name or a numeric address: asked for (SNI), and with
   /// tls_verification::full looked for in the certificate. Server: not used.
-  std::string server_name;
+  std::string server_name = {};
   /// For all of it, the waiting for a place among tls_server_options::handshakes included.
   duration limit = std::chrono::seconds(10);
 };
 
 /// What both sides have agreed upon.
 struct tls_info {
-  std::string version;      ///< "TLSv1.3"
-  std::string cipher;       ///< "TLS_AES_256_GCM_SHA384"
-  std::string protocol;     ///< ALPN; empty: none
-  std::string server_name;  ///< asked for by the client; empty: none
+  std::string version;           ///< "TLSv1.3"
+  std::string cipher;            ///< "TLS_AES_256_GCM_SHA384"
+  std::string protocol;          ///< ALPN; empty: none
+  std::string server_name = {};  ///< asked for by the client; empty: none
   std::string
       peer_subject;  ///< of the peer's certificate, as in RFC 2253; empty: it has shown none
   /// "ok", or what is wrong with the peer's certificate: with tls_verification::none that ends no

@@ -26,8 +26,8 @@ struct tls_identity_data;
 class tls_context_data;
 }  // namespace rts
 
-/// A certificate with the chain to its authority, and the private key to it. No text and no memory
-/// of it can be had back, so a key does not get into a log by way of a state or a message.
+/// A certificate with the chain to its authority, and the private key to it. The key cannot be had
+/// back, so it does not get into a log by way of a state or a message.
 class tls_identity {
  public:
   /// Nobody.
@@ -39,6 +39,15 @@ class tls_identity {
   /// Reads them. Blocks the thread for as long as reading two small files takes.
   static tls_result<tls_identity> from_files(std::string const& chain, std::string const& key);
 
+  /// Made and signed by itself now, for 30 days, for `names` (host names or numeric addresses, at
+  /// least one): for trying things out. Clients trust it if chain() is among their authorities.
+  ///
+  /// Called from: anywhere. Blocks: never. Errors: bad_identity for a name that cannot be in a
+  /// certificate. Throws: error(badarg) for no name.
+  static tls_result<tls_identity> self_signed(std::vector<std::string> const& names);
+
+  /// The certificate and those above it, in PEM; of nobody: empty.
+  std::string chain() const;
   explicit operator bool() const noexcept { return data_ != nullptr; }
 
  private:
@@ -58,12 +67,12 @@ enum class tls_client_certificate : std::uint8_t {
 struct tls_server_options {
   /// At least one. A client that asks for a name (SNI) gets the first whose certificate is for it;
   /// all others get the first.
-  std::vector<tls_identity> identities;
+  std::vector<tls_identity> identities = {};
   /// ALPN, by preference: "h2", "xmpp-client" ... A client that offers only others is refused.
-  std::vector<std::string> protocols;
+  std::vector<std::string> protocols = {};
   tls_client_certificate client_certificate = tls_client_certificate::ignore;
   /// Authorities of clients' certificates, in PEM; needed for ask and require.
-  std::string client_authorities;
+  std::string client_authorities = {};
   tls_version min_version = tls_version::tls1_2;
   tls_version max_version = tls_version::tls1_3;
   /// Session tickets that a client gets, with the first bytes that are sent to it: 0, none, to 4.
@@ -88,10 +97,10 @@ enum class tls_verification : std::uint8_t {
 struct tls_client_options {
   tls_verification verification = tls_verification::full;
   /// Trusted authorities, in PEM; empty: those of the system.
-  std::string authorities;
+  std::string authorities = {};
   /// Shown to servers that ask.
-  tls_identity identity;
-  std::vector<std::string> protocols;  ///< ALPN, by preference
+  tls_identity identity = {};
+  std::vector<std::string> protocols = {};  ///< ALPN, by preference
   tls_version min_version = tls_version::tls1_2;
   tls_version max_version = tls_version::tls1_3;
   /// So many sessions, of different servers, are remembered to be resumed. 0: none.

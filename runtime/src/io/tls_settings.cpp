@@ -2,38 +2,18 @@
 
 #include "io/tls_settings.hpp"
 
-#include <arpa/inet.h>
 #include <fmt/format.h>
 #include <openssl/err.h>
-#include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
 #include <algorithm>
-#include <fstream>
-#include <iterator>
 #include <new>
 #include <otter/error.hpp>
 
 #include "io/tls_stream.hpp"
 
 namespace otter::rts {
-
-void openssl_free::operator()(evp_pkey_st* p) const noexcept { ::EVP_PKEY_free(p); }
-void openssl_free::operator()(ssl_ctx_st* p) const noexcept { ::SSL_CTX_free(p); }
-void openssl_free::operator()(ssl_session_st* p) const noexcept { ::SSL_SESSION_free(p); }
-void openssl_free::operator()(ssl_st* p) const noexcept { ::SSL_free(p); }
-void openssl_free::operator()(x509_st* p) const noexcept { ::X509_free(p); }
-
-std::string take_openssl_errors() {
-  std::string text;
-  while (unsigned long const e = ::ERR_get_error()) {
-    char const* const reason = ::ERR_reason_error_string(e);
-    if (!text.empty()) text += ", ";
-    text += reason != nullptr ? reason : fmt::format("error {:#x}", e);
-  }
-  return text.empty() ? "no reason given" : text;
-}
 
 // --- sessions of a client ---
 
@@ -82,101 +62,13 @@ static int choose_protocol(SSL*, unsigned char const** out, unsigned char* lengt
   return SSL_TLSEXT_ERR_OK;
 }
 
-/// A key that wants a password is refused: the default would ask at the terminal.
-static int no_password(char*, int, int, void*) noexcept { return -1; }
-
-// --- identities ---
+// --- settings ---
 
 namespace {
 
 tls_failure bad(tls_errc code, std::string text) {
   return {make_error_code(code), std::move(text)};
 }
-
-struct free_bio {
-  void operator()(BIO* b) const noexcept { ::BIO_free(b); }
-};
-using bio_ptr = std::unique_ptr<BIO, free_bio>;
-
-bio_ptr over(std::string_view text) {
-  if (text.empty()) text = "\n";  // no text would be no buffer
-  bio_ptr b(::BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));
-  if (!b) throw std::bad_alloc();
-  return b;
-}
-
-/// All certificates of a PEM text; stops at the first that cannot be read and says so.
-std::vector<openssl_ptr<X509>> certificates(std::string_view pem, bool& all) {
-  std::vector<openssl_ptr<X509>> found;
-  bio_ptr const in = over(pem);
-  ::ERR_clear_error();
-  while (X509* const c = ::PEM_read_bio_X509_AUX(in.get(), nullptr, no_password, nullptr))
-    found.emplace_back(c);
-  unsigned long const why = ::ERR_peek_last_error();
-  all = ERR_GET_LIB(why) == ERR_LIB_PEM && ERR_GET_REASON(why) == PEM_R_NO_START_LINE;
-  if (all) ::ERR_clear_error();
-  return found;
-}
-
-std::optional<std::string> content(std::string const& path) {
-  std::ifstream in(path, std::ios::binary);
-  if (!in) return std::nullopt;
-  return std::string(std::istreambuf_iterator<char>(in), {});
-}
-
-}  // namespace
-}  // namespace otter::rts
-
-namespace otter {
-
-using namespace rts;  // this room's own names; the file defines only functions of the public header
-
-tls_result<tls_identity> tls_identity::from_pem(std::string_view chain, std::string_view key) {
-  auto refuse = [](std::string const& text) {
-    return tl::unexpected(bad(tls_errc::bad_identity, "tls_identity: " + text));
-  };
-  auto data = std::make_shared<tls_identity_data>();
-  bool all = false;
-  auto found = certificates(chain, all);
-  if (!all) return refuse("cannot read the certificate chain: " + take_openssl_errors());
-  if (found.empty()) return refuse("no certificate in the chain; it must be PEM");
-  data->certificate = std::move(found.front());
-  found.erase(found.begin());
-  data->chain = std::move(found);
-  bio_ptr const in = over(key);
-  data->key.reset(::PEM_read_bio_PrivateKey(in.get(), nullptr, no_password, nullptr));
-  if (!data->key) {
-    return refuse("cannot read the private key: " + take_openssl_errors() +
-                  "; it must be PEM, and have no password");
-  }
-  if (::X509_check_private_key(data->certificate.get(), data->key.get()) != 1) {
-    ::ERR_clear_error();
-    return refuse("the private key does not belong to the first certificate of the chain");
-  }
-  return tls_access::identity(std::move(data));
-}
-
-tls_result<tls_identity> tls_identity::from_files(std::string const& chain,
-                                                  std::string const& key) {
-  auto const chain_pem = content(chain);
-  auto key_pem = content(key);
-  if (!chain_pem || !key_pem) {
-    return tl::unexpected(bad(tls_errc::bad_identity,
-                              "tls_identity: cannot read the file " + (chain_pem ? key : chain)));
-  }
-  auto made = from_pem(*chain_pem, *key_pem);
-  ::OPENSSL_cleanse(key_pem->data(), key_pem->size());
-  if (!made) made.error().text += fmt::format(" (files {} and {})", chain, key);
-  return made;
-}
-
-}  // namespace otter
-
-namespace otter::rts {
-
-// --- settings ---
-
-namespace {
 
 int number_of(tls_version v) noexcept {
   return v == tls_version::tls1_2 ? TLS1_2_VERSION : TLS1_3_VERSION;
@@ -192,8 +84,8 @@ tls_identity_data const& tls_settings::identity_for(char const* name) const noex
   return *identities_.front();
 }
 
-std::optional<tls_failure> tls_settings::prepare(tls_version least, tls_version most,
-                                                 std::vector<std::string> const& protocols) {
+void tls_settings::prepare(tls_version least, tls_version most,
+                           std::vector<std::string> const& protocols) {
   if (least > most) misuse("tls_context: min_version is above max_version");
   if (handshakes == 0) misuse("tls_context: handshakes is 0; nobody could connect");
   for (std::string const& p : protocols) {
@@ -212,7 +104,6 @@ std::optional<tls_failure> tls_settings::prepare(tls_version least, tls_version 
   ::SSL_CTX_set_options(c, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
   SSL_CTX_set_min_proto_version(c, number_of(least));
   SSL_CTX_set_max_proto_version(c, number_of(most));
-  return std::nullopt;
 }
 
 std::optional<tls_failure> tls_settings::use(tls_identity_data const& identity) {
@@ -227,7 +118,7 @@ std::optional<tls_failure> tls_settings::use(tls_identity_data const& identity) 
 
 std::optional<tls_failure> tls_settings::trust(std::string const& pem, char const* of_whom) {
   bool all = false;
-  auto const found = certificates(pem, all);
+  auto const found = certificates_in(pem, all);
   if (!all || found.empty()) {
     return bad(
         tls_errc::bad_trust,
@@ -258,8 +149,7 @@ tls_result<std::shared_ptr<tls_settings const>> tls_settings::make(
   auto made = std::make_shared<tls_settings>(tls_role::server, 0);
   made->handshakes = options.handshakes;
   made->show_truncation = options.show_truncation;
-  if (auto f = made->prepare(options.min_version, options.max_version, options.protocols))
-    return tl::unexpected(std::move(*f));
+  made->prepare(options.min_version, options.max_version, options.protocols);
   for (tls_identity const& i : options.identities) made->identities_.push_back(tls_access::data(i));
   if (auto f = made->use(*made->identities_.front())) return tl::unexpected(std::move(*f));
   SSL_CTX* const c = made->openssl();
@@ -290,8 +180,7 @@ tls_result<std::shared_ptr<tls_settings const>> tls_settings::make(
   made->verification = options.verification;
   made->handshakes = options.handshakes;
   made->show_truncation = options.show_truncation;
-  if (auto f = made->prepare(options.min_version, options.max_version, options.protocols))
-    return tl::unexpected(std::move(*f));
+  made->prepare(options.min_version, options.max_version, options.protocols);
   SSL_CTX* const c = made->openssl();
   if (options.identity) {
     made->identities_.push_back(tls_access::data(options.identity));
@@ -323,6 +212,8 @@ tls_result<std::shared_ptr<tls_settings const>> tls_settings::make(
 }  // namespace otter::rts
 
 namespace otter {
+
+using namespace rts;  // this room's own names; the file defines only functions of the public header
 
 namespace {
 

@@ -3,7 +3,6 @@
 // io/tls_settings.hpp - what the connections of one context share: OpenSSL's context, made from the
 // options, with the callbacks that choose certificates, protocols and sessions.
 //
-//   tls_identity_data    a parsed certificate chain and its key
 //   tls_settings         what handshakes use from one (re)load of a context to the next
 //   tls_context_data     a context: the settings of now
 
@@ -18,30 +17,9 @@
 #include <utility>
 #include <vector>
 
-struct evp_pkey_st;
-struct ssl_ctx_st;
-struct ssl_session_st;
-struct ssl_st;
-struct x509_st;
+#include "io/tls_identity.hpp"
 
 namespace otter::rts {
-
-/// Frees what OpenSSL counts.
-struct openssl_free {
-  void operator()(evp_pkey_st* p) const noexcept;
-  void operator()(ssl_ctx_st* p) const noexcept;
-  void operator()(ssl_session_st* p) const noexcept;
-  void operator()(ssl_st* p) const noexcept;
-  void operator()(x509_st* p) const noexcept;
-};
-template <class T>
-using openssl_ptr = std::unique_ptr<T, openssl_free>;
-
-struct tls_identity_data {
-  openssl_ptr<x509_st> certificate;
-  std::vector<openssl_ptr<x509_st>> chain;  // without the certificate itself
-  openssl_ptr<evp_pkey_st> key;
-};
 
 enum class tls_role : std::uint8_t { server, client };
 
@@ -93,8 +71,7 @@ class tls_settings {
   std::string const& protocols() const noexcept { return protocols_; }
 
  private:
-  std::optional<tls_failure> prepare(tls_version least, tls_version most,
-                                     std::vector<std::string> const& protocols);
+  void prepare(tls_version least, tls_version most, std::vector<std::string> const& protocols);
   std::optional<tls_failure> use(tls_identity_data const& identity);
   std::optional<tls_failure> trust(std::string const& pem, char const* of_whom);
 
@@ -142,8 +119,5 @@ struct tls_access {
     return c;
   }
 };
-
-/// OpenSSL's errors of this thread as one line, oldest first; forgets them.
-std::string take_openssl_errors();
 
 }  // namespace otter::rts

@@ -48,10 +48,7 @@ bool is_address(std::string const& name) noexcept {
 }
 
 std::string one_line(X509_NAME* name) {
-  struct free_bio {
-    void operator()(BIO* b) const noexcept { ::BIO_free(b); }
-  };
-  std::unique_ptr<BIO, free_bio> const out(::BIO_new(::BIO_s_mem()));
+  openssl_ptr<BIO> const out(::BIO_new(::BIO_s_mem()));
   if (!out || name == nullptr ||
       ::X509_NAME_print_ex(out.get(), name, 0, XN_FLAG_RFC2253 & ~ASN1_STRFLGS_ESC_MSB) < 0)
     return {};
