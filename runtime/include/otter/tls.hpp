@@ -13,7 +13,7 @@
 // checked; sent_bytes and received_bytes count what is on the wire. close() says farewell to the
 // peer and then closes; a peer that leaves without a farewell has closed as well (TCP-30).
 //
-// A TLS connection that waits holds 14 KB (doc/io.md, "TLS").
+// A TLS connection that waits holds 15 KB, nearly all of it OpenSSL's (doc/io.md, "TLS").
 
 #include <chrono>
 #include <cstdint>

@@ -84,6 +84,7 @@ port::got port::read_tls(char* into, std::size_t room, std::size_t& n, wakes& wo
   got_tls outcome = got_tls::nothing;
   if (stream.has_more()) {
     outcome = stream.read({}, into, room, n);
+    if (!send_said(woken)) outcome = got_tls::failed;
   } else {
     try {
       borrowed_scratch wire(io_->scratch(), second_scratch);

@@ -6,10 +6,11 @@
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
-#include <openssl/rand.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
+#include <array>
+#include <cstring>
 #include <fstream>
 #include <iterator>
 #include <new>
@@ -141,12 +142,9 @@ tls_result<tls_identity> tls_identity::self_signed(std::vector<std::string> cons
   data->certificate.reset(::X509_new());
   X509* const c = data->certificate.get();
   if (!data->key || c == nullptr) throw std::bad_alloc();
-  std::uint32_t serial = 0;
-  ::RAND_bytes(reinterpret_cast<unsigned char*>(&serial), sizeof serial);
   constexpr long day = 86'400;
   X509_NAME* const name = ::X509_get_subject_name(c);
   bool ok = ::X509_set_version(c, 2) == 1 &&
-            ::ASN1_INTEGER_set_uint64(::X509_get_serialNumber(c), serial) == 1 &&
             // Clocks differ: valid since yesterday.
             ::X509_gmtime_adj(::X509_getm_notBefore(c), -day) != nullptr &&
             ::X509_gmtime_adj(::X509_getm_notAfter(c), 30 * day) != nullptr &&
@@ -156,6 +154,12 @@ tls_result<tls_identity> tls_identity::self_signed(std::vector<std::string> cons
                 reinterpret_cast<unsigned char const*>(names.front().substr(0, 64).c_str()), -1, -1,
                 0) == 1 &&
             ::X509_set_issuer_name(c, name) == 1;
+  // Of the key, since no two certificates of one issuer may have the same.
+  std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
+  std::uint32_t serial = 0;
+  ok = ok && ::X509_pubkey_digest(c, ::EVP_sha256(), digest.data(), nullptr) == 1;
+  std::memcpy(&serial, digest.data(), sizeof serial);
+  ok = ok && ::ASN1_INTEGER_set_uint64(::X509_get_serialNumber(c), serial) == 1;
   openssl_ptr<X509_EXTENSION> const extension(
       ::X509V3_EXT_conf_nid(nullptr, nullptr, NID_subject_alt_name, alternatives.c_str()));
   ok = ok && extension && ::X509_add_ext(c, extension.get(), -1) == 1 &&

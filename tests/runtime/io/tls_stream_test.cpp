@@ -248,6 +248,15 @@ TEST_CASE("only TLS 1.2 and 1.3 are spoken", "[io][tls][TCP-28]") {
   CHECK_THAT(both.client->why(), Catch::Contains("protocol version"));
 }
 
+TEST_CASE("a client without a cipher of the server's is refused", "[io][tls][TCP-28]") {
+  auto const s = stream_of(server_context());
+  plain_openssl old(TLS1_2_VERSION);
+  REQUIRE(::SSL_set_cipher_list(old.get(), "AES128-SHA") == 1);
+  old.shake_hands(*s);
+  CHECK_FALSE(s->established());
+  CHECK(s->error() == static_cast<int>(tls_errc::no_shared_cipher));
+}
+
 TEST_CASE("a handshake that is weakened on its way fails", "[io][tls][TCP-28]") {
   // Somebody hides that the client knows TLS 1.3, so the server falls back to 1.2.
   two_streams both(server_context(), client_context());

@@ -166,6 +166,27 @@ TEST_CASE("a server that asks for certificates knows its clients", "[io][tls][TC
   }
 }
 
+TEST_CASE("a certificate signed by itself is believed by who was given it", "[io][tls][TCP-28]") {
+  auto const identity = tls_identity::self_signed({"chat.example", "127.0.0.1"});
+  REQUIRE(identity);
+  tls_server_options s;
+  s.identities = {*identity};
+  auto const server = server_context(s);
+  tls_client_options c;
+  c.authorities = identity->chain();
+  auto const told_of_it = client_context(c);
+  CHECK(handshake_of(server, told_of_it, "chat.example").client == "ok");
+  CHECK(handshake_of(server, told_of_it, "127.0.0.1").client == "ok");
+  CHECK_THAT(handshake_of(server, told_of_it, "mail.example").client,
+             Catch::Contains("is for chat.example, 127.0.0.1, and not for mail.example"));
+  CHECK_THAT(handshake_of(server, client_context(), "chat.example").client,
+             Catch::Contains("by itself only"));
+  CHECK(identity->chain().find("PRIVATE") == std::string::npos);
+  CHECK(tls_identity().chain().empty());
+  // A name cannot bring in others.
+  CHECK(tls_identity::self_signed({"a,DNS:b"}).error() == tls_errc::bad_identity);
+}
+
 TEST_CASE("an identity that cannot be used is refused with the reason", "[io][tls][TCP-28]") {
   auto const one = test_certificate::make({}), other = test_certificate::make({});
   auto refused = [](std::string const& chain, std::string const& key) {
