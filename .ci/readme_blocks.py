@@ -76,6 +76,9 @@ class compiler:
         self.head = self.work / "head.hpp"
         self.head.write_text("".join(f"#include <{h}>\n" for h in self.headers) + "#include <chrono>\n#include <cstdio>\n"
                              "#include <string>\n#include <vector>\nusing namespace std::chrono_literals;\n")
+
+    def read_the_headers(self):
+        """Before the first fragment()."""
         subprocess.run(["g++", *FLAGS, *self.cflags, "-x", "c++-header", str(self.head), "-o", f"{self.head}.gch"], check=True)
 
     def compile(self, name, text, link=False):
@@ -153,21 +156,28 @@ def main():
     with tempfile.TemporaryDirectory() as work, ThreadPoolExecutor(os.cpu_count()) as pool:
         cxx = compiler(options.prefix.resolve(), work)
 
-        def one_page(index, blocks):
-            earlier, results = [], []
-            for number, b in enumerate(blocks):
-                name = f"page{index}_block{number}"
-                if b.skip:
-                    results.append((b, "skip"))
-                elif b.program:
-                    results.append((b, cxx.program(name, b)))
-                else:
-                    results.append((b, cxx.fragment(name, b, earlier)))
-            return results
+        # Programs need nothing of other blocks nor the headers read for fragments, so they are first; the fragments of
+        # a page come one after the other, the pages with most of them first.
+        headers = pool.submit(cxx.read_the_headers)
+        problems = {b: pool.submit(cxx.program, f"page{index}_block{number}", b)
+                    for index, blocks in enumerate(per_page.values())
+                    for number, b in enumerate(blocks) if b.program and not b.skip}
 
-        for results in pool.map(one_page, range(len(per_page)), per_page.values()):
-            for b, problem in results:
-                if problem == "skip":
+        def fragments(index, blocks):
+            earlier = []
+            headers.result()
+            return {b: cxx.fragment(f"page{index}_block{number}", b, earlier)
+                    for number, b in enumerate(blocks) if not b.program and not b.skip}
+
+        pages = sorted(enumerate(per_page.values()), key=lambda page: -len(page[1]))
+        of_fragments = [pool.submit(fragments, index, blocks) for index, blocks in pages]
+        problems = {b: done.result() for b, done in problems.items()}
+        for done in of_fragments:
+            problems.update(done.result())
+        for blocks in per_page.values():
+            for b in blocks:
+                problem = problems.get(b)
+                if b.skip:
                     print(f"{b.where}: not compiled: {b.skip}")
                 elif problem:
                     print(f"{b.where}: {problem}")
