@@ -133,7 +133,7 @@ void abandon_with_a_thousand(Stay stay) {
     watches.push_back(otter::monitor(all.back()));
   }
   for (std::size_t i = 0; i < waiting; ++i) REQUIRE(comes_here());
-  all.push_back(otter::spawn({.name = "stuck"}, [&] {
+  all.push_back(otter::spawn({.name = "stuck"}, [&, test] {
     otter::send(test, here_i_am{});
     stay(g);
     otter::send(test, told{"never"});
@@ -189,7 +189,7 @@ TEST_CASE("a killed process whose blocking job does not return is given up",
   otter::attached_thread me(n.node);
   otter::pid const test = otter::self();
   std::atomic<bool> inside{false};
-  otter::pid const stuck = otter::spawn({.name = "stuck"}, [&] {
+  otter::pid const stuck = otter::spawn({.name = "stuck"}, [&, test] {
     int const answer = otter::blocking([&] {
       inside = true;
       g.system_call();
