@@ -193,13 +193,13 @@ def without_wide_randomisation(preset):
 
 
 def sanitizer_environment():
-    defaults = {"ASAN_OPTIONS": "abort_on_error=0:detect_stack_use_after_return=0",
+    # clang's look for llvm-symbolizer alone; without names no suppression applies
+    symbolizer = f":external_symbolizer_path={shutil.which('addr2line') or ''}"
+    defaults = {"ASAN_OPTIONS": "abort_on_error=0:detect_stack_use_after_return=0" + symbolizer,
                 "LSAN_OPTIONS": f"suppressions={ROOT / '.ci/leaks_of_the_abandoned.txt'}:print_suppressions=0",
-                "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1",
-                "TSAN_OPTIONS": f"suppressions={ROOT / '.ci/thread_sanitizer.txt'}:second_deadlock_stack=1"
-                                # clang's looks for llvm-symbolizer alone; without names no suppression applies
-                                f":external_symbolizer_path={shutil.which('addr2line') or ''}"
-                                ":halt_on_error=0:die_after_fork=0"}
+                "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1" + symbolizer,
+                "TSAN_OPTIONS": f"suppressions={ROOT / '.ci/thread_sanitizer.txt'}:second_deadlock_stack=1" + symbolizer
+                                + ":halt_on_error=0:die_after_fork=0"}
     return {name: os.environ.get(name, value) for name, value in defaults.items()}
 
 
@@ -296,7 +296,7 @@ def chat(r):
 STAGES = [  # name, budget in seconds, what it does
     (release, 470, "release build, warnings are errors"),
     (tests, 60, "all tests in the release build"),
-    (asan, 580, "AddressSanitizer and UndefinedBehaviorSanitizer: build and tests"),
+    (asan, 580, "everything compiled by clang 16, with AddressSanitizer and UndefinedBehaviorSanitizer; its tests"),
     (tsan, 440, "everything compiled by clang 16, with ThreadSanitizer; its tests"),
     (simulation, 20, "200 seeds of the scenario set; 20 of them twice in two OS processes, digests compared"),
     (checks, 610, "include direction, clocks, format, headers alone, runtime alone, consumer, pages, instruction counts, the checks' own tests"),
