@@ -60,6 +60,12 @@ struct node_options {
   /// What the workers wait for sockets by. Where the kernel refuses io_uring: epoll, and one event
   /// of kind failure says so.
   poller_kind poller = poller_kind::epoll;
+  /// Room for so many accepted connections in tables of io_uring, with either poller: they are no
+  /// descriptors, so RLIMIT_NOFILE does not bound their number (what root set as a cap is none
+  /// then). Rounded up to whole tables of equal size. 0: an accepted connection takes a descriptor,
+  /// as listeners and connections that the node makes always do. Needs Linux 6.13; elsewhere one
+  /// event of kind failure says so, and it is as with 0.
+  std::uint32_t direct_connections = 0;
   /// Two thresholds of the long-queue alarm, messages; 0: off.
   std::uint32_t long_queue_on = 0;
   std::uint32_t long_queue_off = 0;

@@ -68,7 +68,13 @@ class network {
   virtual resolver name_resolver() const noexcept = 0;
   /// True: it blocks, and belongs on the blocking pool.
   virtual bool resolver_blocks() const noexcept = 0;
+
+  /// How many sockets find room that are no descriptors (io/direct_network.hpp).
+  virtual std::size_t direct_slots() const noexcept { return 0; }
 };
+
+/// An error of accept that is one connection's, lost while it waited: the next may be good.
+bool is_of_one_connection(int error) noexcept;
 
 /// RFC 6761: localhost and what is below it are the loopback addresses. Nobody is asked: on a
 /// machine without /etc/hosts that would be a name server, and it should not know.

@@ -7,17 +7,26 @@
 
 #include <stdexcept>
 
+#include "io/direct_network.hpp"
 #include "process/process_system.hpp"
 
 namespace otter::rts {
 namespace {
 constexpr std::size_t most_ports = std::size_t{1} << 21;
+
+std::unique_ptr<network> network_of(process_system& system, std::string& refused) {
+  if (system.sched().simulated()) return make_simulated_network(system.sched());
+  auto net = make_socket_network(system.sched());
+  std::uint32_t const direct = system.limits().direct_connections;
+  return direct == 0 ? std::move(net)
+                     : make_direct_network(system.sched(), std::move(net), direct, refused);
 }
 
-io_state::io_state(process_system& system)
+}  // namespace
+
+io_state::io_state(process_system& system, std::string& refused)
     : system_(system),
-      network_(system.sched().simulated() ? make_simulated_network(system.sched())
-                                          : make_socket_network(system.sched())),
+      network_(network_of(system, refused)),
       table_(most_ports, 1),
       free_(table_) {}
 
@@ -29,9 +38,21 @@ io_state::~io_state() {
 }
 
 io_state& io_state::of(process_system& system) {
-  std::lock_guard lock(system.ports_mutex);
-  if (!system.ports) system.ports = std::make_shared<io_state>(system);
-  return *static_cast<io_state*>(system.ports.get());
+  std::string refused;
+  {
+    std::lock_guard lock(system.ports_mutex);
+    if (!system.ports) system.ports = std::make_shared<io_state>(system, refused);
+  }
+  if (!refused.empty()) {  // told without the lock: who hears of it may ask for statistics
+    node_event event;
+    event.what = node_event::kind::failure;
+    event.text = fmt::format(
+        "no direct descriptors, {} were asked for: {}; connections end at the limit on descriptors "
+        "(RLIMIT_NOFILE); io_uring of Linux 6.13 or later is needed",
+        system.limits().direct_connections, refused);
+    system.report(std::move(event));
+  }
+  return of_existing(system);
 }
 
 io_state& io_state::of_existing(process_system& system) noexcept {
@@ -65,10 +86,13 @@ void io_state::exhausted(int error, pid who) noexcept {
     node_event event;
     event.what = node_event::kind::failure;
     event.process = who;
+    std::size_t const direct = network_->direct_slots();
+    std::string const bound =
+        direct != 0 ? fmt::format("there is room for {} (node_options::direct_connections)", direct)
+                    : fmt::format("the limit is {} descriptors (RLIMIT_NOFILE)", limit.rlim_cur);
     event.text = fmt::format(
-        "cannot accept a connection: {}; {} ports are open, the limit is {} descriptors "
-        "(RLIMIT_NOFILE); accepting pauses until one is free",
-        make_error_code(static_cast<tcp_errc>(error)).message(), open(), limit.rlim_cur);
+        "cannot accept a connection: {}; {} ports are open, {}; accepting pauses until one is free",
+        make_error_code(static_cast<tcp_errc>(error)).message(), open(), bound);
     system_.report(std::move(event));
   } catch (...) {
     // No memory for the text: the pause happens all the same.

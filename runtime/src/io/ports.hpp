@@ -25,7 +25,8 @@ class process_system;
 /// Invariant: a port is in use, or in the cache of free ones.
 class io_state {
  public:
-  explicit io_state(process_system& system);
+  /// `refused`: why sockets cannot live in tables of io_uring although that was asked for.
+  io_state(process_system& system, std::string& refused);
   ~io_state();
   io_state(io_state const&) = delete;
   io_state& operator=(io_state const&) = delete;

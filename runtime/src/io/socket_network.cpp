@@ -231,20 +231,7 @@ class socket_network final : public network {
     for (;;) {
       int const fd = ::accept4(listener, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
       if (fd >= 0) return fd;
-      switch (errno) {
-        // The connection was lost while it waited, or brought an old error: try the next.
-        case EINTR:
-        case ECONNABORTED:
-        case EPROTO:
-        case ENETDOWN:
-        case EHOSTDOWN:
-        case ENONET:
-        case EHOSTUNREACH:
-        case ENETUNREACH:
-          continue;
-        default:
-          return -errno;
-      }
+      if (!is_of_one_connection(errno)) return -errno;
     }
   }
 
@@ -368,6 +355,22 @@ class socket_network final : public network {
 };
 
 }  // namespace
+
+bool is_of_one_connection(int error) noexcept {
+  switch (error) {
+    case EINTR:
+    case ECONNABORTED:
+    case EPROTO:
+    case ENETDOWN:
+    case EHOSTDOWN:
+    case ENONET:
+    case EHOSTUNREACH:
+    case ENETUNREACH:
+      return true;
+    default:
+      return false;
+  }
+}
 
 bool is_localhost(std::string_view host) noexcept {
   constexpr std::string_view name = "localhost";

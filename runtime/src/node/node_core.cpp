@@ -140,6 +140,7 @@ node_core::node_core(node_options const& options, simulated const* simulation)
     limits.long_queue_on = options.long_queue_on;
     limits.long_queue_off = options.long_queue_off;
     limits.max_heap = options.max_heap_size;
+    limits.direct_connections = options.direct_connections;
     limits.throw_backtraces = options.throw_backtraces;
     std::uint64_t const secret = simulation != nullptr ? simulation->seed : system_randomness();
     system_ = std::make_unique<process_system>(simulation != nullptr ? 1 : id_, limits, secret,

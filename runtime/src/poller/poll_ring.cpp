@@ -205,7 +205,11 @@ void poll_ring::collect() noexcept {
 
 poll_ring::told poll_ring::deliver() noexcept {
   told so_far;
-  while (so_far.events + so_far.releases < told_at_once) {
+  for (;;) {
+    if (so_far.events + so_far.releases >= told_at_once) {
+      so_far.more = true;
+      return so_far;
+    }
     poll_source* source = nullptr;
     std::uint32_t events = 0;
     bool released = false;
@@ -214,7 +218,7 @@ poll_ring::told poll_ring::deliver() noexcept {
       if (::io_uring_sq_ready(&ring_) != 0) static_cast<void>(submit());
       collect();
       source = first_;
-      if (source == nullptr) break;
+      if (source == nullptr) return so_far;
       first_ = source->next_;
       source->listed_ = false;
       events = source->came_;
@@ -243,7 +247,6 @@ poll_ring::told poll_ring::deliver() noexcept {
       ++so_far.events;
     }
   }
-  return so_far;
 }
 
 // --- waiting ---

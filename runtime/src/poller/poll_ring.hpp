@@ -47,6 +47,7 @@ class poll_ring {
   struct told {
     unsigned events = 0;    ///< calls of ready()
     unsigned releases = 0;  ///< calls of released()
+    bool more = false;      ///< and there is more to deliver
     bool any() const noexcept { return events + releases != 0; }
   };
   /// Calls ready() and released() for what has come, at most some hundred times.

@@ -80,6 +80,7 @@ struct process_limits {
   std::uint32_t long_queue_off = 0;
   max_heap_size max_heap;
   bool throw_backtraces = true;
+  std::uint32_t direct_connections = 0;  // the io room's
 };
 
 /// Ownership: of all process and timer blocks, names and slabs of a node.

@@ -74,15 +74,19 @@ void on_threads(lines const& expected, Story story) {
   struct setting {
     unsigned workers;
     otter::poller_kind poller;
+    std::uint32_t direct = 0;
   };
-  for (auto const [workers, poller] :
+  for (auto const [workers, poller, direct] :
        {setting{1, otter::poller_kind::epoll}, setting{4, otter::poller_kind::epoll},
-        setting{4, otter::poller_kind::io_uring}}) {
-    INFO(workers << " workers, " << (poller == otter::poller_kind::epoll ? "epoll" : "io_uring"));
+        setting{4, otter::poller_kind::io_uring}, setting{1, otter::poller_kind::io_uring, 100},
+        setting{4, otter::poller_kind::epoll, 100}}) {
+    INFO(workers << " workers, " << (poller == otter::poller_kind::epoll ? "epoll" : "io_uring")
+                 << ", " << direct << " direct");
     notes seen;
     otter::node_options options;
     options.workers = workers;
     options.poller = poller;
+    options.direct_connections = direct;
     std::string reason;
     std::size_t ports = 1;
     {

@@ -34,6 +34,14 @@ bool forbid_io_uring() {
          ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
 }
 
+void one_connection() {
+  auto l = otter::tcp_listen(otter::tcp_address::loopback(0));
+  auto c = otter::tcp_connect(*l->local_address());
+  auto s = otter::tcp_accept(*l);
+  if (!s || !c->send("all is well") || *s->recv(11) != "all is well")
+    throw std::runtime_error("no connection");
+}
+
 }  // namespace
 
 TEST_CASE("a node waits by epoll unless it is asked for io_uring", "[node][poller]") {
@@ -54,18 +62,38 @@ TEST_CASE("where the kernel refuses io_uring a node says so once and goes on wit
     };
     otter::node node(options);
     if (node.poller() != otter::poller_kind::epoll) ::_exit(2);
-    auto const reason = node.run([] {
-      auto l = otter::tcp_listen(otter::tcp_address::loopback(0));
-      auto c = otter::tcp_connect(*l->local_address());
-      auto s = otter::tcp_accept(*l);
-      if (!s || !c->send("on epoll") || *s->recv(8) != "on epoll")
-        throw std::runtime_error("no connection");
-    });
+    auto const reason = node.run([] { one_connection(); });
     if (!reason.is_normal_exit()) ::_exit(3);
     ::_exit(events == 1 ? 0 : 4);
   });
   INFO(child.output);
   CHECK(child.with_code(0));
   CHECK(child.said("io_uring_setup"));
+  CHECK(child.said("Operation not permitted"));
+}
+
+TEST_CASE("where sockets cannot live in tables a node says so once and goes on with descriptors",
+          "[node][direct]") {
+  auto const child = forked([] {
+    if (!forbid_io_uring()) ::_exit(97);
+    std::atomic<int> events{0};
+    otter::node_options options;
+    options.workers = 2;
+    options.direct_connections = 100;
+    otter::node* asked = nullptr;
+    options.on_event = [&](otter::node_event const& e) {
+      ++events;
+      // Whoever hears of it may look at the node.
+      say(e.text + ", " + std::to_string(asked->statistics().ports) + " ports\n");
+    };
+    otter::node node(options);
+    asked = &node;
+    auto const reason = node.run([] { one_connection(); });
+    if (!reason.is_normal_exit()) ::_exit(3);
+    ::_exit(events == 1 ? 0 : 4);
+  });
+  INFO(child.output);
+  CHECK(child.with_code(0));
+  CHECK(child.said("no direct descriptors, 100 were asked for"));
   CHECK(child.said("Operation not permitted"));
 }
