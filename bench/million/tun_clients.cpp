@@ -1,10 +1,10 @@
 // tun_clients.cpp - the other end without sockets: TCP in user space behind a TUN device, so that
 // nearly all memory that goes is the server's. 8 bytes a connection.
 //
-//     million_tun_clients clients port=7000 counters=FILE most=1000000 [lose=N]
+//     million_tun_clients clients port=7000 counters=FILE most=1000000 outside=net:[1] [lose=N]
 //
-// Needs a network namespace of its own, and makes it fit; the server is to be started in it after
-// {"ready":true}. See dialogue.hpp for the commands.
+// Needs a network namespace of its own, other than `outside`, and makes it fit; the server is to be
+// started in it after {"ready":true}. See dialogue.hpp for the commands.
 //
 // It speaks as much TCP as the task needs: an opening, one question of 32 bytes at a time, a reset.
 // Nothing is kept that the number of a connection tells: addresses, ports and our own sequence
@@ -45,6 +45,7 @@ class tun_clients {
   explicit tun_clients(job const& j)
       : counts_(map_counters(j.text("counters", ""))),
         server_{INADDR_LOOPBACK, static_cast<std::uint16_t>(j.number("port", 7000))},
+        device_(j.text("outside", "")),
         lose_(j.number("lose", 0)),
         connections_(j.number("most", 1'000'000)) {}
 

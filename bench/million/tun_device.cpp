@@ -55,19 +55,43 @@ void set(std::string const& name, int number, without it = without::refuse) {
   if (fd >= 0) ::close(fd);
 }
 
+void put_address(sockaddr& into, std::uint32_t address) {
+  sockaddr_in in{};
+  in.sin_family = AF_INET;
+  in.sin_addr.s_addr = htonl(address);
+  std::memcpy(&into, &in, sizeof in);
+}
+void set_address(control const& ask, char const* name, std::uint32_t address) {
+  ifreq request = named(name);
+  put_address(request.ifr_addr, address);
+  ask(SIOCSIFADDR, request, "the address of a device");
+}
+void set_up(control const& ask, char const* name) {
+  ifreq request = named(name);
+  ask(SIOCGIFFLAGS, request, "the flags of a device");
+  request.ifr_flags |= IFF_UP;
+  ask(SIOCSIFFLAGS, request, "to set a device up");
+}
+
+/// As "net:[4026531840]".
+std::string own_namespace() {
+  char name[64];
+  ssize_t const n = ::readlink("/proc/self/ns/net", name, sizeof name);
+  if (n < 0) refuse("/proc/self/ns/net", errno);
+  return {name, static_cast<std::size_t>(n)};
+}
+
 constexpr char const* device = "otter0";
 constexpr int backlog = 65535;  // of listeners
 
 }  // namespace
 
-tun_device::tun_device() : fd_(::open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC)) {
+tun_device::tun_device(std::string const& outside)
+    : fd_(::open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC)) {
   if (fd_ < 0) refuse("/dev/net/tun", errno);
+  if (outside.empty() || outside == own_namespace())
+    refuse("this network namespace is not of this run", EBUSY);
   control const ask;
-  ifreq loopback = named("lo");
-  ask(SIOCGIFFLAGS, loopback, "the flags of lo");
-  if ((loopback.ifr_flags & IFF_UP) != 0)
-    refuse("lo is up, so this is no network namespace of this run", EBUSY);
-
   ifreq tun = named(device);
   tun.ifr_flags = IFF_TUN | IFF_NO_PI;
   if (::ioctl(fd_, TUNSETIFF, &tun) != 0) refuse("TUNSETIFF", errno);
@@ -86,20 +110,15 @@ tun_device::tun_device() : fd_(::open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CL
   set("ipv4/tcp_orphan_retries", 1, without::go_on);
   set("ipv4/tcp_fin_timeout", 5, without::go_on);
 
-  ifreq address = named(device);
-  sockaddr_in in{};
-  in.sin_family = AF_INET;
-  in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  std::memcpy(&address.ifr_addr, &in, sizeof in);
-  ask(SIOCSIFADDR, address, "the address of the TUN device");
+  set_address(ask, device, INADDR_LOOPBACK);
   ifreq mask = named(device);
-  in.sin_addr.s_addr = htonl(0xff000000);
-  std::memcpy(&mask.ifr_netmask, &in, sizeof in);
+  put_address(mask.ifr_netmask, 0xff000000);
   ask(SIOCSIFNETMASK, mask, "the route to 127/8");
-  ifreq up = named(device);
-  ask(SIOCGIFFLAGS, up, "the flags of the TUN device");
-  up.ifr_flags |= IFF_UP;
-  ask(SIOCSIFFLAGS, up, "the TUN device up");
+  set_up(ask, device);
+  // The system's own loopback device, for what connects to itself: without the address that it has
+  // as soon as it is up, which would take all of 127/8.
+  set_up(ask, "lo");
+  set_address(ask, "lo", INADDR_ANY);
 }
 
 void tun_device::write(std::span<char const> packet) {

@@ -14,9 +14,8 @@ namespace bench {
 class tun_device {
  public:
   /// Makes the device and sets the namespace up: routes, and the sizes of the listeners' queues.
-  /// Refused where the loopback device is up: such a namespace is somebody's, and nothing of it is
-  /// changed.
-  tun_device();
+  /// Refused in the namespace `outside`, as /proc/self/ns/net names them, and nothing is changed.
+  explicit tun_device(std::string const& outside);
 
   /// Gives one packet to the system, which works on it before this returns.
   void write(std::span<char const> packet);
