@@ -14,7 +14,7 @@ import subprocess
 from rows import PEERS, PHYSICAL
 from table import ORDER, word
 
-COLOURS = {"otter": "1b6ca8", "caf": "b0504a", "erlang": "8a4fa3", "go": "3fa7a3", "boost_fiber": "c98b2d", "tokio": "666666"}
+COLOURS = {"otter": "1b6ca8", "bare": "222222", "caf": "b0504a", "erlang": "8a4fa3", "go": "3fa7a3", "boost_fiber": "c98b2d", "tokio": "666666"}
 CURVES = {"idle_memory", "idle_cpu", "idle_wakeups"}  # not drawn as bars
 COLUMNS = 3
 
@@ -33,7 +33,7 @@ def draw(folder, name, width, height, script):
 
 
 def who(line):
-    return " ".join([line["peer"], *(w for w in (word(line["params"], n) for n in ("form", "mailbox", "spin", "what")) if w)])
+    return " ".join([line["peer"], *(w for w in (word(line["params"], n) for n in ("form", "mailbox", "spin", "what", "active", "flood")) if w)])
 
 
 def bars(lines, bench, cores):

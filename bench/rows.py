@@ -2,19 +2,21 @@
 
 # Order of the table. A row is one program call that yields one or more figures ("gives").
 # n: size for a whole run, and for --quick. cores: worker counts. limit: seconds for one run.
-# peers: who can do it; otter's forms are separate lines. lower: less is better.
+# peers: who can do it; otter's forms are separate lines. larger: the figures of which more is better.
+# load: what the clients of a server do (bench/load), and for how many seconds, whole and --quick.
 
 
 class row:
-    def __init__(self, name, program, gives, n, quick, variants, lower=True, limit=60, cores=(1, 2), words=(), runs=5,
-                 scales=False, convert=None):
+    def __init__(self, name, program, gives, n, quick, variants, larger=(), limit=60, cores=(1, 2), words=(), runs=5,
+                 scales=False, convert=None, load=(), seconds=(4, 1)):
         self.name, self.program, self.gives = name, program, gives
         self.n = n if isinstance(n, tuple) else (n,)  # several sizes make a curve
         self.quick = quick if isinstance(quick, tuple) else (quick,)
         self.variants = variants  # {peer: [words of a variant, ...]}
-        self.lower, self.limit, self.cores, self.words, self.runs = lower, limit, cores, list(words), runs
+        self.larger, self.limit, self.cores, self.words, self.runs = larger, limit, cores, list(words), runs
         self.scales = scales    # also with 4, 8, 16 ... workers, as far as there are cores
         self.convert = convert  # (figure, n) -> the figure under this row's name, or None: it is another row's
+        self.load, self.seconds = list(load), seconds
 
     def workers(self, cores):
         """The worker counts to measure on a machine with so many cores."""
@@ -33,6 +35,15 @@ FORMS = ["form=behaviour", "form=free"]
 ALL = {"otter": FORMS, "caf": [""], "erlang": [""], "go": [""], "boost_fiber": [""], "tokio": [""]}
 
 
+# Who has sockets. `bare` is a loop around epoll and nothing else: the machine's own limit.
+SERVERS = {"otter": FORMS, "bare": [""], "caf": [""], "erlang": ["active=once", "active=n"], "go": [""], "tokio": [""]}
+
+
+def flooded(**changed):
+    return {peer: [f"{w} flood={how}".strip() for how in ("slow", "unread") for w in changed.get(peer, words)]
+            for peer, words in SERVERS.items()}
+
+
 def but(*absent, **changed):
     return {peer: changed.get(peer, words) for peer, words in ALL.items() if peer not in absent}
 
@@ -49,9 +60,9 @@ ROWS = [
     row("many_to_one", "many_to_one", ["many_to_one"], 200_000, 20_000,
         {"otter": [f"{form} mailbox={mailbox}" for form in FORMS for mailbox in ("unbounded", "bounded")],
          "caf": ["mailbox=unbounded"], "erlang": ["mailbox=unbounded"], "go": ["mailbox=bounded"],
-         "boost_fiber": ["mailbox=bounded"], "tokio": ["mailbox=bounded", "mailbox=yield"]}, lower=False),
+         "boost_fiber": ["mailbox=bounded"], "tokio": ["mailbox=bounded", "mailbox=yield"]}, larger=["many_to_one"]),
     row("one_to_many", "one_to_many", ["one_to_many"], 200_000, 10_000,
-        but(tokio=["mailbox=bounded", "mailbox=yield"]), lower=False),
+        but(tokio=["mailbox=bounded", "mailbox=yield"]), larger=["one_to_many"]),
     row("all_to_all", "all_to_all", ["all_to_all"], 10_000, 1_000, ALL, scales=True),
     row("skynet", "skynet", ["skynet"], 1_000_000, 100_000, ALL, limit=90),
     row("call", "call", ["call"], 1_000_000, 100_000, ALL),
@@ -67,9 +78,15 @@ ROWS = [
             **{peer: ["spin=plain", "spin=none"] for peer in ("caf", "erlang", "go", "boost_fiber", "tokio")}),
         limit=30),
     row("idle", "idle", ["idle_cpu", "idle_wakeups"], 100_000, 20_000, ALL, limit=60, runs=3),
+    row("echo", "echo", ["echo_rate", "echo_cpu"], 5_000, 500, SERVERS, larger=["echo_rate"], load=["echo", "active=200", "bytes=64"]),
+    row("accept", "echo", ["accept_rate", "accept_cpu"], 0, 0, SERVERS, larger=["accept_rate"], load=["churn", "active=64", "bytes=64"]),
+    row("connections", "echo", ["conn_bytes", "conn_idle_cpu"], 19_000, 1_000, SERVERS, runs=3, cores=(1,), load=["echo", "active=0"],
+        seconds=(10, 2)),
+    row("flood", "echo", ["flood_memory", "flood_growth"], 50, 10, flooded(erlang=["active=once"]), runs=3, cores=(1,),
+        words=["work=200"], load=["flood"], seconds=(10, 2)),
 ]
 
-PEERS = ["otter", "caf", "erlang", "go", "boost_fiber", "tokio"]
+PEERS = ["otter", "bare", "caf", "erlang", "go", "boost_fiber", "tokio"]
 
 # Goals, as a ratio to the best peer in the same run; for otter's behaviours (function: 1.6 times as much).
 GOALS = {"spawn_exit": 0.5, "spawn_idle": 0.6, "ping_pong": 0.5, "ring_1": 0.6, "ring_100": 0.9, "all_to_all": 0.8,
@@ -78,11 +95,16 @@ GOALS = {"spawn_exit": 0.5, "spawn_idle": 0.6, "ping_pong": 0.5, "ring_1": 0.6, 
 # many_to_one has one for each kind of mailbox; larger is better there.
 GOALS_MAILBOX = {"unbounded": 4.0, "bounded": 0.8}
 
+# And these to the bare loop, on as many cores. In other rows it is no rival: it does not do the work.
+GOALS_BARE = {"echo_rate": 0.95, "echo_cpu": 1.1, "accept_rate": 0.9}
+
 # Goals that ask for no peer: the most that a behaviour may take. Of fairness_max the worst run counts.
 GOALS_ALONE = {("idle_bytes", ""): 400, ("fairness_p99", "plain"): 20_000, ("fairness_max", "plain"): 50_000,
                ("fairness_p99", "checkpoint"): 100, ("idle_cpu", ""): 0, ("idle_wakeups", ""): 0,
+               ("conn_bytes", ""): 700, ("conn_idle_cpu", ""): 0.3, ("flood_growth", ""): 1,
                ("call_cost", ""): 1.3, ("cast_cost", ""): 1.3, ("statem_cost", ""): 1.5}
-GOALS_ALONE_FREE = {("idle_bytes", ""): 4096 + 400, ("idle_cpu", ""): 0, ("idle_wakeups", ""): 0}
+GOALS_ALONE_FREE = {("idle_bytes", ""): 4096 + 400, ("idle_cpu", ""): 0, ("idle_wakeups", ""): 0, ("conn_idle_cpu", ""): 0.3,
+                    ("flood_growth", ""): 1}
 # A second worker must not make these slower: a thief that walks a list does.
 NEVER_SLOWER_ON_TWO = ["spawn_exit", "spawn_idle"]
 

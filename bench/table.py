@@ -1,9 +1,9 @@
 """The results as a table for people, and what has changed since earlier ones."""
 import json
 
-from rows import GOALS, GOALS_ALONE, GOALS_ALONE_FREE, GOALS_MAILBOX, NEVER_SLOWER_ON_TWO, PEERS, ROWS
+from rows import GOALS, GOALS_ALONE, GOALS_ALONE_FREE, GOALS_BARE, GOALS_MAILBOX, NEVER_SLOWER_ON_TWO, PEERS, ROWS
 
-LARGER_IS_BETTER = {name for row in ROWS if not row.lower for name in row.gives}
+LARGER_IS_BETTER = {name for row in ROWS for name in row.larger}
 ORDER = [name for row in ROWS for name in row.gives]
 
 
@@ -17,11 +17,13 @@ def compared_with(line):
     kind = "" if mailbox == "" else "unbounded" if mailbox == "unbounded" else "bounded"
     spin = "none" if word(line["params"], "spin") == "none" else "busy" if word(line["params"], "spin") else ""
     size = word(line["params"], "n") if line["bench"] == "idle_memory" else ""  # a curve: point against point
-    return line["bench"], line["cores"], kind, spin, size
+    return line["bench"], line["cores"], kind or word(line["params"], "flood"), spin, size
 
 
 def best_peer(lines, line):
-    rivals = [l for l in lines if l["peer"] != "otter" and compared_with(l) == compared_with(line)]
+    """The peer with the best figure; where the goal is a ratio to the bare loop, that one."""
+    rivals = [l for l in lines if l["peer"] != "otter" and (l["peer"] == "bare") == (line["bench"] in GOALS_BARE)
+              and compared_with(l) == compared_with(line)]
     pick = max if line["bench"] in LARGER_IS_BETTER else min
     return pick(rivals, key=lambda l: l["value"], default=None)
 
@@ -44,7 +46,7 @@ def verdict(line, best):
     if best is None or best["value"] == 0:
         return "", goal_alone(line)
     ratio = line["value"] / best["value"]
-    goal = GOALS.get(line["bench"])
+    goal = GOALS_BARE.get(line["bench"]) or GOALS.get(line["bench"])
     if line["bench"] == "many_to_one":
         goal = GOALS_MAILBOX[compared_with(line)[2]]
     if goal is None:

@@ -18,6 +18,7 @@ std::span<row const> rows() {
       {"call_long_mailbox", call_long_mailbox},
       {"behaviour_cost", behaviour_cost},
       {"dynamic_child", dynamic_child},
+      {"echo", echo},
       {"timer_set_cancel", timer_set_cancel},
       {"timer_lateness", timer_lateness},
       {"fairness", fairness},

@@ -53,6 +53,7 @@ void call(job const&);
 void call_long_mailbox(job const&);
 void behaviour_cost(job const&);
 void dynamic_child(job const&);
+void echo(job const&);
 void timer_set_cancel(job const&);
 void timer_lateness(job const&);
 void fairness(job const&);

@@ -1,0 +1,113 @@
+// echo.cpp - an echo server as a real server is built: acceptors, a dynamic supervisor, and a process
+// for each connection, which ends after a minute of silence. Its load comes from outside.
+//
+// behaviour: a reactive that is told when there is something to read, and reads in place. It holds
+// no stack and no buffer while it waits. free: a function in recv().
+
+#include <future>
+#include <otter/dynamic_supervisor.hpp>
+#include <otter/message.hpp>
+#include <otter/receive.hpp>
+#include <otter/spawn.hpp>
+#include <otter/tcp.hpp>
+
+#include "rows.hpp"
+
+namespace bench {
+namespace {
+
+constexpr otter::duration idle_limit = std::chrono::minutes(1);
+
+struct yours {
+  otter::tcp_socket socket;
+};
+
+/// What a server does with a piece of input that takes its time.
+void compute_for(std::int64_t ns) {
+  if (ns == 0) return;
+  for (std::int64_t const end = now_ns() + ns; now_ns() < end;) {
+  }
+}
+
+class session final : public otter::reactive {
+ public:
+  explicit session(std::int64_t work_ns) : work_ns_(work_ns) {}
+
+  void start() override { start_timeout(idle_limit, 0); }
+  void handle(otter::event& what) override {
+    if (what.what() == otter::event::kind::ready) {
+      echo();
+    } else if (auto const* given = what.get_if<yours>()) {
+      socket_ = given->socket;
+      if (!socket_.set_active(otter::active::ready)) stop(otter::exit_reason::normal());
+    } else if (what.what() == otter::event::kind::timeout) {
+      stop(otter::exit_reason::normal());
+    }
+  }
+
+ private:
+  void echo() {
+    auto const came = socket_.read([this](std::span<std::byte const> view) {
+      compute_for(work_ns_);
+      static_cast<void>(socket_.send(view));  // a failure is met by the next read
+      return view.size();
+    });
+    if (!came) return stop(otter::exit_reason::normal());
+    start_timeout(idle_limit, 0);
+  }
+
+  otter::tcp_socket socket_;
+  std::int64_t work_ns_;
+};
+
+void serve(std::int64_t work_ns) {
+  otter::tcp_socket const socket = otter::receive([](yours y) { return y.socket; });
+  while (auto const came = socket.recv(0, idle_limit)) {
+    compute_for(work_ns);
+    if (!socket.send(*came)) break;
+  }
+}
+
+void accept_all(otter::tcp_listener listener, otter::pid sessions, bool free, std::int64_t work) {
+  otter::child_spec const spec{
+      .start = [free, work]() -> tl::expected<otter::pid, otter::start_error> {
+        if (free) return otter::spawn_link(serve, work);
+        return otter::spawn_reactive({.link = true}, otter::make_reactive<session>(work)).process;
+      },
+      .restart = otter::restart_type::temporary};
+  for (;;) {
+    auto const socket = otter::tcp_accept(listener);
+    if (!socket) continue;  // descriptors have run out: it has waited
+    auto const process = otter::dynamic_supervisor::start_child(sessions, spec);
+    if (process && socket->controlling_process(*process))
+      otter::send(*process, yours{*socket});
+    else
+      socket->close();
+  }
+}
+
+}  // namespace
+
+void echo(job const& j) {
+  otter::node node(node_for(j));
+  std::promise<void> listening;
+  node.spawn([&] {
+    auto const work_ns = static_cast<std::int64_t>(j.number("work", 0)) * 1000;
+    auto const port = static_cast<std::uint16_t>(j.number("port", 0));
+    auto const listener = otter::tcp_listen(otter::tcp_address::loopback(port));
+    if (!listener) {
+      std::fprintf(stderr, "listen: %s\n", listener.error().message().c_str());
+      std::_Exit(1);
+    }
+    otter::pid const sessions = otter::dynamic_supervisor::start_link().value();
+    for (unsigned i = 0; i < 4; ++i)
+      otter::spawn_link(accept_all, *listener, sessions, is_free(j), work_ns);
+    listening.set_value();
+    otter::sleep_for(otter::infinity);
+  });
+  listening.get_future().get();
+  wait_until_told();
+  std::_Exit(0);
+}
+
+}  // namespace bench
