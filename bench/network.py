@@ -14,6 +14,7 @@ from program import cut, end, next_line, start, used_by, written_memory
 
 MOST_CONNECTIONS = 19_000  # of one load: RLIMIT_NOFILE may be 20,000
 SPARE_DESCRIPTORS = 200
+MOST_FLOOD_MB = 1000  # that says enough, and the machine is needed
 
 
 def raise_descriptor_limit(connections):
@@ -107,7 +108,7 @@ def flood(server, load, seconds, names):
     base = written_memory(server)
     load.done()
     begin, seen = time.monotonic(), []
-    while time.monotonic() < begin + seconds:
+    while time.monotonic() < begin + seconds and (not seen or seen[-1] < MOST_FLOOD_MB):
         time.sleep(0.05)
         seen.append((written_memory(server) - base) / 1e6)
     load.done()  # it is still there

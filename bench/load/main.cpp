@@ -6,7 +6,8 @@
 //   bench_load flood port=P connections=50 reads=1        sends without end; reads=0: never reads
 //
 // bytes=64 is the size of a request; every answer is compared with it, byte for byte. source=K
-// connects from 127.0.K.1, so that several of us do not share the ports of one address.
+// connects from 127.K.0.1 and, with many connections, from 127.K.1.1 and so on: once half of an
+// address's ports are taken, the system looks for a free one for milliseconds.
 //
 // Says {"ready":true} once all connections are there and each has been answered once, so the server
 // has done all that it does for a connection. From then on each line on standard input is answered
@@ -33,7 +34,8 @@ using u64 = std::uint64_t;
 constexpr std::size_t most_bytes = 4096;  // of a request: an empty socket takes them at once
 constexpr std::size_t piece_bytes = 65536;
 constexpr std::size_t connects_at_once = 128;  // well below every server's backlog
-constexpr u64 standard_input = ~u64{0};        // among the connections' numbers
+constexpr std::size_t connections_of_address = 8000;
+constexpr u64 standard_input = ~u64{0};  // among the connections' numbers
 
 template <class... Values>
 [[noreturn]] void die(char const* format, Values... values) {
@@ -59,15 +61,14 @@ class load {
         bytes_(j.number("bytes", 64)),
         active_(j.number("active", 0)),
         connections_(churns_ ? active_ : j.number("connections", 0)),
+        source_(static_cast<std::uint32_t>(j.number("source", 0) % 256)),
         epoll_(::epoll_create1(EPOLL_CLOEXEC)) {
     if (bytes_ < 1 || bytes_ > most_bytes) die("bytes=%zu; allowed: 1 to %zu", bytes_, most_bytes);
     if (active_ > connections_.size())
       die("active=%zu of connections=%zu", active_, connections_.size());
-    server_.sin_family = source_.sin_family = AF_INET;
+    server_.sin_family = AF_INET;
     server_.sin_port = htons(static_cast<std::uint16_t>(j.number("port", 0)));
     server_.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    source_.sin_addr.s_addr = htonl(static_cast<std::uint32_t>(
-        0x7f000001 + (j.number("source", 0) << 8)));
     watch(STDIN_FILENO, EPOLLIN, standard_input);
   }
 
@@ -103,11 +104,15 @@ class load {
     connection& c = connections_[i];
     c.fd = ::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (c.fd < 0) die("connection %zu: socket: %s", i, std::strerror(errno));
+    sockaddr_in own{};
+    own.sin_family = AF_INET;
+    own.sin_addr.s_addr = htonl(INADDR_LOOPBACK + (source_ << 16) +
+                                static_cast<std::uint32_t>(i / connections_of_address << 8));
     linger const reset{1, 0};
     int const on = 1;  // the port is chosen by connect(), which knows the other end
     if (::setsockopt(c.fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset) != 0 ||
         ::setsockopt(c.fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on) != 0 ||
-        ::bind(c.fd, reinterpret_cast<sockaddr const*>(&source_), sizeof source_) != 0)
+        ::bind(c.fd, reinterpret_cast<sockaddr const*>(&own), sizeof own) != 0)
       die("connection %zu: %s", i, std::strerror(errno));
     if (::connect(c.fd, reinterpret_cast<sockaddr const*>(&server_), sizeof server_) != 0 &&
         errno != EINPROGRESS)
@@ -237,8 +242,9 @@ class load {
   std::size_t const bytes_;
   std::size_t const active_;
   std::vector<connection> connections_;
+  std::uint32_t const source_;
   int const epoll_;
-  sockaddr_in server_{}, source_{};
+  sockaddr_in server_{};
   std::array<char, piece_bytes> piece_{};
   std::array<char, most_bytes> content_{};
   std::size_t opened_ = 0;   // of them a connect() was begun

@@ -1,5 +1,5 @@
-// echo.cpp - an echo server as a real server is built: acceptors, a dynamic supervisor, and a process
-// for each connection, which ends after a minute of silence. Its load comes from outside.
+// echo.cpp - an echo server as a real server is built: acceptors, a dynamic supervisor, and a
+// process for each connection, which ends after a minute of silence. Its load comes from outside.
 //
 // behaviour: a reactive that is told when there is something to read, and reads in place. It holds
 // no stack and no buffer while it waits. free: a function in recv().

@@ -1,9 +1,9 @@
 // main.cpp - what the machine itself asks for: an echo server that is nothing but epoll loops.
 //
-// A thread per worker, each with a listener of its own on the same port (SO_REUSEPORT), edge-triggered:
-// one read and one write per request, and a share of an epoll_wait. It has no timers, no limits, and
-// one connection's slow handling holds up all others of its thread. Nothing that does more can need
-// less; the goals of the network rows are ratios to it.
+// A thread per worker, each with a listener of its own on the same port (SO_REUSEPORT),
+// edge-triggered: one read and one write per request, and a share of an epoll_wait. It has no
+// timers, no limits, and one connection's slow handling holds up all others of its thread. Nothing
+// that does more can need less; the goals of the network rows are ratios to it.
 
 #include <netinet/in.h>
 #include <sys/epoll.h>

@@ -8,6 +8,7 @@
 #include <map>
 
 #include "../../measure.hpp"
+#include "echo.hpp"
 
 namespace {
 
@@ -478,6 +479,7 @@ void fairness(actor_system& system, job const& j) {
 
 int main(int argc, char** argv) {
   bench::job const j(argc, argv);
+  if (j.row() == "echo") return echo(j);
   std::map<std::string, void (*)(actor_system&, job const&)> const rows = {
       {"spawn_exit", spawn_exit},
       {"spawn_idle", spawn_idle},

@@ -205,7 +205,10 @@ row("fairness", Job) ->
 row("idle", Job) ->
     supervised(number("n", Job, 100000), run),
     io:format("{\"ready\":true}~n"),
-    io:get_line("").
+    io:get_line("");
+
+row("echo", Job) ->
+    echo:serve(number("port", Job, 0), list_to_atom(maps:get("active", Job, "once")), number("work", Job, 0)).
 
 %% --- what the processes do ---
 

@@ -92,7 +92,7 @@ func main() {
 		"spawn_exit": spawnExit, "spawn_idle": spawnIdle, "ping_pong": pingPong, "ring": ring,
 		"many_to_one": manyToOne, "one_to_many": oneToMany, "all_to_all": allToAll, "skynet": skynet,
 		"call": call, "timer_set_cancel": timerSetCancel, "timer_lateness": timerLateness,
-		"fairness": fairness, "idle": idle,
+		"fairness": fairness, "idle": idle, "echo": echo,
 	}
 	if len(os.Args) < 2 || rows[os.Args[1]] == nil {
 		fmt.Fprintln(os.Stderr, "usage: bench ROW [name=value]...")

@@ -2,6 +2,7 @@
 //!
 //!     bench ROW workers=1 n=1000000 ...
 
+mod echo;
 mod rows;
 
 use std::future::Future;
@@ -95,9 +96,12 @@ fn main() {
     let job = Job { words };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(job.number("workers", 1))
-        .enable_time()
+        .enable_all()
         .build()
         .unwrap();
+    if row == "echo" {
+        return echo::serve(&runtime, &job);
+    }
     if row == "fairness" {
         return rows::fairness(&runtime, &job);
     }
