@@ -207,7 +207,8 @@ void port::ready(std::uint32_t events) noexcept {
     case port_phase::closed:
       return;
   }
-  if ((events & (EPOLLOUT | broken)) != 0) flush(woken);
+  // Each event says that there is room: only with something queued is that news.
+  if ((events & (EPOLLOUT | broken)) != 0 && buffers_) flush(woken);
   if ((events & (EPOLLRDHUP | broken)) != 0) hung_up_ = true;
   if ((events & (EPOLLIN | EPOLLRDHUP | broken)) != 0) {
     hint_ = true;

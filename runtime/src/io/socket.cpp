@@ -107,10 +107,14 @@ tcp_result<std::size_t> tcp_socket::recv_some(std::span<std::byte> into, duratio
 detail::lent_input tcp_socket::begin_read() const {
   io_call call("tcp_socket::read");
   call.self.charge(4);
-  io_state& io = io_state::of(call.self.system());
-  unsigned const near = current_worker()->number();
-  char* const scratch = io.scratch().take(near);
   detail::lent_input input;
+  if (!*this || port_access::node(*this) != call.self.system().node_index()) {
+    input.error = make_error_code(tcp_errc::closed);
+    return input;
+  }
+  io_state& io = io_state::of_existing(call.self.system());  // it has given the name
+  unsigned const near = call.border.here()->number();
+  char* const scratch = io.scratch().take(near);
   {
     wakes woken;
     held_port p(call.self, *this);
