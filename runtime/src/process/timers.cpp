@@ -172,6 +172,7 @@ void process::list_timer(timer_block& t) noexcept {
 
 /// A timer's block has come: it fired, or it was cancelled elsewhere and comes to be given back.
 void process::on_timer(timer_block* t) noexcept {
+  if (timeout_ == t && t->state() == timer_state::fired && started_again(*t)) return;
   unlist(*t);
   if (timeout_ == t) timeout_ = nullptr;
   bool const fired = t->state() == timer_state::fired;
@@ -226,9 +227,36 @@ void timer_released(timer_node& node) noexcept {
     deliver(*at.system, t.target, &t);  // to leave the receiver's list
 }
 
+namespace {
+
+/// A body's time-out that was put off is due then; 0: it was not. Only the process touches it.
+std::int64_t put_off_until(timer_block const& t) noexcept {
+  return static_cast<std::int64_t>(static_cast<id_envelope const*>(t.message)->extra);
+}
+void put_off(timer_block& t, std::int64_t until, std::uint64_t token) noexcept {
+  auto& e = *static_cast<id_envelope*>(t.message);
+  e.id = token;
+  e.extra = static_cast<std::uint64_t>(until);
+}
+
+}  // namespace
+
+/// A server sets its time-out anew with each request, and it hardly ever fires. So one that is to
+/// come later than it would stays in the wheel as it is, wherever that is, and the process starts it
+/// again when it fires: once in the length of the time-out, instead of a cancel and a start with
+/// each request. Refused: always to leave the timer, also for an earlier time; it would come late.
 void process::set_timeout(std::int64_t delay_ns, std::uint64_t token) {
-  clear_timeout();
   here const at = here::now();
+  std::int64_t const due = later(at.system->sched().now(), delay_ns);
+  if (timeout_ != nullptr && timeout_->kind == signal_kind::timer) {
+    auto& t = static_cast<timer_block&>(*timeout_);
+    if (due >= t.due_ns.load(std::memory_order_relaxed)) {
+      put_off(t, due, token);
+      trace_timer(*at.system, "timer put off", t);
+      return;
+    }
+  }
+  clear_timeout();
   auto* e = static_cast<id_envelope*>(
       detail::new_envelope(signal_kind::timeout, detail::layout_of(signal_kind::timeout, 0, 1), 1));
   e->id = token;
@@ -243,8 +271,19 @@ void process::set_timeout(std::int64_t delay_ns, std::uint64_t token) {
   t->message = e;
   timeout_ = t;
   list_timer(*t);
-  at.on->start_timer_at(*t, at.system->sched().now() + delay_ns);
+  at.on->start_timer_at(*t, due);
   trace_timer(*at.system, "timer started", *t);
+}
+
+/// True: the time-out was put off, and is in the wheel again.
+bool process::started_again(timer_block& t) noexcept {
+  std::int64_t const due = put_off_until(t);
+  here const at = here::now();
+  if (due == 0 || due <= at.system->sched().now()) return false;
+  put_off(t, 0, static_cast<id_envelope*>(t.message)->id);
+  at.on->start_timer_at(t, due);
+  trace_timer(*at.system, "timer started", t);
+  return true;
 }
 
 void process::clear_timeout() noexcept {
