@@ -277,6 +277,67 @@ TEST_CASE("apply_interval runs a function again and again until its maker ends",
   });
 }
 
+namespace {
+
+/// Sets its one time-out as it is told, and tells its starter of each that comes.
+class restarted : public otter::reactive {
+ public:
+  struct set {
+    otter::duration delay;
+    std::uint64_t token;
+  };
+  struct came {
+    std::uint64_t token;
+    node_clock::time_point at;
+  };
+
+  explicit restarted(otter::pid starter) : starter_(starter) {}
+  void start() override {}
+  void handle(otter::event& what) override {
+    if (what.what() == otter::event::kind::timeout)
+      otter::send(starter_, came{what.token(), node_clock::now()});
+    else if (auto const* said = what.get_if<set>())
+      start_timeout(said->delay, said->token);
+    else
+      stop(otter::exit_reason::normal());
+  }
+
+ private:
+  otter::pid starter_;
+};
+
+}  // namespace
+
+TEST_CASE("a time-out that is set again comes once, at the time that was said last",
+          "[timer][TM-2]") {
+  on_every_driver([](driver_report& report) {
+    otter::pid const p = otter::spawn_reactive({}, otter::make_reactive<restarted>(otter::self()));
+    auto const await = [&](otter::duration limit) {
+      return otter::receive([](restarted::came c) { return c; }, otter::after(limit, [] {
+                              return restarted::came{0, {}};
+                            }));
+    };
+    // Later, twice, before it comes; the second time while it has been put off already.
+    auto begin = node_clock::now();
+    otter::send(p, restarted::set{5ms, 1});
+    otter::send(p, restarted::set{10ms, 2});
+    otter::send(p, restarted::set{20ms, 3});
+    restarted::came c = await(10s);
+    report.equal("the last of three", c.token, std::uint64_t{3});
+    report.check("not early", c.at - begin >= 20ms);
+    // Earlier than it was put off to, and than it was at first.
+    otter::send(p, restarted::set{1h, 4});
+    otter::send(p, restarted::set{2h, 5});
+    begin = node_clock::now();
+    otter::send(p, restarted::set{5ms, 6});
+    c = await(10s);
+    report.equal("the earlier one", c.token, std::uint64_t{6});
+    report.check("not early either", c.at - begin >= 5ms);
+    report.equal("and none after it", await(30ms).token, std::uint64_t{0});
+    otter::send(p, go{});
+  });
+}
+
 TEST_CASE("exit_after and kill_after send exit signals, unless cancelled", "[timer][TM-12]") {
   on_every_driver([](driver_report& report) {
     auto const trapping = [] {
