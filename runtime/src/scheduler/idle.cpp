@@ -88,7 +88,12 @@ void threads_driver::idle(worker_thread& t) noexcept {
     c.attention.store(true, std::memory_order_relaxed);
     return;
   }
-  if (t.spins && 2 * searching_.load(std::memory_order_relaxed) < cores_.size()) {
+  if (t.spins && 2 * searching_.load(std::memory_order_relaxed) < cores_.size() &&
+      worth_searching(c)) {
+    if (c.sockets->has_work()) {
+      c.last_poll = c.clock;
+      if (c.sockets->wait(0).events != 0) return;
+    }
     searching_.fetch_add(1, std::memory_order_seq_cst);
     if (search(t)) return;
     c.clock = monotonic_ns();
@@ -98,6 +103,15 @@ void threads_driver::idle(worker_thread& t) noexcept {
   park(t);
   // Whoever woke us to search has counted us in searching_ already; search() takes us out again.
   if (t.to_search.exchange(false, std::memory_order_relaxed)) search(t);
+}
+
+/// Who has sockets hears from them only where it sleeps: it looks around when there is something to
+/// see. Others do in any case, since what they wait for is mostly a message that comes in a moment.
+bool threads_driver::worth_searching(core const& mine) const noexcept {
+  if (!mine.sockets->has_work()) return true;
+  return std::any_of(cores_.begin(), cores_.end(), [&](auto const& c) {
+    return c.get() != &mine && (c->ring.size() != 0 || c->fresh.size() != 0);
+  });
 }
 
 /// Begins a window: what the queues look like now.

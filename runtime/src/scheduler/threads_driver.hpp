@@ -105,6 +105,7 @@ class threads_driver {
   static bool may_spin() noexcept;
   bool anything_shared() const noexcept;
   void idle(worker_thread& t) noexcept;
+  bool worth_searching(core const& mine) const noexcept;
   bool search(worker_thread& t) noexcept;
   bool tidy_slabs(worker_thread& t) noexcept;
   void begin_window(worker_thread& t, std::int64_t now) noexcept;
