@@ -38,6 +38,7 @@ port::got port::read(char* into, std::size_t room, std::size_t& n, wakes& woken)
   n = 0;
   if (input_ended_ || fd < 0) return got::end;
   if (!hint_) return got::nothing;  // edge-triggered: an event will come
+  net().follow(*this);
   if (tls() != nullptr) return read_tls(into, room, n, woken);
   std::ptrdiff_t const r = read_wire(into, room);
   if (r == -EAGAIN) return got::nothing;

@@ -60,6 +60,8 @@ class network {
 
   /// Events go to `source` from now on. 0 or minus an errno.
   virtual int watch(poll_source& source) noexcept = 0;
+  /// The process that the source is for runs on this worker: events come here from now on. A hint.
+  virtual void follow(poll_source&) noexcept {}
   virtual void unwatch(poll_source& source) noexcept = 0;
 
   /// Gives the addresses of a name, or none. A plain function, since the pool's thread that runs

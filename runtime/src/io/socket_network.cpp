@@ -329,6 +329,7 @@ class socket_network final : public network {
       return -ENOMEM;
     }
   }
+  void follow(poll_source& source) noexcept override { node_.follow(source); }
   void unwatch(poll_source& source) noexcept override { node_.unwatch(source); }
 
   resolver name_resolver() const noexcept override { return &resolve; }

@@ -100,11 +100,18 @@ class epoll_poller final : public poller {
   void add(poll_source& source) override {
     source.home_ = this;
     source.removed_.store(false, std::memory_order_relaxed);  // nobody else knows it yet
+    if (!watch(source)) fail("epoll_ctl(add)");
+  }
+
+  bool take_over(poll_source& source) noexcept override {
+    auto& from = static_cast<epoll_poller&>(*source.home_);  // those of a node are of one kind
+    // First here: what happens meanwhile is told by both.
+    if (!watch(source)) return false;
+    source.home_ = this;
     epoll_event event{};
-    event.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
-    event.data.ptr = &source;
-    if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, source.fd, &event) != 0) fail("epoll_ctl(add)");
-    sources_.fetch_add(1, std::memory_order_relaxed);
+    ::epoll_ctl(from.epoll_.get(), EPOLL_CTL_DEL, source.fd, &event);
+    from.sources_.fetch_sub(1, std::memory_order_relaxed);
+    return true;
   }
 
   void remove(poll_source& source) noexcept override {
@@ -136,6 +143,15 @@ class epoll_poller final : public poller {
       if (n >= 0 || errno != EINTR) return n;
       if (limit_ns > 0) limit_ns = std::max<std::int64_t>(0, until - monotonic_ns());
     }
+  }
+
+  bool watch(poll_source& source) noexcept {
+    epoll_event event{};
+    event.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
+    event.data.ptr = &source;
+    if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, source.fd, &event) != 0) return false;
+    sources_.fetch_add(1, std::memory_order_relaxed);
+    return true;
   }
 
   void release_removed() noexcept {

@@ -72,7 +72,8 @@ struct sleep_observer {
 
 /// Where one core looks for events and sleeps.
 ///
-/// Threads: wait() and add() for the thread that holds the core; remove() and wake() for any.
+/// Threads: wait(), add() and take_over() for the thread that holds the core; remove() and wake()
+/// for any.
 class poller {
  public:
   struct outcome {
@@ -92,6 +93,12 @@ class poller {
 
   /// Throws std::system_error if the kernel refuses the descriptor.
   virtual void add(poll_source& source) = 0;
+  /// Takes over a source that another poller of the node has: its events come here from now on. An
+  /// event that the other one has in its hands still comes from there, perhaps after the source was
+  /// removed and its memory used again: so this is for sources that live in a table and to which an
+  /// event too many does no harm. False: it stays where it is. Nobody else may be removing it, or
+  /// taking it over. Called from: the thread that holds the core.
+  virtual bool take_over(poll_source& source) noexcept = 0;
   /// The descriptor is forgotten at once; source.released() follows from this poller's wait(),
   /// which is woken for it. The caller may close the descriptor as soon as this returns.
   virtual void remove(poll_source& source) noexcept = 0;

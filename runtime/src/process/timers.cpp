@@ -242,8 +242,8 @@ void put_off(timer_block& t, std::int64_t until, std::uint64_t token) noexcept {
 }  // namespace
 
 /// A server sets its time-out anew with each request, and it hardly ever fires. So one that is to
-/// come later than it would stays in the wheel as it is, wherever that is, and the process starts it
-/// again when it fires: once in the length of the time-out, instead of a cancel and a start with
+/// come later than it would stays in the wheel as it is, wherever that is, and the process starts
+/// it again when it fires: once in the length of the time-out, instead of a cancel and a start with
 /// each request. Refused: always to leave the timer, also for an earlier time; it would come late.
 void process::set_timeout(std::int64_t delay_ns, std::uint64_t token) {
   here const at = here::now();

@@ -244,6 +244,11 @@ void scheduler::watch(poll_source& source) {
   thread_of(*current_worker()).held->sockets->add(source);
 }
 
+void scheduler::follow(poll_source& source) noexcept {
+  auto& here = *thread_of(*current_worker()).held->sockets;
+  if (source.home_ != &here) here.take_over(source);
+}
+
 void scheduler::unwatch(poll_source& source) noexcept {
   if (source.home_ != nullptr) source.home_->remove(source);
 }

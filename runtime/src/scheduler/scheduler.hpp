@@ -320,6 +320,9 @@ class scheduler {
 
   /// Registers a descriptor with the poller of the current worker's core (see poller/poller.hpp).
   void watch(poll_source& source);
+  /// Its events come to the current worker from now on, if they do not already: see
+  /// poller::take_over(). On a worker.
+  void follow(poll_source& source) noexcept;
   void unwatch(poll_source& source) noexcept;
 
   struct statistics {

@@ -233,6 +233,29 @@ TEST_CASE("a removed source can be added again after its release", "[poller]") {
   CHECK(source.readies == before + 1);
 }
 
+TEST_CASE("a source that another poller takes over is heard of there, and there only", "[poller]") {
+  auto first = make_epoll_poller();
+  auto second = make_epoll_poller();
+  socket_pair pair;
+  counting_source source;
+  source.fd = pair.ends[0];
+  first->add(source);
+  first->wait(0);
+  int const before = source.readies;
+  pair.write(1);  // comes before it is taken over, and is not lost
+  REQUIRE(second->take_over(source));
+  CHECK(first->wait(0).events == 0);
+  CHECK_FALSE(first->has_work());
+  CHECK(second->wait(0).events == 1);
+  CHECK(source.readies == before + 1);
+  CHECK((source.seen & EPOLLIN) != 0);
+  second->remove(source);
+  CHECK(first->wait(0).events == 0);
+  CHECK(source.releases == 0);
+  second->wait(poller::no_limit);
+  CHECK(source.releases == 1);
+}
+
 TEST_CASE("adding a descriptor that does not exist is refused", "[poller]") {
   auto p = each_poller();
   counting_source source;
