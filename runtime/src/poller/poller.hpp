@@ -98,7 +98,7 @@ class poller {
   /// removed and its memory used again: so this is for sources that live in a table and to which an
   /// event too many does no harm. False: it stays where it is. Nobody else may be removing it, or
   /// taking it over. Called from: the thread that holds the core.
-  virtual bool take_over(poll_source& source) noexcept = 0;
+  virtual bool take_over(poll_source&) noexcept { return false; }
   /// The descriptor is forgotten at once; source.released() follows from this poller's wait(),
   /// which is woken for it. The caller may close the descriptor as soon as this returns.
   virtual void remove(poll_source& source) noexcept = 0;
