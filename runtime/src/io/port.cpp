@@ -245,7 +245,9 @@ bool port::connected(port_lock& lock, int& error) noexcept {
 
 void port::close_descriptor(bool reset) noexcept {
   if (fd < 0) return;
-  if (!reset && phase_ != port_phase::listening && phase_ != port_phase::connecting)
+  // Behind the end there is nothing to discard, unless it is a TLS stream's within the connection.
+  bool const all_read = input_ended_ && tls() == nullptr;
+  if (!reset && !all_read && phase_ != port_phase::listening && phase_ != port_phase::connecting)
     net().discard_input(fd);
   net().unwatch(*this);
   net().close(fd, reset);

@@ -49,8 +49,11 @@ int wait_for_events(int epoll, epoll_event* events, int room, std::int64_t limit
 
 }  // namespace
 
-/// Threads: events_ and sources_ belong to the thread that holds the core. removed_ is guarded by
-///          mutex_; count_removed_ is written under it and read without.
+/// Threads:  events_ belongs to the thread that holds the core. removed_ is guarded by mutex_;
+///           count_removed_ is written under it and read without.
+/// Ordering: [E1] a sleeper says so and then looks for removals, a remover adds one and then looks
+///           for a sleeper; all four seq_cst, so that at least one sees the other. Who closes a
+///           connection is mostly the thread itself, and need not wake itself.
 class epoll_poller final : public poller {
  public:
   epoll_poller()
@@ -64,12 +67,15 @@ class epoll_poller final : public poller {
 
   outcome wait(std::int64_t limit_ns, sleep_observer* who) noexcept override {
     outcome result;
-    release_removed();
+    if (release_removed()) limit_ns = 0;                        // a removal ends the wait
+    sleeping_.store(limit_ns != 0, std::memory_order_seq_cst);  // [E1]
+    if (limit_ns != 0 && count_removed_.load(std::memory_order_seq_cst) != 0) limit_ns = 0;  // [E1]
     // Nothing that comes from here on is lost, however long the observer takes: the eventfd keeps
     // its count, and epoll its list of what is ready, until the next line asks (see
     // sleep_observer).
     if (who != nullptr) who->falls_asleep();
     int const n = wait_again_if_interrupted(limit_ns);
+    sleeping_.store(false, std::memory_order_relaxed);  // a wake too many does no harm
     if (who != nullptr) who->wakes_up();
     for (int i = 0; i < n; ++i) {
       epoll_event const& event = events_[static_cast<std::size_t>(i)];
@@ -122,9 +128,9 @@ class epoll_poller final : public poller {
       std::lock_guard lock(mutex_);
       source.next_ = removed_;
       removed_ = &source;
-      count_removed_.fetch_add(1, std::memory_order_relaxed);  // read as a hint, or after wake()
+      count_removed_.fetch_add(1, std::memory_order_seq_cst);  // [E1]
     }
-    wake();
+    if (sleeping_.load(std::memory_order_seq_cst)) wake();  // [E1]
   }
 
   bool has_work() const noexcept override {
@@ -154,8 +160,9 @@ class epoll_poller final : public poller {
     return true;
   }
 
-  void release_removed() noexcept {
-    if (count_removed_.load(std::memory_order_relaxed) == 0) return;
+  /// True if there was any.
+  bool release_removed() noexcept {
+    if (count_removed_.load(std::memory_order_relaxed) == 0) return false;
     poll_source* list = nullptr;
     {
       std::lock_guard lock(mutex_);
@@ -169,6 +176,7 @@ class epoll_poller final : public poller {
       sources_.fetch_sub(1, std::memory_order_relaxed);
       source->released();  // it may be gone now
     }
+    return true;
   }
 
   descriptor epoll_;
@@ -178,6 +186,7 @@ class epoll_poller final : public poller {
   std::mutex mutex_;
   poll_source* removed_ = nullptr;
   std::atomic<std::size_t> count_removed_{0};
+  std::atomic<bool> sleeping_{false};
 };
 
 std::unique_ptr<poller> make_epoll_poller() { return std::make_unique<epoll_poller>(); }
