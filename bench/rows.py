@@ -8,7 +8,7 @@
 
 class row:
     def __init__(self, name, program, gives, n, quick, variants, larger=(), limit=60, cores=(1, 2), words=(), runs=5,
-                 scales=False, convert=None, load=(), seconds=(4, 1)):
+                 scales=False, convert=None, load=(), seconds=(4, 0.5)):
         self.name, self.program, self.gives = name, program, gives
         self.n = n if isinstance(n, tuple) else (n,)  # several sizes make a curve
         self.quick = quick if isinstance(quick, tuple) else (quick,)
@@ -36,7 +36,7 @@ ALL = {"otter": FORMS, "caf": [""], "erlang": [""], "go": [""], "boost_fiber": [
 
 
 # Who has sockets. `bare` is a loop around epoll and nothing else: the machine's own limit.
-SERVERS = {"otter": FORMS, "bare": [""], "caf": [""], "erlang": ["active=once", "active=n"], "go": [""], "tokio": [""]}
+SERVERS = {"otter": FORMS, "caf": [""], "erlang": ["active=once", "active=n"], "go": [""], "tokio": [""], "bare": [""]}
 
 
 # Clients that send faster than the server handles what it gets, and clients that read none of its answers.
@@ -82,10 +82,10 @@ ROWS = [
     row("connections", "echo", ["conn_bytes", "conn_idle_cpu"], 19_000, 1_000, SERVERS, runs=3, cores=(1,), load=["echo", "active=0"],
         seconds=(10, 2)),
     row("flood", "echo", ["flood_memory", "flood_growth"], 20, 5, {peer: FLOODS for peer in SERVERS}, runs=3, cores=(1,),
-        load=["flood"], seconds=(10, 3)),
+        load=["flood"], seconds=(10, 2)),
 ]
 
-PEERS = ["otter", "bare", "caf", "erlang", "go", "boost_fiber", "tokio"]
+PEERS = ["otter", "caf", "erlang", "go", "boost_fiber", "tokio", "bare"]
 
 # Goals, as a ratio to the best peer in the same run; for otter's behaviours (function: 1.6 times as much).
 GOALS = {"spawn_exit": 0.5, "spawn_idle": 0.6, "ping_pong": 0.5, "ring_1": 0.6, "ring_100": 0.9, "all_to_all": 0.8,

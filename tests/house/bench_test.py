@@ -1,5 +1,6 @@
 """bench/run is given programs that are quick, wrong, slow or dead: what it keeps of them, and what it says."""
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -10,6 +11,17 @@ from support import ROOT, in_a_tree
 RUN = ROOT / "bench/run"
 FIGURE = """#!/bin/sh
 echo '{"bench":"ping_pong","value":%s,"unit":"ns","cpu":1}'
+"""
+
+
+SERVER = """#!/bin/sh
+echo '{"ready":true}'
+exec cat
+"""
+# Does a thousand requests a second, by its own clock.
+LOAD = """#!/bin/sh
+echo '{"ready":true}'
+while read line; do n=$((n + 1)); echo "{\\"count\\":${n}000,\\"ns\\":${n}000000000}"; done
 """
 
 
@@ -105,6 +117,29 @@ class bench(in_a_tree):
         compared = self.measure("--quick", "--compare", self.tree / "old.jsonl").stdout.split("against ")[1].splitlines()
         self.assertRegex(compared[1], r"otter +1\.50 .*SLOWER +form=behaviour")
         self.assertRegex(compared[2], r"otter +1\.50 .*\) +form=free")
+
+    def serve(self, server, load):
+        """The row of a server, on one core, with these programs for otter and for the bare loop."""
+        self.peers(otter=server, bare=server)
+        self.script("build/bench/bench_load", load)
+        return self.run_program("taskset", "-c", str(min(os.sched_getaffinity(0))), sys.executable, RUN, "--build", self.tree / "build",
+                                "--output", self.tree / "out", "--quick", "--row", "accept", "--peer", "otter", "--peer", "bare")
+
+    def test_a_server_is_measured_by_what_its_clients_say_and_against_the_bare_loop(self):
+        done = self.serve(SERVER, LOAD)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        rates = [(l["peer"], l["value"], l["unit"]) for l in self.lines() if l["bench"] == "accept_rate"]
+        self.assertEqual(rates, [("otter", 1000, "1/s"), ("otter", 1000, "1/s"), ("bare", 1000, "1/s")])
+        self.assertIn("| bare | 1.00 | >= 0.9 yes |", done.stdout)
+
+    def test_a_client_that_gets_a_wrong_answer_cuts_the_run_and_says_why(self):
+        self.serve(SERVER, "#!/bin/sh\necho connection 7: not what was sent >&2\nexit 1\n")
+        self.assertEqual(self.lines(), [])
+        self.assertIn("connection 7: not what was sent", self.problems()[0]["problem"])
+
+    def test_a_server_that_does_not_listen_is_cut_with_its_last_word(self):
+        self.serve("#!/bin/sh\necho listen: no such port >&2\nexit 1\n", LOAD)
+        self.assertIn("listen: no such port", self.problems()[0]["problem"])
 
     @unittest.skipIf(shutil.which("gnuplot") is None, "gnuplot is not installed")
     def test_plots_are_drawn(self):
