@@ -202,7 +202,7 @@ class process final : public runnable {
   // --- timers (timers.cpp) ---
   void set_timeout(std::int64_t delay_ns, std::uint64_t token);
   void clear_timeout() noexcept;
-  bool started_again(timer_block& t) noexcept;
+  bool time_out(timer_block& t) noexcept;
   void list_timer(timer_block& t) noexcept;
 
   // --- events of a reactive body ---

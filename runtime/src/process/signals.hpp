@@ -32,6 +32,7 @@ inline constexpr std::uint8_t treated = 64;     ///< request: its handler runs
 inline constexpr std::uint8_t voided = 16;      ///< timeout: stopped while it stood in the mailbox
 inline constexpr std::uint8_t of_start = 128;   ///< monitor: of who waits for the process's start
 inline constexpr std::uint8_t from_table = 32;  ///< the block is a timer's: back to its table
+inline constexpr std::uint8_t of_body = 64;     ///< timer: of reactive::start_timeout()
 
 /// kind exit, link_exit.
 struct exit_signal : envelope {

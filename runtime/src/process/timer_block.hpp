@@ -67,8 +67,9 @@ struct wait_limit : deferred_timer {
 
 /// Ownership: of the table. While armed, the wheel of `home` holds it; when it fires it travels as
 ///            a signal of kind timer to the process that it is for, which gives it back.
-/// Threads:   `word` any (see timers/wheel.hpp). limit, message, list links: the process that it
-///            is for (`target`). The rest is constant from start to end.
+/// Threads:   `word` any (see timers/wheel.hpp). limit, message, list links, and of a body's
+///            time-out also token and put_off_ns: the process that it is for (`target`). The rest
+///            is constant from start to end.
 struct timer_block : envelope, timer_node {
   explicit timer_block(std::uint32_t table_index) noexcept : index(table_index) {
     kind = signal_kind::timer;
@@ -77,11 +78,22 @@ struct timer_block : envelope, timer_node {
 
   std::uint32_t index;
   std::uint32_t table_next = 0;
-  wait_limit* limit = nullptr;        ///< to be told, or null
-  envelope* message = nullptr;        ///< to be delivered, or null
-  std::string* name = nullptr;        ///< deliver to whoever has this name then
+  union {
+    wait_limit* limit = nullptr;  ///< to be told, or null
+    std::uint64_t token;          ///< of a body's time-out, for its event
+  };
+  envelope* message = nullptr;  ///< to be delivered, or null
+  union {
+    std::string* name = nullptr;  ///< deliver to whoever has this name then
+    std::int64_t put_off_ns;      ///< of a body's time-out: when it is due by now, or 0
+  };
   timer_block* list_next = nullptr;   ///< the receiver's list of message timers, for its death
   timer_block** list_back = nullptr;  ///< what points at this one; null: in no list
+
+  /// The one that reactive::start_timeout() sets. It has no message: its event is made when it
+  /// fires, so that ten thousand servers that wait do not hold as many.
+  bool is_of_body() const noexcept { return (flags & of_body) != 0; }
+  bool is_for_name() const noexcept { return !is_of_body() && name != nullptr; }
 };
 static_assert(sizeof(timer_block) == 2 * cache_line, "with a million timers each line is a miss");
 

@@ -80,8 +80,10 @@ namespace {
 
 void give_back(here const& at, timer_block& t) noexcept {
   if (t.message != nullptr) detail::delete_envelope(std::exchange(t.message, nullptr));
-  if (t.name != nullptr) [[unlikely]]
-    delete std::exchange(t.name, nullptr);
+  if (t.is_for_name()) [[unlikely]]
+    delete t.name;
+  t.flags = from_table;
+  t.name = nullptr;
   t.limit = nullptr;
   local_state::add(at.local->timer_count, -1);
   at.local->timers.release(t.index);
@@ -94,6 +96,9 @@ void give_back_timer(timer_block& t) noexcept { give_back(here::now(), t); }
 // --- the limits of waits ---
 
 namespace {
+
+/// A time-out that finds no memory for its event comes so much later.
+constexpr std::int64_t without_memory_ns = 10'000'000;
 
 /// Shorter limits get their timers at once: what lies between two looks at the clock would be much
 /// of them.
@@ -172,15 +177,18 @@ void process::list_timer(timer_block& t) noexcept {
 
 /// A timer's block has come: it fired, or it was cancelled elsewhere and comes to be given back.
 void process::on_timer(timer_block* t) noexcept {
-  if (timeout_ == t && t->state() == timer_state::fired && started_again(*t)) return;
-  unlist(*t);
-  if (timeout_ == t) timeout_ = nullptr;
   bool const fired = t->state() == timer_state::fired;
+  if (t->is_of_body()) {
+    if (fired && timeout_ == t && !time_out(*t)) return;
+    unlist(*t);
+    give_back_timer(*t);
+    return;
+  }
+  unlist(*t);
   if (fired && t->limit != nullptr) t->limit->expired = true;
   if (fired && t->message != nullptr) {
     envelope* e = std::exchange(t->message, nullptr);
     e->target = bits();
-    if (e->kind == signal_kind::timeout) timeout_ = e;
     act(e);  // a message, or the exit signal of exit_after()
   }
   give_back_timer(*t);
@@ -204,7 +212,7 @@ void timer_fired(timer_node& node) noexcept {
   auto& t = static_cast<timer_block&>(node);
   process_system& system = *here::now().system;
   trace_timer(system, "timer fires", t);
-  if (t.name != nullptr) {  // looked up now (TM-5)
+  if (t.is_for_name()) {  // looked up now (TM-5)
     std::uint64_t const bits = system.names().find(*t.name);
     envelope* e = std::exchange(t.message, nullptr);
     if (bits != 0)
@@ -221,25 +229,11 @@ void timer_released(timer_node& node) noexcept {
   auto& t = static_cast<timer_block&>(node);
   here const at = here::now();
   trace_timer(*at.system, "timer released", t);
-  if (t.name != nullptr)
+  if (t.is_for_name())
     give_back(at, t);
   else
     deliver(*at.system, t.target, &t);  // to leave the receiver's list
 }
-
-namespace {
-
-/// A body's time-out that was put off is due then; 0: it was not. Only the process touches it.
-std::int64_t put_off_until(timer_block const& t) noexcept {
-  return static_cast<std::int64_t>(static_cast<id_envelope const*>(t.message)->extra);
-}
-void put_off(timer_block& t, std::int64_t until, std::uint64_t token) noexcept {
-  auto& e = *static_cast<id_envelope*>(t.message);
-  e.id = token;
-  e.extra = static_cast<std::uint64_t>(until);
-}
-
-}  // namespace
 
 /// A server sets its time-out anew with each request, and it hardly ever fires. So one that is to
 /// come later than it would stays in the wheel as it is, wherever that is, and the process starts
@@ -251,39 +245,46 @@ void process::set_timeout(std::int64_t delay_ns, std::uint64_t token) {
   if (timeout_ != nullptr && timeout_->kind == signal_kind::timer) {
     auto& t = static_cast<timer_block&>(*timeout_);
     if (due >= t.due_ns.load(std::memory_order_relaxed)) {
-      put_off(t, due, token);
+      t.token = token;
+      t.put_off_ns = due;
       trace_timer(*at.system, "timer put off", t);
       return;
     }
   }
   clear_timeout();
-  auto* e = static_cast<id_envelope*>(
-      detail::new_envelope(signal_kind::timeout, detail::layout_of(signal_kind::timeout, 0, 1), 1));
-  e->id = token;
-  timer_block* t = nullptr;
-  try {
-    t = &acquire_timer(at);
-  } catch (...) {
-    detail::delete_block(e);
-    throw;
-  }
-  t->target = bits();
-  t->message = e;
-  timeout_ = t;
-  list_timer(*t);
-  at.on->start_timer_at(*t, due);
-  trace_timer(*at.system, "timer started", *t);
-}
-
-/// True: the time-out was put off, and is in the wheel again.
-bool process::started_again(timer_block& t) noexcept {
-  std::int64_t const due = put_off_until(t);
-  here const at = here::now();
-  if (due == 0 || due <= at.system->sched().now()) return false;
-  put_off(t, 0, static_cast<id_envelope*>(t.message)->id);
+  timer_block& t = acquire_timer(at);
+  t.flags = from_table | of_body;
+  t.target = bits();
+  t.token = token;
+  t.put_off_ns = 0;
+  timeout_ = &t;
+  list_timer(t);
   at.on->start_timer_at(t, due);
   trace_timer(*at.system, "timer started", t);
-  return true;
+}
+
+/// The body's time-out has fired. False: it was put off, or there is no memory for its event, and
+/// it is in the wheel again.
+bool process::time_out(timer_block& t) noexcept {
+  here const at = here::now();
+  std::int64_t const now = at.system->sched().now();
+  std::int64_t due = std::exchange(t.put_off_ns, 0);
+  if (due <= now) {
+    try {
+      auto* e = static_cast<id_envelope*>(detail::new_envelope(
+          signal_kind::timeout, detail::layout_of(signal_kind::timeout, 0, 1), 1));
+      e->id = t.token;
+      e->target = bits();
+      timeout_ = e;
+      act(e);
+      return true;
+    } catch (std::bad_alloc const&) {
+      due = now + without_memory_ns;
+    }
+  }
+  at.on->start_timer_at(t, due);
+  trace_timer(*at.system, "timer started", t);
+  return false;
 }
 
 void process::clear_timeout() noexcept {
@@ -294,7 +295,6 @@ void process::clear_timeout() noexcept {
     return;
   }
   auto* const t = static_cast<timer_block*>(was);
-  detail::delete_envelope(std::exchange(t->message, nullptr));
   unlist(*t);
   here const at = here::now();
   if (cancelled_at_home(at, *t)) give_back(at, *t);

@@ -43,10 +43,11 @@ void put_payload(text_sink& out, envelope& e) {
 void put_timer(text_sink& out, timer_block& t) {
   out.vformat(" {}.{} {}",
               fmt::make_format_args(t.index, t.generation(), static_cast<int>(t.state())));
-  if (t.name != nullptr) {
+  if (t.is_for_name()) {
     out.put(" ");
     out.put_quoted(*t.name);
   }
+  if (t.is_of_body()) out.vformat(" {}", fmt::make_format_args(t.token));
   if (t.message != nullptr) put_payload(out, *t.message);
 }
 
