@@ -123,6 +123,10 @@ class direct_network final : public network {
   int watch(poll_source& source) noexcept override {
     return is_direct(source.fd) ? at(source.fd).watch(source) : system_->watch(source);
   }
+  /// A socket in a table stays with the core that hears of the table.
+  void follow(poll_source& source) noexcept override {
+    if (!is_direct(source.fd)) system_->follow(source);
+  }
   void unwatch(poll_source& source) noexcept override {
     is_direct(source.fd) ? at(source.fd).unwatch(source) : system_->unwatch(source);
   }

@@ -12,7 +12,7 @@
 
 namespace otter::rts {
 namespace {
-constexpr std::size_t most_ports = std::size_t{1} << 21;
+constexpr std::size_t most_ports = std::size_t{1} << 22;  // as many as there may be processes
 
 std::unique_ptr<network> network_of(process_system& system, std::string& refused) {
   if (system.sched().simulated()) return make_simulated_network(system.sched());
