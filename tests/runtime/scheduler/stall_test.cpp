@@ -1,6 +1,7 @@
 // Runnables that do not come back: their cores move, nobody else stands still, and what was
 // waiting on their thread goes on when they end - or is abandoned.
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <thread>
 
@@ -186,24 +187,34 @@ TEST_CASE("user code that calls the runtime often keeps its core", "[scheduler][
   seen_by_hooks hooks;
   countdown done(1);
   std::atomic<int> refused{0};
-  task busy([&](task&) {
-    std::int64_t const until = current_worker()->now() + 60'000'000;
-    user_code outside;
-    for (bool more = true; more;) {
-      runtime_entry in;
-      if (in.refused()) ++refused;
-      runtime_entry nested;
-      more = in.here()->now() < until;
-    }
-    done.one();
-  });
+  std::atomic<std::int64_t> longest{0};  // between two calls, ns: a busy machine stretches it
   scheduler_options o;
   o.stall_limit_ns = 20'000'000;
+  task busy([&](task&) {
+    std::int64_t last = current_worker()->now();
+    std::int64_t const until = last + 3 * o.stall_limit_ns;
+    auto called = [&](std::int64_t now) {
+      longest = std::max<std::int64_t>(longest, now - last);
+      last = now;
+    };
+    {
+      user_code outside;
+      while (last < until) {
+        runtime_entry in;
+        if (in.refused()) ++refused;
+        runtime_entry nested;
+        called(in.here()->now());
+      }
+    }
+    called(current_worker()->now());
+    done.one();
+  });
   running_scheduler s(o, stall_hooks(hooks));
   s.rts.submit(busy);
   REQUIRE(done.wait());
   CHECK(refused == 0);
-  CHECK(hooks.stalls == 0);
+  // Whoever is kept from the processor for so long between two calls has stalled.
+  CHECK((hooks.stalls == 0 || longest >= o.stall_limit_ns));
 }
 
 TEST_CASE("a stall report carries a backtrace if it is wanted", "[scheduler][stall]") {
