@@ -38,7 +38,6 @@ class handshake {
             tls_handshake_options const& options)
       : self_(self),
         socket_(socket),
-        context_(context),
         settings_(context.settings()),
         options_(options),
         io_(io_state::of_existing(self.system())),
@@ -165,7 +164,6 @@ class handshake {
 
   process& self_;
   tcp_socket const socket_;
-  tls_context_data const& context_;
   std::shared_ptr<tls_settings const> const settings_;
   tls_handshake_options const& options_;
   io_state& io_;
