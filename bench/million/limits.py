@@ -29,7 +29,7 @@ class facts:
     files: int | None       # that the system still allows us; None: as many as we like
     namespace: list | None  # the command that makes a network namespace; None: not allowed
     no_namespace: str       # why not
-    poller: str             # of otter's node: epoll or io_uring
+    no_direct: str          # why otter's connections take descriptors; empty: they need not
 
 
 def memory():
@@ -101,17 +101,17 @@ def most_descriptors():
     return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 
 
-def look(poller):
+def look(no_direct):
     command, why = namespace()
-    return facts(free_memory(), most_descriptors(), files_left(), command, why, poller)
+    return facts(free_memory(), most_descriptors(), files_left(), command, why, no_direct)
 
 
 def bounds(servers, clients, about):
     """[(connections, why no more)]"""
     found = []
-    if "otter" in servers and about.poller == "epoll":
+    if "otter" in servers and about.no_direct:
         found.append((about.descriptors - SPARE_DESCRIPTORS,
-                      f"a node that polls with epoll has a descriptor for each, and RLIMIT_NOFILE is {about.descriptors:,}"))
+                      f"each of a node's connections takes a descriptor here ({about.no_direct}), and RLIMIT_NOFILE is {about.descriptors:,}"))
     if about.files is not None:
         ends = 2 if clients == "sockets" else 1
         found.append((about.files // ends, f"fs.file-max leaves {about.files:,} files to this user, and root is exempt"))
@@ -139,6 +139,12 @@ def plan(wanted, servers, clients, about):
     if wanted > most:
         raise refused(why + without_namespace(clients, about), whole(most))
     return wanted, clients
+
+
+def direct_places(connections, clients, about):
+    """How many places for connections that are no descriptors otter's node is to have. A few by sockets do without."""
+    few = clients == "sockets" and connections <= about.descriptors - SPARE_DESCRIPTORS
+    return 0 if about.no_direct or few else connections + SPARE_DESCRIPTORS
 
 
 def without_namespace(clients, about):

@@ -1,15 +1,18 @@
 // otter_server.cpp - a node that holds very many connections, one process for each.
 //
-//     million_server serve port=7000 counters=FILE [workers=2] [idle=SECONDS]
+//     million_server serve port=7000 counters=FILE [workers=2] [direct=N] [idle=SECONDS]
 //     million_server limits
 //
-// The first says {"listening":PORT} on stdout and goes on until its standard input ends; idle
-// closes what has been silent for so long, as a real server would. The second says how it polls.
+// The first says {"listening":PORT} on stdout and goes on until its standard input ends. direct: so
+// many connections take places in tables of io_uring, and no descriptors; idle closes what has been
+// silent for so long, as a real server would. The second says whether the kernel has such tables,
+// or why not.
 //
 // An acceptor becomes the process of the connection that it has accepted, and lets the supervisor
 // start the next acceptor first. So a socket never changes its owner, and between two packets a
 // connection is a process without a stack and a port without a buffer.
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <otter/dynamic_supervisor.hpp>
@@ -19,6 +22,7 @@
 #include <otter/receive.hpp>
 #include <otter/spawn.hpp>
 #include <otter/tcp.hpp>
+#include <string>
 
 #include "../measure.hpp"
 #include "counters.hpp"
@@ -121,18 +125,34 @@ void serve(job const& j, counters& counts) {
   otter::sleep_for(otter::infinity);
 }
 
+/// A node that wants a table and listens says in a failure why it has none.
+int tell_limits() {
+  std::string refused;
+  otter::node_options options;
+  options.workers = 1;
+  options.direct_connections = 1;
+  options.on_event = [&](otter::node_event const& e) {
+    if (e.what == otter::node_event::kind::failure) refused = e.text;
+  };
+  otter::node node(options);
+  node.run([] { static_cast<void>(otter::tcp_listen(otter::tcp_address::loopback(0))); });
+  node.stop();
+  std::replace(refused.begin(), refused.end(), '"', '\'');
+  std::printf("{\"direct\":%s,\"why\":\"%s\"}\n", refused.empty() ? "true" : "false",
+              refused.c_str());
+  return 0;
+}
+
 }  // namespace
 }  // namespace bench
 
 int main(int argc, char** argv) {
   bench::job const job(argc, argv);
-  if (job.row() == "limits") {
-    std::printf("{\"poller\":\"epoll\"}\n");
-    return 0;
-  }
+  if (job.row() == "limits") return bench::tell_limits();
   bench::counters& counts = bench::map_counters(job.text("counters", ""));
   otter::node_options options;
   options.workers = static_cast<unsigned>(job.number("workers", 2));
+  options.direct_connections = static_cast<std::uint32_t>(job.number("direct", 0));
   otter::node node(options);
   node.spawn([&] { bench::serve(job, counts); });
   while (std::getchar() != EOF) {

@@ -256,7 +256,7 @@ int limits() {
     std::fprintf(stderr, "io_uring is not to be had here: %s\n", std::strerror(-e));
     return 1;
   }
-  std::printf("{\"poller\":\"io_uring\"}\n");
+  std::printf("{\"direct\":true}\n");
   return 0;
 }
 

@@ -23,7 +23,7 @@ END = """#!/usr/bin/python3
 import json, mmap, os, sys, time
 words = dict(word.split("=", 1) for word in sys.argv[2:])
 if sys.argv[1] == "limits":
-    print('{"poller":"epoll"}')
+    print('{"direct":false,"why":"a test"}')
     sys.exit(0)
 page = mmap.mmap(os.open(words["counters"], os.O_RDWR), 4096)
 def count(at, n): page[64 * at:64 * at + 8] = n.to_bytes(8, "little")
@@ -49,7 +49,7 @@ for line in sys.stdin:
 
 
 def machine(**changed):
-    about = dict(free=23 * GB, descriptors=20_000, files=None, namespace=["unshare", "-n"], no_namespace="", poller="io_uring")
+    about = dict(free=23 * GB, descriptors=20_000, files=None, namespace=["unshare", "-n"], no_namespace="", no_direct="")
     return limits.facts(**{**about, **changed})
 
 
@@ -72,15 +72,21 @@ class what_fits(unittest.TestCase):
 
     def test_without_a_number_it_is_what_fits(self):
         self.assertEqual(self.plan(None), (2_850_000, "tun"))
-        self.assertEqual(self.plan(None, poller="epoll"), (19_900, "tun"))
+        self.assertEqual(self.plan(None, no_direct="Linux is too old"), (19_900, "tun"))
 
-    def test_with_epoll_descriptors_are_the_limit(self):
-        why = self.refusal(100_000, poller="epoll")
-        self.assertIn("RLIMIT_NOFILE is 20,000", why.reason)
+    def test_where_connections_take_descriptors_those_are_the_limit(self):
+        why = self.refusal(100_000, no_direct="Linux is too old")
+        self.assertIn("takes a descriptor here (Linux is too old), and RLIMIT_NOFILE is 20,000", why.reason)
         self.assertEqual(why.nearest, 19_900)
 
+    def test_a_few_by_sockets_need_no_places_in_tables_and_what_is_more_than_the_descriptors_does(self):
+        self.assertEqual(limits.direct_places(15_000, "sockets", machine()), 0)
+        self.assertGreaterEqual(limits.direct_places(100_000, "sockets", machine()), 100_000)
+        self.assertGreaterEqual(limits.direct_places(3_000, "tun", machine()), 3_000)
+        self.assertEqual(limits.direct_places(3_000, "tun", machine(no_direct="Linux is too old")), 0)
+
     def test_the_raw_loop_has_no_such_limit(self):
-        self.assertEqual(self.plan(100_000, ["raw"], poller="epoll"), (100_000, "tun"))
+        self.assertEqual(self.plan(100_000, ["raw"], no_direct="Linux is too old"), (100_000, "tun"))
 
     def test_memory_is_left_to_the_machine(self):
         why = self.refusal(1_000_000, free=4 * GB)
@@ -103,7 +109,7 @@ class what_fits(unittest.TestCase):
         self.assertIn("private network namespace", self.refusal(1_000, ["otter"], "tun", **none).reason)
 
     def test_the_nearest_number_is_itself_accepted(self):
-        for changed in ({"free": 4 * GB}, {"files": 123_456}, {"poller": "epoll"}, {"namespace": None, "free": 9 * GB}):
+        for changed in ({"free": 4 * GB}, {"files": 123_456}, {"no_direct": "Linux is too old"}, {"namespace": None, "free": 9 * GB}):
             with self.subTest(changed=changed):
                 nearest = self.refusal(10_000_000, **changed).nearest
                 self.assertEqual(self.plan(nearest, **changed)[0], nearest)
@@ -198,8 +204,9 @@ class million(in_a_tree):
 
 class table(unittest.TestCase):
     def result(self, **changed):
-        r = dict(server="otter", poller="io_uring", clients="tun", asked=1_000_000, connections=1_000_000, accepted=1_000_000, echoes=20_000,
-                 answered=20_000, memory=5e9, bytes=5_000, kernel_bytes=4_400, slab_bytes=4_390, user_bytes=600, rate=40_000, seconds=25, server_cpu=20,
+        r = dict(server="otter", direct=True, clients="tun", asked=1_000_000, connections=1_000_000, accepted=1_000_000, echoes=20_000,
+                 answered=20_000, memory=5e9, slab=4.3e9, user=0.6e9, bytes=5_000,
+                 kernel_bytes=4_400, slab_bytes=4_390, user_bytes=600, rate=40_000, seconds=25, server_cpu=20,
                  client_cpu=15, idle_cpu=0, end_seconds=8, client_memory=8e6, stopped=None)
         return {**r, **changed}
 
@@ -210,6 +217,12 @@ class table(unittest.TestCase):
         self.assertIn("5,100 bytes a connection, reached; set-up at 30,000/s, reached.", self.text(self.result()))
         slow = self.text(self.result(bytes=5_101, rate=29_999), self.result(server="raw", rate=30_000))
         self.assertIn("5,100 bytes a connection, NOT reached; set-up at 30,000/s, NOT reached, or at 0.9 of a bare loop's: 1.00.", slow)
+
+    def test_memory_that_others_took_is_not_judged(self):
+        text = self.text(self.result(memory=3e9, bytes=3_000))
+        self.assertIn("MemFree fell by 3.00 GB, where slabs and process grew by 4.90", text)
+        self.assertIn("5,100 bytes a connection, not judged", text)
+        self.assertNotIn("MemFree fell", self.text(self.result()))
 
     def test_it_stands_beside_2012(self):
         self.assertIn("| connections per GB in use | 38,800 | 200,000 |", self.text(self.result()))
