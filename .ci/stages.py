@@ -257,7 +257,8 @@ def checks(r):
     r.check("global_state", [python, here / "global_state.py"])
     r.check("readme_blocks", [python, here / "readme_blocks.py"])
     r.check("house", [python, ROOT / "tests/house/run.py"])
-    if r.build("bench", "otter_bench", "million_server", "million_socket_clients", "million_tun_clients"):
+    if r.build("bench", "otter_bench", "million_server", "million_raw", "million_socket_clients",
+               "million_tun_clients"):
         # the release build's objects, out of the cache
         r.check("instructions", [ROOT / "bench/instructions_check"])
         r.check("million", [ROOT / "bench/million_check"])
