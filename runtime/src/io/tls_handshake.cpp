@@ -209,7 +209,9 @@ tls_result<tls_info> tls_handshake(tcp_socket socket, tls_context const& context
     throw error(errc::badarg,
                 "tls_handshake: the name of the server is to be verified, and there is no "
                 "server_name; see tls_verification");
-  if (options.server_name.size() > 253 || options.server_name.find('\0') != std::string::npos)
+  // A dot ahead would mean any name below it.
+  if (options.server_name.size() > 253 || options.server_name.starts_with('.') ||
+      options.server_name.find('\0') != std::string::npos)
     throw error(errc::badarg, "tls_handshake: server_name is no host name");
   call.self.charge(20);
   port* at = nullptr;

@@ -1,5 +1,7 @@
 // The handshake: what both sides agree upon, and the socket that comes of it.
 
+#include <otter/reactive.hpp>
+
 #include "tls_support.hpp"
 
 using namespace otter;
@@ -150,6 +152,83 @@ TEST_CASE("much data goes both ways, whole and in order, to whoever owns the soc
     receive([](begun) {});
     seen.add(must(p.server.statistics(), "statistics").queued_bytes == 0 ? "nothing queued"
                                                                          : "queued");
+  });
+}
+
+namespace {
+
+/// Answers each line with its length, in place. A line "starttls" protects all that follows it.
+class line_counter final : public reactive {
+ public:
+  line_counter(tcp_socket s, tls_context c, pid home)
+      : socket_(s), context_(std::move(c)), home_(home) {}
+
+  void start() override {}
+  void handle(event& what) override {
+    if (what.get_if<int>() != nullptr) {  // the socket is ours by now
+      must(socket_.set_active(active::ready), "set_active");
+      return;
+    }
+    if (what.what() != event::kind::ready) return;
+    bool protect = false;
+    auto const r = socket_.read([&](std::span<std::byte const> view) {
+      std::string_view const text = as_text(view);
+      std::size_t used = 0;
+      for (std::size_t end; !protect && (end = text.find('\n', used)) != std::string_view::npos;
+           used = end + 1) {
+        must(socket_.send(std::to_string(end - used) + "\n"), "send");
+        protect = text.substr(used, end - used) == "starttls";
+      }
+      return used;
+    });
+    if (!r) {
+      otter::send(home_, "ended: " + r.error().message());
+      stop(exit_reason::normal());
+    } else if (protect) {
+      // A handler may wait in its middle, as any process.
+      must(socket_.set_active(active::off), "set_active");
+      auto const done = tls_handshake(socket_, context_, {"", long_time});
+      otter::send(home_, show_tls(done));
+      if (done) must(socket_.set_active(active::ready), "set_active");
+    }
+  }
+
+ private:
+  tcp_socket socket_;
+  tls_context context_;
+  pid home_;
+};
+
+}  // namespace
+
+TEST_CASE("a reactive that reads in place shakes hands in the middle of a handler",
+          "[io][tls][TCP-27][TCP-29]") {
+  auto const server = server_context();
+  auto const client = client_context();
+  everywhere({"3", "8", "ok ok", "10", "0", "20000", "ended: closed"}, [&](notes& seen) {
+    pair const p = connect_pair();
+    must(p.client.set_packet(packet::line), "set_packet");
+    pid const session = spawn_reactive({}, make_reactive<line_counter>(p.server, server, self()));
+    must(p.server.controlling_process(session), "controlling_process");
+    otter::send(session, 1);
+    auto answer = [&] {
+      std::string s = must(p.client.recv(0, long_time), "recv");
+      s.pop_back();
+      seen.add(s);
+    };
+    must(p.client.send("abc\nstarttls\n"), "send");
+    answer();
+    answer();
+    auto const at_client = tls_handshake(p.client, client, {"localhost", long_time});
+    seen.add(show_tls(at_client) + " " + receive([](std::string const& m) { return m; }));
+    must(p.client.send("01234"), "send");  // two records, one packet
+    must(p.client.send("56789\n\n"), "send");
+    answer();
+    answer();
+    must(p.client.send(std::string(20'000, 'x') + "\n"), "send");
+    answer();
+    p.client.close();
+    receive([&](std::string const& m) { seen.add(m); });
   });
 }
 
@@ -369,15 +448,17 @@ TEST_CASE("wrong use of TLS is thrown", "[io][tls][TCP-28]") {
              Catch::Contains("min_version"));
   CHECK_THAT(thrown([] { static_cast<void>(client_context().reload(tls_server_options{})); }),
              Catch::Contains("client's context"));
-  std::string no_name, no_context;
+  std::string no_name, no_context, any_below;
   auto const client = client_context();
   node n;
   auto const reason = n.run([&] {
     pair const p = connect_pair();
     no_name = thrown([&] { static_cast<void>(tls_handshake(p.client, client)); });
+    any_below = thrown([&] { static_cast<void>(tls_handshake(p.client, client, {".a"})); });
     no_context = thrown([&] { static_cast<void>(tls_handshake(p.client, {}, {"localhost"})); });
   });
   CHECK(to_string(reason) == "normal");
   CHECK_THAT(no_name, Catch::Contains("server_name"));
+  CHECK_THAT(any_below, Catch::Contains("no host name"));
   CHECK_THAT(no_context, Catch::Contains("no context"));
 }
