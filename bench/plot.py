@@ -33,7 +33,8 @@ def draw(folder, name, width, height, script):
 
 
 def who(line):
-    return " ".join([line["peer"], *(w for w in (word(line["params"], n) for n in ("form", "mailbox", "spin", "what", "active", "flood")) if w)])
+    names = ("form", "mailbox", "spin", "what", "active", "flood", "poller")
+    return " ".join([line["peer"], *(w for w in (word(line["params"], n) for n in names) if w)])
 
 
 def bars(lines, bench, cores):

@@ -36,9 +36,8 @@ ALL = {"otter": FORMS, "caf": [""], "erlang": [""], "go": [""], "boost_fiber": [
 
 
 # Who has sockets. `bare` is a loop around epoll and nothing else: the machine's own limit.
-SERVERS = {"otter": FORMS, "caf": [""], "erlang": ["active=once", "active=n"], "go": [""], "tokio": [""], "bare": [""]}
-
-
+SERVERS = {"otter": [*FORMS, "form=behaviour poller=io_uring"], "caf": [""], "erlang": ["active=once", "active=n"], "go": [""],
+           "tokio": [""], "bare": [""]}
 # Clients that send faster than the server handles what it gets, and clients that read none of its answers.
 FLOODS = ["flood=slow work=200", "flood=unread"]
 
@@ -77,11 +76,13 @@ ROWS = [
             **{peer: ["spin=plain", "spin=none"] for peer in ("caf", "erlang", "go", "boost_fiber", "tokio")}),
         limit=30),
     row("idle", "idle", ["idle_cpu", "idle_wakeups"], 100_000, 20_000, ALL, limit=60, runs=3),
-    row("echo", "echo", ["echo_rate", "echo_cpu"], 5_000, 500, SERVERS, larger=["echo_rate"], load=["echo", "active=200", "bytes=64"]),
-    row("accept", "echo", ["accept_rate", "accept_cpu"], 0, 0, SERVERS, larger=["accept_rate"], load=["churn", "active=64", "bytes=64"]),
-    row("connections", "echo", ["conn_bytes", "conn_idle_cpu"], 19_000, 1_000, SERVERS, runs=3, cores=(1,), load=["echo", "active=0"],
+    row("echo", "echo", ["echo_rate", "echo_cpu"], 5_000, 500, SERVERS, larger=["echo_rate"], runs=3,
+        load=["echo", "active=200", "bytes=64"]),
+    row("accept", "echo", ["accept_rate", "accept_cpu"], 0, 0, SERVERS, larger=["accept_rate"], runs=3,
+        load=["churn", "active=64", "bytes=64"]),
+    row("connections", "echo", ["conn_bytes", "conn_idle_cpu"], 19_000, 1_000, SERVERS, runs=1, cores=(1,), load=["echo", "active=0"],
         seconds=(10, 2)),
-    row("flood", "echo", ["flood_memory", "flood_growth"], 20, 5, {peer: FLOODS for peer in SERVERS}, runs=3, cores=(1,),
+    row("flood", "echo", ["flood_memory", "flood_growth"], 20, 5, {peer: FLOODS for peer in SERVERS}, runs=1, cores=(1,),
         load=["flood"], seconds=(10, 2)),
 ]
 

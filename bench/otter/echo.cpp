@@ -2,7 +2,8 @@
 // process for each connection, which ends after a minute of silence. Its load comes from outside.
 //
 // behaviour: a reactive that is told when there is something to read, and reads in place. It holds
-// no stack and no buffer while it waits. free: a function in recv().
+// no stack and no buffer while it waits. free: a function in recv(). poller=io_uring hears of the
+// sockets by that instead of epoll.
 
 #include <future>
 #include <otter/dynamic_supervisor.hpp>
@@ -89,7 +90,10 @@ void accept_all(otter::tcp_listener listener, otter::pid sessions, bool free, st
 }  // namespace
 
 void echo(job const& j) {
-  otter::node node(node_for(j));
+  otter::node_options options = node_for(j);
+  if (j.text("poller", "epoll") == "io_uring") options.poller = otter::poller_kind::io_uring;
+  otter::node node(options);
+  if (node.poller() != options.poller) std::_Exit(1);  // the node has said why
   std::promise<void> listening;
   node.spawn([&] {
     auto const work_ns = static_cast<std::int64_t>(j.number("work", 0)) * 1000;
