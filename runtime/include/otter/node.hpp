@@ -69,6 +69,18 @@ struct node_options {
   /// Two thresholds of the long-queue alarm, messages; 0: off.
   std::uint32_t long_queue_on = 0;
   std::uint32_t long_queue_off = 0;
+  /// Bytes queued in all sockets together; 0: no mark. From the first mark on, until fewer than the
+  /// second are queued, a sender to a socket that has anything queued waits, as it does at the
+  /// socket's own mark. A socket whose peer takes everything holds nobody up.
+  std::size_t output_high_watermark = 0;
+  std::size_t output_low_watermark = 0;
+  /// Bytes of memory of this OS process; 0: no mark. From the first mark on, all accepting pauses:
+  /// connections wait in the system's queues; until there is a sixteenth less. From the second on,
+  /// sockets that have tcp_options::shed_when_idle are closed, those that have been idle for long
+  /// first. Memory is looked at when sockets are used, at most ten times a second. In simulation it
+  /// is what the node knows of: signals and queued output.
+  std::size_t memory_stop_accepting = 0;
+  std::size_t memory_shed_idle = 0;
   /// For processes whose spawn_options say nothing else.
   otter::max_heap_size max_heap_size = {};
   /// Prints process, name, stack size and backtrace when a stack overflows; chains to the handler
@@ -93,6 +105,8 @@ struct node_statistics {
   std::size_t stacks_in_use = 0;  ///< held by waiting processes
   std::size_t names = 0;
   std::size_t ports = 0;
+  std::size_t queued_output = 0;     ///< bytes, in all sockets
+  std::uint64_t shed_sockets = 0;    ///< closed since memory_shed_idle was passed
   std::size_t dropped_messages = 0;  ///< by mailbox limits
   std::size_t abandoned = 0;
   std::uint64_t wakeups = 0;  ///< times that a worker came back from sleeping

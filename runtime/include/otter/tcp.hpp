@@ -8,6 +8,7 @@
 //   otter::explain_listen_failure()   who is in the way, and what to do
 //   otter::tcp_socket       a connection: send(), recv(), read(), set_active(), close() ...
 //   otter::tcp_data, tcp_closed, tcp_error, tcp_passive   what an active socket tells its owner
+//   otter::tcp_busy, tcp_drained   what a socket tells of its queue, if it is asked to
 //
 // The same by a name on this machine instead of an internet address: tcp_address::local().
 //
@@ -50,6 +51,13 @@ struct tcp_statistics {
   std::uint64_t sent_bytes = 0;        ///< handed to the system
   std::uint64_t sends = 0;
   std::size_t queued_bytes = 0;  ///< accepted by send() and not yet handed to the system
+};
+
+struct tcp_listener_statistics {
+  std::uint64_t accepted = 0;
+  std::uint32_t connections = 0;  ///< of it that live; counted only with limits
+  std::uint64_t times_full = 0;   ///< that accepting began to pause for max_connections
+  std::uint64_t times_fast = 0;   ///< and for accept_rate
 };
 
 namespace detail {
@@ -171,6 +179,7 @@ class tcp_listener : public detail::port_name {
  public:
   constexpr tcp_listener() noexcept = default;
   tcp_result<tcp_address> local_address() const noexcept;
+  tcp_result<tcp_listener_statistics> statistics() const noexcept;
   /// Everybody who waits in accept gets `closed`. Called from: a process. Blocks: never.
   void close() const noexcept;
 };
@@ -191,6 +200,16 @@ struct tcp_error {
 };
 /// The counter of active_n() has come down to 0.
 struct tcp_passive {
+  tcp_socket socket;
+};
+
+/// With tcp_options::tell_busy: so much is queued that a sender would wait.
+struct tcp_busy {
+  tcp_socket socket;
+  std::size_t queued_bytes = 0;
+};
+/// And now none would.
+struct tcp_drained {
   tcp_socket socket;
 };
 

@@ -44,6 +44,7 @@ enum class tcp_errc : int {
   badarg = 10004,        ///< the new owner is not alive
   nxdomain = 10005,      ///< the name has no address
   system_limit = 10006,  ///< the node has as many ports as it may
+  shed = 10007,          ///< closed to free memory: it was idle, see tcp_options::shed_when_idle
 };
 
 std::error_category const& tcp_category() noexcept;

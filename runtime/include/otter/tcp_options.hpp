@@ -82,6 +82,13 @@ struct tcp_options {
   /// A send that runs out of time closes the socket (TCP-23).
   bool send_timeout_close = false;
 
+  /// The owner gets tcp_busy when so much is queued that a sender would wait, and tcp_drained when
+  /// none would any more: for an owner that must not wait itself, with a send_timeout of 0.
+  bool tell_busy = false;
+  /// When the node is above its memory mark (node_options::memory_shed_idle), the socket may be
+  /// closed if nothing was received or sent for so long: error `shed`, then closed.
+  std::optional<duration> shed_when_idle = {};
+
   std::optional<int> send_buffer = {};     ///< of the system, bytes
   std::optional<int> receive_buffer = {};  ///< of the system, bytes
 
@@ -90,6 +97,13 @@ struct tcp_options {
   bool reuse_address = true;
   bool reuse_port = false;  ///< several listeners share the address, each with its own queue
   bool v6_only = false;
+  /// So many connections of this listener may live; 0: any number. Above that, accepting waits
+  /// until one is closed, and connections wait in the system's queue.
+  std::uint32_t max_connections = 0;
+  /// So many connections a second are accepted; 0: any. After a pause up to `accept_burst` at once;
+  /// 0: as many as in a second.
+  std::uint32_t accept_rate = 0;
+  std::uint32_t accept_burst = 0;
   /// A local name with a file: who may connect, as in 0660, whatever the umask says, from the
   /// moment that it listens. Not set: as the umask says.
   std::optional<unsigned> permissions = {};

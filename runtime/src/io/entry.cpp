@@ -60,6 +60,13 @@ bool waiting_place::wait(wait_limit& limit) {
   return in_time;
 }
 
+node_marks* marks_of(process& self, detail::port_name name) noexcept {
+  if (!name || port_access::node(name) != self.system().node_index()) return nullptr;
+  node_marks& marks = io_state::of_existing(self.system()).marks();
+  if (marks.watches_memory()) marks.sample(self.sched().now());
+  return &marks;
+}
+
 std::int64_t due_after(process& self, duration limit) {
   limit = detail::checked_limit(limit);
   if (limit == infinity) return std::numeric_limits<std::int64_t>::max();

@@ -70,6 +70,10 @@ class waiting_place {
   waiter* waiter_;
 };
 
+/// The node's marks, after a look at the memory if it is time; null if `name` is none of this node.
+/// Without the lock of any port.
+node_marks* marks_of(process& self, detail::port_name name) noexcept;
+
 /// When a limit from now is over, for wait_limit.
 std::int64_t due_after(process& self, duration limit);
 

@@ -28,6 +28,7 @@ std::ptrdiff_t port::read_wire(char* into, std::size_t room) noexcept {
   if (r == -EAGAIN) hint_ = false;
   if (r <= 0) return r;
   count.received_bytes += static_cast<std::uint64_t>(r);
+  note_activity();
   // A short read has emptied the socket. Unless it has hung up: there is no event for an end
   // that was there already when the last event came.
   if (static_cast<std::size_t>(r) < room && !hung_up_) hint_ = false;
@@ -60,9 +61,9 @@ void port::input_ended(int error, wakes& woken) noexcept {
   phase_ = port_phase::ended;
   if (error_ != 0) {
     drop_output(woken);
-    close_descriptor(is_unreadable(error_));
+    close_descriptor(is_unreadable(error_), woken);
   } else if (queued() == 0) {
-    close_descriptor(false);
+    close_descriptor(false, woken);
   }
   // else the last answers go out first: flush() closes
   congested_ = false;
@@ -87,7 +88,7 @@ void port::keep(std::string_view came) {
 packet_cut port::cut(std::string_view stream, std::size_t seen) const noexcept {
   if (stream.empty()) return {};
   return next_packet(set.packet, stream, seen, set.limits,
-                     set.framer ? set.framer->get() : nullptr);
+                     set.extras ? set.extras->framer.get() : nullptr);
 }
 
 /// The stream goes on with what is no packet: nothing behind it means anything.

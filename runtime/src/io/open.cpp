@@ -36,6 +36,10 @@ void check(tcp_options const& o) {
   if (o.packet != packet::framer && o.framer) refuse("a framer, and packet is not packet::framer");
   if (o.backlog < 0) refuse(fmt::format("backlog is {}", o.backlog));
   if (o.linger && o.linger->count() < 0) refuse("linger is negative");
+  if (o.shed_when_idle && o.shed_when_idle->count() < 0) refuse("shed_when_idle is negative");
+  if (o.accept_rate > 1'000'000'000)
+    refuse(fmt::format("accept_rate is {}; allowed: up to 1000000000 a second", o.accept_rate));
+  if (o.accept_burst != 0 && o.accept_rate == 0) refuse("accept_burst, and no accept_rate");
   static_cast<void>(detail::checked_limit(o.send_timeout));
 }
 
@@ -60,7 +64,7 @@ void check(char const* what, tcp_address const& a) {
 /// A port around `fd`, owned by the caller; or `error`, and the descriptor is closed.
 template <class Name>
 tcp_result<Name> make_port(io_state& io, process& self, int fd, port_phase phase,
-                           tcp_options const& options) {
+                           tcp_options const& options, gate_place from = {}) {
   port* const p = io.acquire();
   if (p == nullptr) {
     io.net().close(fd, true);
@@ -68,7 +72,7 @@ tcp_result<Name> make_port(io_state& io, process& self, int fd, port_phase phase
   }
   port_lock lock(p->mutex());
   int why = 0;
-  if (!p->begin(io, self, fd, phase, options, why)) {
+  if (!p->begin(io, self, fd, phase, options, why, std::move(from))) {
     io.net().close(fd, true);
     p->release(lock);
     return io_failure(why);
@@ -82,7 +86,11 @@ tcp_options inherited(port::settings const& s) {
   o.active = {s.mode, s.count};
   o.packet = s.packet;
   o.packet_size = s.limits.packet_size;
-  if (s.framer) o.framer = *s.framer;
+  if (s.extras) {
+    o.framer = s.extras->framer;
+    o.tell_busy = s.extras->busy.wanted;
+    if (s.extras->shed_after_ns != 0) o.shed_when_idle = duration(s.extras->shed_after_ns);
+  }
   o.buffer = s.limits.buffer;
   o.exit_on_close = s.exit_on_close;
   o.show_econnreset = s.show_econnreset;
@@ -107,6 +115,26 @@ bool sleep(process& self, wait_limit& until, std::int64_t ns) {
   while (self.wait(pause)) {
   }
   return true;
+}
+
+/// Whether a listener's gate and the node's memory let a connection in.
+accept_gate::answer may_accept(io_state& io, port& listener, std::int64_t now_ns) noexcept {
+  accept_gate* const gate = listener.gate();
+  if (!io.marks().accepts()) return {false, now_ns + exhausted_pause_ns, nullptr};
+  return gate != nullptr ? gate->may_accept(now_ns) : accept_gate::answer{};
+}
+
+/// Once for each time that a limit is met. Without the listener's lock.
+void report_pause(process& self, char const* what, tcp_listener listener, accept_limits const& l) {
+  node_event event;
+  event.what = node_event::kind::failure;
+  event.process = self.self_pid();
+  auto const at = listener.local_address();
+  event.text = fmt::format(
+      "accepting pauses on {}: {} is reached (max_connections {}, accept_rate {} a second, "
+      "accept_burst {}); connections wait in the system's queue",
+      at ? to_string(*at) : "a listener", what, l.connections, l.per_second, l.burst);
+  self.system().report(std::move(event));
 }
 
 void require_alive(process& self, char const* what) {
@@ -140,22 +168,34 @@ tcp_result<tcp_socket> tcp_accept(tcp_listener listener, duration limit) {
   self.charge(20);
   std::optional<waiting_place> place;
   bool paused = false;
+  std::int64_t now = 0;
   for (;;) {
     int fd = -EAGAIN;
     io_state* io = nullptr;
     tcp_options options;
+    accept_gate::answer gate;
+    accept_limits limits;
+    gate_place from;
+    marks_of(self, listener);
     {
       held_port p(self, listener);
       if (!p) return io_failure(tcp_errc::closed);
       if (p->phase() != port_phase::listening) return io_failure(tcp_errc::einval);
       io = &io_state::of_existing(self.system());
+      now = self.sched().now();
       bool const my_turn = place ? p->waiters.first() == &place->entry() : p->waiters.empty();
-      if (my_turn) fd = p->net().accept(p->fd);
-      if (fd >= 0) options = inherited(p->set);
+      if (my_turn) gate = may_accept(*io, *p, now);
+      if (p->gate() != nullptr) limits = p->gate()->limits();
+      if (my_turn && gate.open) fd = p->net().accept(p->fd);
+      if (fd >= 0) {
+        options = inherited(p->set);
+        from = p->accepted(now);
+      }
     }
+    if (gate.begins != nullptr) report_pause(self, gate.begins, listener, limits);
     if (fd >= 0) {
       io->replenished();
-      return make_port<tcp_socket>(*io, self, fd, port_phase::open, options);
+      return make_port<tcp_socket>(*io, self, fd, port_phase::open, options, std::move(from));
     }
     bool const exhausted = is_exhaustion(-fd);
     if (fd != -EAGAIN && !exhausted) return io_failure(-fd);
@@ -182,8 +222,11 @@ tcp_result<tcp_socket> tcp_accept(tcp_listener listener, duration limit) {
         held_port p(self, listener);
         if (!p) return io_failure(tcp_errc::closed);
       }
-    } else if (!place->wait(until)) {
-      return io_failure(tcp_errc::timeout);
+    } else if (gate.open || gate.until_ns == INT64_MAX) {
+      if (!place->wait(until)) return io_failure(tcp_errc::timeout);
+    } else {
+      wait_limit pause(std::min(until.due(self), gate.until_ns));
+      if (!place->wait(pause) && until.is_over(self)) return io_failure(tcp_errc::timeout);
     }
   }
 }
@@ -294,6 +337,21 @@ void tcp_listener::close() const noexcept {
   wakes woken;
   held_port p(*call.self, *this);
   if (p) p->close(p.lock(), woken, call.self, false);
+}
+
+tcp_result<tcp_listener_statistics> tcp_listener::statistics() const noexcept {
+  quiet_io_call call;
+  if (call.self == nullptr) return io_failure(tcp_errc::closed);
+  held_port p(*call.self, *this);
+  if (!p) return io_failure(tcp_errc::closed);
+  tcp_listener_statistics s;
+  s.accepted = p->count.received_packets;
+  if (accept_gate const* const gate = p->gate()) {
+    s.connections = gate->alive();
+    s.times_full = gate->times_full();
+    s.times_fast = gate->times_fast();
+  }
+  return s;
 }
 
 tcp_result<tcp_address> tcp_listener::local_address() const noexcept {

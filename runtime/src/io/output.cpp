@@ -6,8 +6,7 @@
 #include <cstring>
 #include <new>
 
-#include "io/network.hpp"
-#include "io/port.hpp"
+#include "io/ports.hpp"
 
 namespace otter::rts {
 namespace {
@@ -52,6 +51,7 @@ tcp_result<void> port::write_bytes(std::string_view data, wakes& woken) noexcept
 
 /// Bytes as they are on the wire.
 tcp_result<void> port::send_wire(std::string_view data, wakes& woken) noexcept {
+  note_activity();
   if (queued() == 0) {
     while (!data.empty()) {
       std::ptrdiff_t const n = net().send(fd, data.data(), data.size());
@@ -67,7 +67,8 @@ tcp_result<void> port::send_wire(std::string_view data, wakes& woken) noexcept {
   } catch (std::bad_alloc const&) {
     return fail(tcp_errc::enomem);
   }
-  congested_ = queued() >= set.high;
+  account_output();
+  set_congested(queued() >= set.high || io_->marks().output_above(), woken);
   return {};
 }
 
@@ -83,20 +84,33 @@ void port::flush(wakes& woken) noexcept {
     }
     b.out_at += static_cast<std::size_t>(n);
     count.sent_bytes += static_cast<std::uint64_t>(n);
+    note_activity();
   }
+  account_output();
   if (queued() == 0) {
-    output_drained();
+    output_drained(woken);
   } else if (buffers_->out_at > buffers_->out.size() / 2) {
     buffers_->out.erase(0, buffers_->out_at);
     buffers_->out_at = 0;
   }
-  if (congested_ && (queued() < set.low || queued() == 0)) {
-    congested_ = false;
+  if (congested_ && (queued() == 0 || (queued() < set.low && !io_->marks().output_above()))) {
+    set_congested(false, woken);
     wake_next(woken);
   }
 }
 
-void port::output_drained() noexcept {
+bool port::congested(wakes& woken) noexcept {
+  // Above the node's mark whoever has something queued waits for that, and nobody for others: a
+  // peer that takes nothing must not hold up those that do.
+  if (!congested_ && queued() > 0 && io_->marks().output_above()) set_congested(true, woken);
+  return congested_;
+}
+
+void port::account_output() noexcept {
+  if (buffers_) buffers_->account.set(io_->marks(), queued());
+}
+
+void port::output_drained(wakes& woken) noexcept {
   if (buffers_) {
     std::string().swap(buffers_->out);
     buffers_->out_at = 0;
@@ -108,17 +122,18 @@ void port::output_drained() noexcept {
     net().shutdown_write(fd);
   }
   if (phase_ == port_phase::flushing) {
-    close_descriptor(false);
+    close_descriptor(false, woken);
     become_closed();
   } else if (phase_ == port_phase::ended) {
-    close_descriptor(false);
+    close_descriptor(false, woken);
   }
 }
 
 void port::drop_output(wakes& woken) noexcept {
   if (buffers_) {
-    buffers_->out = {};
+    std::string().swap(buffers_->out);
     buffers_->out_at = 0;
+    account_output();
   }
   congested_ = false;
   shutdown_due_ = false;
@@ -135,10 +150,10 @@ tcp_result<void> port::write_failed(int error, wakes& woken) noexcept {
   if (error == ECONNRESET) error_ = ECONNRESET;
   drop_output(woken);
   if (phase_ == port_phase::flushing) {
-    close_descriptor(true);
+    close_descriptor(true, woken);
     become_closed();
   } else if (phase_ == port_phase::ended) {
-    close_descriptor(true);
+    close_descriptor(true, woken);
   }
   if (error == ECONNRESET && set.show_econnreset) return fail(tcp_errc::econnreset);
   if (error == ECONNRESET || error == EPIPE) return fail(tcp_errc::closed);

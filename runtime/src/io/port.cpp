@@ -4,11 +4,13 @@
 
 #include <sys/epoll.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <thread>
 
 #include "io/ports.hpp"
 #include "process/process.hpp"
+#include "process/process_system.hpp"
 
 namespace otter::rts {
 namespace {
@@ -26,7 +28,7 @@ constexpr bool is_live(port_phase p) noexcept {
 network& port::net() const noexcept { return io_->net(); }
 
 bool port::begin(io_state& io, process& owner, int descriptor, port_phase phase,
-                 tcp_options const& options, int& error) noexcept {
+                 tcp_options const& options, int& error, gate_place from) noexcept {
   io_ = &io;
   fd = descriptor;
   phase_ = phase;
@@ -44,7 +46,9 @@ bool port::begin(io_state& io, process& owner, int descriptor, port_phase phase,
   set.mode = options.active.mode;
   set.count = static_cast<std::int16_t>(options.active.by);
   set.packet = options.packet;
-  if (options.framer && !(set.framer = hold(options.framer))) {
+  try {
+    set.extras = extras_of(options, std::move(from));
+  } catch (std::bad_alloc const&) {
     error = ENOMEM;
     polled_ = false;
     fd = -1;
@@ -68,6 +72,31 @@ bool port::begin(io_state& io, process& owner, int descriptor, port_phase phase,
   owner.own(*this);
   owned_ = true;
   return true;
+}
+
+/// What few have; nothing if `options` ask for nothing of it. Throws: std::bad_alloc.
+extras_ptr port::extras_of(tcp_options const& o, gate_place from) {
+  accept_limits const limits{o.max_connections, o.accept_rate,
+                             o.accept_burst != 0 ? o.accept_burst : std::max(o.accept_rate, 1u)};
+  bool const gated = phase_ == port_phase::listening && limits.any();
+  bool const may_be_shed =
+      o.shed_when_idle && io_->marks().watches_memory() && phase_ != port_phase::listening;
+  if (!o.framer && !o.tell_busy && !o.shed_when_idle && !gated && !from) return nullptr;
+  auto extras = std::make_unique<port_extras>(*this);
+  extras->framer = o.framer;
+  extras->busy.wanted = o.tell_busy;
+  if (gated) {
+    extras->gate = std::make_shared<accept_gate>(*io_, limits);
+    extras->gate->belongs_to(index_, generation_);
+  }
+  if (o.shed_when_idle)
+    extras->shed_after_ns = std::max<std::int64_t>(o.shed_when_idle->count(), 1);
+  if (may_be_shed) {
+    extras->active_ns = io_->system().sched().now();
+    extras->listed = io_->marks().list_idle({index_, generation_});
+  }
+  extras->from = std::move(from);
+  return extras;
 }
 
 bool port::wants_notice() const noexcept {
@@ -243,8 +272,9 @@ bool port::connected(port_lock& lock, int& error) noexcept {
 
 // --- the end ---
 
-void port::close_descriptor(bool reset) noexcept {
+void port::close_descriptor(bool reset, wakes& woken) noexcept {
   if (fd < 0) return;
+  if (set.extras && set.extras->from) woken.add(std::exchange(set.extras->from, {}));
   // Behind the end there is nothing to discard, unless it is a TLS stream's within the connection.
   bool const all_read = input_ended_ && tls() == nullptr;
   if (!reset && !all_read && phase_ != port_phase::listening && phase_ != port_phase::connecting)
@@ -255,7 +285,14 @@ void port::close_descriptor(bool reset) noexcept {
   io_->replenished();
 }
 
+void port::leave_the_idle() noexcept {
+  if (!set.extras || !set.extras->listed) return;
+  io_->marks().unlist_idle(*set.extras->listed);
+  set.extras->listed.reset();
+}
+
 void port::become_closed() noexcept {
+  leave_the_idle();
   phase_ = port_phase::closed;
   io_->count_closed();
 }
@@ -273,6 +310,7 @@ void port::close(port_lock& lock, wakes& woken, process* self, bool reset) noexc
   }
   set.mode = active::off;
   congested_ = false;
+  leave_the_idle();
   drop_input();
   if (!reset) say_farewell(woken);
   if (buffers_) buffers_->tls.reset();
@@ -280,13 +318,14 @@ void port::close(port_lock& lock, wakes& woken, process* self, bool reset) noexc
     phase_ = port_phase::flushing;
     net().limit_flush(fd, flush_limit_ns);
   } else {
-    close_descriptor(reset);
+    close_descriptor(reset, woken);
     become_closed();
     buffers_.reset();
   }
   if (owned_ && self != nullptr && owner_ == self->self_pid()) {
     self->disown(*this);
     self->take_notice(*this);
+    if (set.extras && set.extras->busy.in_flight()) self->take_notice(set.extras->busy);
     owned_ = false;
     direct = false;
   } else if (owned_) {
@@ -299,9 +338,10 @@ void port::close(port_lock& lock, wakes& woken, process* self, bool reset) noexc
 void port::release(port_lock& lock) noexcept {
   if (!lock.owns_lock()) return;
   if (phase_ != port_phase::closed || polled_ || owned_ || pins_ != 0 || in_flight()) return;
+  if (set.extras && set.extras->busy.in_flight()) return;
   phase_ = port_phase::free;
   buffers_.reset();
-  framer_ptr const framer = std::move(set.framer);  // ends outside the lock
+  extras_ptr const extras = std::move(set.extras);  // ends outside the lock
   io_state& io = *std::exchange(io_, nullptr);
   lock.unlock();
   io.put_back(*this);

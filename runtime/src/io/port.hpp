@@ -7,6 +7,7 @@
 //   port.cpp     birth, owner, readiness, close, end     input.cpp   reading and framing
 //   output.cpp   sending and flushing                    socket.cpp  the public functions
 //   port_tls.cpp what TLS does to both
+//   busy.cpp     what it tells of its queue, and of being idle
 //
 // Refused: a port that its owner alone touches, without a lock. Sending, closing and accepting by
 // others, and the poller on another core, would each need a signal and an answer; a lock of one
@@ -23,6 +24,7 @@
 #include <utility>
 
 #include "io/framing.hpp"
+#include "io/port_extras.hpp"
 #include "io/small_mutex.hpp"
 #include "io/waiter.hpp"
 #include "poller/poller.hpp"
@@ -48,13 +50,6 @@ enum class port_phase : std::uint8_t {
 
 using port_lock = std::unique_lock<small_mutex>;
 
-/// A shared pointer in a block of its own: few sockets have a framer, and a word is half of two.
-using framer_ptr = std::unique_ptr<std::shared_ptr<tcp_framer const> const>;
-/// Nothing if there is no memory for it.
-inline framer_ptr hold(std::shared_ptr<tcp_framer const> framer) noexcept {
-  return framer_ptr(new (std::nothrow) std::shared_ptr<tcp_framer const>(std::move(framer)));
-}
-
 /// Ends a stream where its type is known: ports need not see it.
 struct end_tls {
   void operator()(tls_stream* s) const noexcept;
@@ -68,7 +63,8 @@ struct port_buffers {
   std::size_t scanned = 0;  ///< so far behind in_at there is no packet's end
   std::string out;          ///< accepted and not sent, from out_at on
   std::size_t out_at = 0;
-  tls_ptr tls;  ///< set: `in` is decrypted, `out` encrypted
+  tls_ptr tls;             ///< set: `in` is decrypted, `out` encrypted
+  output_account account;  ///< of queued() at the node
 
   std::string_view input() const noexcept { return std::string_view(in).substr(in_at); }
   std::size_t queued() const noexcept { return out.size() - out_at; }
@@ -108,7 +104,7 @@ class port final : public notice, public resource, public poll_source {
   /// Starts a life, in the process that becomes the owner. False: the poller refused (`error`);
   /// then the descriptor is still the caller's.
   bool begin(io_state& io, process& owner, int descriptor, port_phase phase,
-             tcp_options const& options, int& error) noexcept;
+             tcp_options const& options, int& error, gate_place from = {}) noexcept;
   std::uint64_t generation() const noexcept { return generation_; }
   port_phase phase() const noexcept { return phase_; }
   pid owner() const noexcept { return owner_; }
@@ -134,10 +130,13 @@ class port final : public notice, public resource, public poll_source {
     set.limits.packet_size = packet_size;
     if (buffers_) buffers_->scanned = 0;
   }
-  /// Gives the framer that it replaces, to be let go of when the lock is.
-  framer_ptr set_framer(framer_ptr framer, std::uint32_t packet_size) noexcept {
+  /// `extras`: for a port that has none. Gives back what it replaces, to be let go of when the lock
+  /// is.
+  void set_framer(std::shared_ptr<tcp_framer const>& framer, extras_ptr& extras,
+                  std::uint32_t packet_size) noexcept {
     set_packet(otter::packet::framer, packet_size);
-    return std::exchange(set.framer, std::move(framer));
+    if (!set.extras) set.extras = std::move(extras);
+    set.extras->framer.swap(framer);
   }
   /// The outcome of a receive, or nothing: it must wait.
   std::optional<tcp_result<tcp_bytes>> try_recv(std::size_t length, wakes& woken);
@@ -150,7 +149,8 @@ class port final : public notice, public resource, public poll_source {
 
   // --- under the lock; output.cpp ---
   std::error_code send_refused() const noexcept;
-  bool congested() const noexcept { return congested_; }
+  /// The next send has to wait: too much is queued here, or in the node and something here.
+  bool congested(wakes& woken) noexcept;
   tcp_result<void> write(std::string_view data, wakes& woken) noexcept;
   void flush(wakes& woken) noexcept;
   void shutdown_write(wakes& woken) noexcept;
@@ -173,6 +173,24 @@ class port final : public notice, public resource, public poll_source {
   /// Throws: std::bad_alloc, and has done nothing.
   void end_handshake(tls_ptr stream);
 
+  // --- under the lock; of a listener ---
+  accept_gate* gate() const noexcept { return set.extras ? set.extras->gate.get() : nullptr; }
+  /// A connection was accepted: its place at the gate.
+  gate_place accepted(std::int64_t now_ns) noexcept {
+    ++count.received_packets;
+    if (gate() == nullptr) return {};
+    gate()->accepted(now_ns);
+    return gate_place(set.extras->gate);
+  }
+
+  // --- under the lock; busy.cpp ---
+  /// It has been idle for long enough: closes it, as the peer would. False if not.
+  bool shed(port_lock& lock, std::int64_t now_ns, wakes& woken) noexcept;
+  /// Without the lock: for the notice of the queue, and for who has to post it.
+  void tell_of_queue(process& owner, message_sink& sink) noexcept;
+  void post_busy() noexcept;
+  void busy_refused() noexcept;
+
   // --- who waits; under the lock ---
   waiter* reader = nullptr;  ///< in recv or connect
   waiter_list waiters;       ///< listener: in accept. Else: in send
@@ -186,7 +204,7 @@ class port final : public notice, public resource, public poll_source {
   /// What is set by tcp_options and does not concern the descriptor. Under the lock.
   struct settings {
     std::int64_t send_timeout_ns = INT64_MAX;
-    framer_ptr framer;  // in the mode packet::framer, and perhaps after it
+    extras_ptr extras;
     packet_limits limits;
     std::uint32_t high = 8192;
     std::uint32_t low = 4096;
@@ -216,8 +234,14 @@ class port final : public notice, public resource, public poll_source {
     return buffers_ ? *buffers_ : *(buffers_ = std::make_unique<port_buffers>());
   }
   void trim_buffers() noexcept;
-  void close_descriptor(bool reset) noexcept;
+  void close_descriptor(bool reset, wakes& woken) noexcept;
   void become_closed() noexcept;
+  extras_ptr extras_of(tcp_options const& options, gate_place from);
+  void leave_the_idle() noexcept;
+
+  // busy.cpp
+  void set_congested(bool on, wakes& woken) noexcept;
+  void note_activity() noexcept;
 
   // input.cpp
   std::ptrdiff_t read_wire(char* into, std::size_t room) noexcept;
@@ -253,7 +277,8 @@ class port final : public notice, public resource, public poll_source {
   tcp_result<void> write_bytes(std::string_view data, wakes& woken) noexcept;
   tcp_result<void> write_failed(int error, wakes& woken) noexcept;
   void drop_output(wakes& woken) noexcept;
-  void output_drained() noexcept;
+  void output_drained(wakes& woken) noexcept;
+  void account_output() noexcept;
 
   friend struct port_access;
   friend class held_port;

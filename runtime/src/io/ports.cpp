@@ -27,6 +27,7 @@ std::unique_ptr<network> network_of(process_system& system, std::string& refused
 io_state::io_state(process_system& system, std::string& refused)
     : system_(system),
       network_(network_of(system, refused)),
+      marks_(*this, system.limits().overload),
       table_(most_ports, 1),
       free_(table_) {}
 
@@ -102,6 +103,16 @@ void io_state::exhausted(int error, pid who) noexcept {
 std::size_t ports_open(process_system& system) noexcept {
   io_state* const io = io_state::of_if_any(system);
   return io != nullptr ? io->open() : 0;
+}
+
+std::size_t ports_queued(process_system& system) noexcept {
+  io_state* const io = io_state::of_if_any(system);
+  return io != nullptr ? io->marks().queued() : 0;
+}
+
+std::uint64_t ports_shed(process_system& system) noexcept {
+  io_state* const io = io_state::of_if_any(system);
+  return io != nullptr ? io->marks().shed() : 0;
 }
 
 }  // namespace otter::rts

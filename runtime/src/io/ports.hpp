@@ -12,6 +12,7 @@
 
 #include "base/stable_table.hpp"
 #include "io/network.hpp"
+#include "io/overload.hpp"
 #include "io/port.hpp"
 #include "io/scratch.hpp"
 #include "io/tls_gates.hpp"
@@ -46,6 +47,7 @@ class io_state {
   scratch_pool& scratch() noexcept { return scratch_; }
   tls_gates& gates() noexcept { return gates_; }
   process_system& system() noexcept { return system_; }
+  node_marks& marks() noexcept { return marks_; }
   std::uint32_t node_index() const noexcept;
   std::size_t open() const noexcept { return open_.load(std::memory_order_relaxed); }
   /// A port has neither name nor descriptor any more. Its block may be held a little longer.
@@ -62,6 +64,7 @@ class io_state {
  private:
   process_system& system_;
   std::unique_ptr<network> network_;
+  node_marks marks_;  // outlives the ports
   scratch_pool scratch_;
   tls_gates gates_;
   std::atomic<std::size_t> open_{0};    // a count, orders nothing
@@ -74,6 +77,9 @@ class io_state {
 /// Ports of the node: sockets and listeners, with those that are still sending what was queued when
 /// they were closed. Called from: any thread.
 std::size_t ports_open(process_system& system) noexcept;
+/// Bytes queued in all of them, and how many were closed to free memory.
+std::size_t ports_queued(process_system& system) noexcept;
+std::uint64_t ports_shed(process_system& system) noexcept;
 
 /// Under the port's lock, in a life of it.
 template <class Name>

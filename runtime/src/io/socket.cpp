@@ -18,6 +18,8 @@ tcp_result<void> tcp_socket::send(std::string_view data) const {
   wait_limit until(INT64_MAX);
   std::optional<waiting_place> place;
   bool close_late = false;
+  std::optional<tcp_result<void>> done;
+  node_marks* const marks = marks_of(self, *this);
   for (;;) {
     port* at = nullptr;
     {
@@ -26,14 +28,20 @@ tcp_result<void> tcp_socket::send(std::string_view data) const {
       if (!p) return io_failure(tcp_errc::closed);
       if (std::error_code const why = p->send_refused()) return tl::unexpected(why);
       bool const my_turn = place ? p->waiters.first() == &place->entry() : p->waiters.empty();
-      if (my_turn && !p->congested()) return p->write(data, woken);
+      if (my_turn && !p->congested(woken)) done = p->write(data, woken);
       at = &*p;
-      if (place) {
+      if (done) {
+        // below, without the lock
+      } else if (place) {
         if (!place->entry().listed) p->waiters.append(place->entry());
       } else if (p->set.send_timeout_ns != INT64_MAX) {
         until.set_due(self.sched().now() + p->set.send_timeout_ns);
       }
       close_late = p->set.send_timeout_close;
+    }
+    if (done) {
+      marks->tell_of_output();
+      return *done;
     }
     if (!place) {  // allocates: not under the lock. The next round enters it into the list.
       self.note_busy_port();
@@ -61,6 +69,7 @@ template <class Result, class Attempt>
 tcp_result<Result> receive(process& self, tcp_socket socket, duration limit, Attempt attempt) {
   wait_limit until(due_after(self, limit));
   self.charge(4);
+  marks_of(self, socket);
   std::optional<waiting_place> place;
   for (;;) {
     port* at = nullptr;
@@ -189,11 +198,20 @@ tcp_result<void> tcp_socket::set_packet(otter::packet mode, std::uint32_t size) 
 tcp_result<void> tcp_socket::set_framer(std::shared_ptr<tcp_framer const> framer,
                                         std::uint32_t size) const noexcept {
   if (!framer) return io_failure(tcp_errc::einval);
-  framer_ptr held = hold(std::move(framer));
-  if (!held) return io_failure(tcp_errc::enomem);
+  // For a port that has none yet, and made before its lock is taken.
+  extras_ptr extras;
+  {
+    quiet_io_call call;
+    if (call.self == nullptr) return io_failure(tcp_errc::closed);
+    port* at = nullptr;
+    if (held_port const p(*call.self, *this); p) at = &*p;
+    if (at == nullptr) return io_failure(tcp_errc::einval);
+    extras.reset(new (std::nothrow) port_extras(*at));  // for this block, whoever lives in it
+    if (!extras) return io_failure(tcp_errc::enomem);
+  }
   // What is replaced ends here, not under the lock: it may be the last to hold a framer.
-  return with_port<void>(*this, tcp_errc::einval, [&held, size](held_port& p, process&) {
-    held = p->set_framer(std::move(held), size);
+  return with_port<void>(*this, tcp_errc::einval, [&](held_port& p, process&) {
+    p->set_framer(framer, extras, size);
     return tcp_result<void>{};
   });
 }

@@ -26,6 +26,8 @@ class tcp_category_type final : public std::error_category {
         return "nxdomain";
       case tcp_errc::system_limit:
         return "system_limit";
+      case tcp_errc::shed:
+        return "shed";
       default:
         break;
     }

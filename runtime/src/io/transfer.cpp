@@ -21,7 +21,8 @@ bool is_from(detail::envelope& e, tcp_socket socket) noexcept {
            static_cast<Message*>(e.payload())->socket == socket;
   };
   return names(static_cast<tcp_data*>(nullptr)) || names(static_cast<tcp_passive*>(nullptr)) ||
-         names(static_cast<tcp_error*>(nullptr)) || names(static_cast<tcp_closed*>(nullptr));
+         names(static_cast<tcp_error*>(nullptr)) || names(static_cast<tcp_busy*>(nullptr)) ||
+         names(static_cast<tcp_drained*>(nullptr)) || names(static_cast<tcp_closed*>(nullptr));
 }
 
 /// Messages on their way from one mailbox to the next. Needs no memory, so it cannot fail.

@@ -4,7 +4,7 @@
 //
 //   waiter        the entry in the port's list, and the notice that wakes the process
 //   waiter_list   in order of arrival
-//   wakes         waiters to be told once the port's lock is free again
+//   wakes         waiters, and others, to be told once the port's lock is free again
 //
 // The notice may still lie in the process' mailbox when the wait is over (another wake-up came
 // first, a kill). So a waiter is a block of its own, that the last of frame, waker and mailbox
@@ -14,9 +14,12 @@
 #include <otter/pid.hpp>
 #include <utility>
 
+#include "io/accept_gate.hpp"
 #include "process/notice.hpp"
 
 namespace otter::rts {
+
+class port;
 
 /// Ownership: counted: the waiting frame, a waker between its decision and post(), and the mailbox
 ///            in which the notice lies.
@@ -97,6 +100,7 @@ class wakes {
       waiter& w = *std::exchange(first_, first_->wake_next);
       w.fly();
     }
+    if (busy_ != nullptr) post_busy();
   }
   void add(waiter& w) noexcept {
     if (!w.take_off()) return;
@@ -105,9 +109,19 @@ class wakes {
     last_ = &w.wake_next;
   }
 
+  /// A port that has something to tell of its queue; pinned.
+  void add(port& busy) noexcept { busy_ = &busy; }
+  bool has_port() const noexcept { return busy_ != nullptr; }
+  /// A connection's place at its listener's gate.
+  void add(gate_place place) noexcept { left_ = std::move(place); }
+
  private:
+  void post_busy() noexcept;
+
   waiter* first_ = nullptr;
   waiter** last_ = &first_;
+  port* busy_ = nullptr;
+  gate_place left_;
 };
 
 }  // namespace otter::rts

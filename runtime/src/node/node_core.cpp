@@ -122,6 +122,11 @@ void check_options(node_options const& o) {
          "it must not be negative");
   refuse(o.long_queue_off > o.long_queue_on, "long_queue_off", o.long_queue_off,
          "it must not be above long_queue_on");
+  refuse(o.output_low_watermark > o.output_high_watermark, "output_low_watermark",
+         o.output_low_watermark, "it must not be above output_high_watermark");
+  refuse(o.memory_shed_idle != 0 && o.memory_shed_idle < o.memory_stop_accepting,
+         "memory_shed_idle", o.memory_shed_idle,
+         "accepting stops first: not below memory_stop_accepting");
 }
 
 constexpr scheduler_hooks hooks{
@@ -142,6 +147,8 @@ node_core::node_core(node_options const& options, simulated const* simulation)
     limits.max_heap = options.max_heap_size;
     limits.direct_connections = options.direct_connections;
     limits.throw_backtraces = options.throw_backtraces;
+    limits.overload = {options.output_high_watermark, options.output_low_watermark,
+                       options.memory_stop_accepting, options.memory_shed_idle};
     std::uint64_t const secret = simulation != nullptr ? simulation->seed : system_randomness();
     system_ = std::make_unique<process_system>(simulation != nullptr ? 1 : id_, limits, secret,
                                                options.on_event);
@@ -331,6 +338,8 @@ node_statistics node_core::statistics() {
   result.stacks_in_use = s.stacks_in_use;
   result.names = system_->names().size();
   result.ports = ports_open(*system_);
+  result.queued_output = ports_queued(*system_);
+  result.shed_sockets = ports_shed(*system_);
   result.dropped_messages = system_->dropped();
   result.abandoned = static_cast<std::size_t>(system_->abandoned.load(std::memory_order_relaxed));
   result.wakeups = s.wakeups;

@@ -140,6 +140,13 @@ class process final : public runnable {
   void own(resource& r) noexcept;
   void disown(resource& r) noexcept;
   bool take_notice(notice& n) noexcept;
+  /// It has a limit on its mailbox, and twice as many messages lie there: what is behind a notice
+  /// stays in the socket until some are received. Twice, since as many may lie there that others
+  /// have sent; those must not keep a receive from the data that it waits for.
+  bool holds_enough() const noexcept {
+    std::uint64_t const word = limit_.load(std::memory_order_relaxed);
+    return word != 0 && mailbox_.size() / 2 >= mailbox_bound(word).limit;
+  }
 
   mailbox& messages() noexcept { return mailbox_; }
   bool trap_exit(bool on) noexcept;

@@ -72,6 +72,14 @@ class made_once {
   std::atomic<Thing*> found_{nullptr};
 };
 
+/// What the sockets of a node may hold together: of the room of ports, which reads it.
+struct overload_limits {
+  std::size_t output_high = 0;  ///< bytes queued in all sockets; 0: no mark
+  std::size_t output_low = 0;
+  std::size_t stop_accepting = 0;  ///< bytes of memory; 0: no mark
+  std::size_t shed_idle = 0;
+};
+
 struct process_limits {
   std::uint32_t max_processes = 1u << 22;
   std::int64_t kill_limit_ns = 5'000'000'000;
@@ -81,6 +89,7 @@ struct process_limits {
   max_heap_size max_heap;
   bool throw_backtraces = true;
   std::uint32_t direct_connections = 0;  // the io room's
+  overload_limits overload;
 };
 
 /// Ownership: of all process and timer blocks, names and slabs of a node.

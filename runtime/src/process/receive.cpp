@@ -49,7 +49,8 @@ envelope* mailbox_scan::next() {
   for (;;) {
     envelope* e = *position_;
     if (e != nullptr) {
-      if (e->kind == signal_kind::ready && !static_cast<rts::notice*>(e)->direct) {
+      if (e->kind == signal_kind::ready && !static_cast<rts::notice*>(e)->direct &&
+          !self.holds_enough()) {
         self.expand_notice(position_);
         continue;  // what it stands for is at the same place now
       }
