@@ -5,6 +5,7 @@
 //   otter::tcp_listen()     a listener
 //   otter::tcp_accept()     waits for a connection
 //   otter::tcp_connect()    makes one
+//   otter::resolve()        the addresses of a name
 //   otter::explain_listen_failure()   who is in the way, and what to do
 //   otter::tcp_socket       a connection: send(), recv(), read(), set_active(), close() ...
 //   otter::tcp_data, tcp_closed, tcp_error, tcp_passive   what an active socket tells its owner
@@ -34,6 +35,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 namespace otter {
 
@@ -235,8 +237,17 @@ std::string explain_listen_failure(tcp_address const& address, std::error_code w
 /// the listener goes on, and trying again is right.
 tcp_result<tcp_socket> tcp_accept(tcp_listener listener, duration limit = infinity);
 
-/// Connects to `host`, a name or a numeric address. The addresses of a name are tried in turn;
-/// "localhost" and what ends in ".localhost" are this machine, whatever a name server says.
+/// The addresses of a name, in the order in which they should be tried, or of a numeric address
+/// that one; "localhost" and what ends in ".localhost" are this machine, whatever a name server
+/// says. The system's resolver works in the pool of blocking().
+///
+/// Called from: a process. Blocks: at most `limit`. Exits: may. Errors: nxdomain, timeout.
+tcp_result<std::vector<tcp_address>> resolve(std::string_view host, std::uint16_t port,
+                                             duration limit = infinity);
+
+/// Connects to `host`, a name or a numeric address, see resolve(). The addresses of a name are
+/// tried in turn; each has at most its share of the time that is left, so one that does not answer
+/// does not keep us from the others.
 ///
 /// Called from: a process. Blocks: at most `limit`. Exits: may.
 /// Errors: econnrefused, timeout, nxdomain, ehostunreach, emfile ...

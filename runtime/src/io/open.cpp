@@ -282,51 +282,65 @@ tcp_result<tcp_socket> tcp_connect(tcp_address const& address, tcp_options const
   }
 }
 
+tcp_result<std::vector<tcp_address>> resolve(std::string_view host, std::uint16_t port,
+                                             duration limit) {
+  if (auto const numeric = tcp_address::parse(host, port)) return std::vector{*numeric};
+  io_call call("resolve");
+  static_cast<void>(detail::checked_limit(limit));
+  network const& net = io_state::of(call.self.system()).net();
+  std::string name(host);
+  if (name.empty() || name.find('\0') != std::string::npos) return io_failure(tcp_errc::nxdomain);
+  std::vector<tcp_address> addresses;
+  if (!net.resolver_blocks()) {
+    addresses = net.name_resolver()(name, port);
+  } else {
+    struct job final : detail::offloaded {
+      network::resolver resolve;
+      std::string name;
+      std::uint16_t port;
+      detail::envelope_ptr run() override {
+        return detail::pack<std::vector<tcp_address>>(detail::signal_kind::reply,
+                                                      resolve(name, port));
+      }
+    };
+    auto work = std::make_unique<job>();
+    work->resolve = net.name_resolver();
+    work->name = std::move(name);
+    work->port = port;
+    request_id const id = detail::run_offloaded(std::move(work));
+    detail::response answer;
+    if (detail::wait_response(id, limit, true, answer) != detail::response_state::ready)
+      return io_failure(tcp_errc::timeout);
+    if (answer.reply)
+      addresses = std::move(*static_cast<std::vector<tcp_address>*>(answer.reply->payload()));
+  }
+  if (addresses.empty()) return io_failure(tcp_errc::nxdomain);
+  return addresses;
+}
+
 tcp_result<tcp_socket> tcp_connect(std::string_view host, std::uint16_t port,
                                    tcp_options const& options, duration limit) {
-  if (auto const numeric = tcp_address::parse(host, port))
-    return tcp_connect(*numeric, options, limit);
-  std::int64_t due = 0;
+  check(options);
+  std::int64_t due = INT64_MAX;
   scheduler* clock = nullptr;
-  std::vector<tcp_address> addresses;
   {
     io_call call("tcp_connect");
-    check(options);
     due = due_after(call.self, limit);
     clock = &call.self.sched();
-    network const& net = io_state::of(call.self.system()).net();
-    std::string name(host);
-    if (name.empty() || name.find('\0') != std::string::npos) return io_failure(tcp_errc::nxdomain);
-    if (!net.resolver_blocks()) {
-      addresses = net.name_resolver()(name, port);
-    } else {
-      struct job final : detail::offloaded {
-        network::resolver resolve;
-        std::string name;
-        std::uint16_t port;
-        detail::envelope_ptr run() override {
-          return detail::pack<std::vector<tcp_address>>(detail::signal_kind::reply,
-                                                        resolve(name, port));
-        }
-      };
-      auto work = std::make_unique<job>();
-      work->resolve = net.name_resolver();
-      work->name = std::move(name);
-      work->port = port;
-      request_id const id = detail::run_offloaded(std::move(work));
-      detail::response answer;
-      if (detail::wait_response(id, limit, true, answer) != detail::response_state::ready)
-        return io_failure(tcp_errc::timeout);
-      if (answer.reply)
-        addresses = std::move(*static_cast<std::vector<tcp_address>*>(answer.reply->payload()));
-    }
   }
+  auto const addresses = resolve(host, port, limit);
+  if (!addresses) return tl::unexpected(addresses.error());
   tcp_result<tcp_socket> result = io_failure(tcp_errc::nxdomain);
-  for (tcp_address const& a : addresses) {
-    duration left = infinity;
-    if (due != INT64_MAX) left = duration(std::max<std::int64_t>(due - clock->now(), 0));
-    result = tcp_connect(a, options, left);
-    if (result || result.error() == tcp_errc::timeout) break;
+  std::size_t left = addresses->size();
+  for (tcp_address const& a : *addresses) {
+    // One that does not answer leaves the others their share of the time.
+    duration share = infinity;
+    if (due != INT64_MAX)
+      share =
+          duration(std::max<std::int64_t>(due - clock->now(), 0) / static_cast<std::int64_t>(left));
+    --left;
+    result = tcp_connect(a, options, share);
+    if (result || (due != INT64_MAX && clock->now() >= due)) break;
   }
   return result;
 }

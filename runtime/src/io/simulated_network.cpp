@@ -43,6 +43,7 @@ struct simulated_network::endpoint final : blocking_job {
   std::string unread;        // arrived, not received
   std::deque<int> backlog;   // listener
   int backlog_limit = 0;
+  std::int64_t stalled_until_ns = 0;
   int error = 0;  // told once, by receive, send or finish_connect
   bool listening = false, connecting = false, connected = false;
   bool end_sent = false;  // follows what is on the wire
@@ -131,6 +132,8 @@ void simulated_network::room_for(int sender) noexcept {
 }
 
 void simulated_network::arrive_at_listener(endpoint& e) {
+  for (tcp_address const& a : swallowed_)
+    if (a == e.remote) return;
   e.connecting = false;
   for (auto& [fd, l] : endpoints_) {
     if (!l->listening || l->closed || !leads_to(e.remote, l->local)) continue;
@@ -166,6 +169,19 @@ void simulated_network::carry(endpoint& e) noexcept {
       node_.random() % 1'000'000 < resets_per_million_) {
     if (far != nullptr) break_connection(*far);
     break_connection(e);
+    return;
+  }
+  if (stalls_per_million_ != 0 && !e.wire.empty() && node_.now() < e.stalled_until_ns) {
+    schedule(e);  // later
+    return;
+  }
+  if (stalls_per_million_ != 0 && !e.wire.empty() &&
+      node_.random() % 1'000'000 < stalls_per_million_) {
+    auto const longest = static_cast<std::uint64_t>(longest_stall_.count());
+    std::int64_t const ns = 1 + static_cast<std::int64_t>(node_.random() % longest);
+    node_.trace("net stall", number(e.fd), static_cast<std::uint64_t>(ns));
+    e.stalled_until_ns = node_.now() + ns;
+    schedule(e);
     return;
   }
   if (!e.wire.empty()) {

@@ -10,6 +10,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "io/network.hpp"
 #include "scheduler/scheduler.hpp"
@@ -24,6 +25,14 @@ class simulated_network final : public network {
 
   /// How many of a million deliveries reset the connection instead.
   void reset_now_and_then(std::uint32_t per_million) noexcept { resets_per_million_ = per_million; }
+  /// How many of a million deliveries wait before they go on, for up to `longest`: a peer that is
+  /// stuck, a path that is gone for a while.
+  void stall_now_and_then(std::uint32_t per_million, duration longest) noexcept {
+    stalls_per_million_ = per_million;
+    longest_stall_ = longest;
+  }
+  /// Connecting there is never answered from now on.
+  void swallow_connections_to(tcp_address const& at) { swallowed_.push_back(at); }
 
   int listen(tcp_address const& at, tcp_options const& options) noexcept override;
   int accept(int listener) noexcept override;
@@ -62,6 +71,9 @@ class simulated_network final : public network {
 
   scheduler& node_;
   std::uint32_t resets_per_million_ = 0;
+  std::uint32_t stalls_per_million_ = 0;
+  duration longest_stall_{};
+  std::vector<tcp_address> swallowed_;
   int last_fd_ = 0;
   std::uint16_t last_port_ = 40000;
   std::map<int, std::unique_ptr<endpoint>> endpoints_;  // in order of making, never of addresses

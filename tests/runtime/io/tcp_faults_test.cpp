@@ -118,6 +118,25 @@ TEST_CASE("a connection that is reset under way ends once, after a prefix of wha
   CHECK(broken > 0);
 }
 
+TEST_CASE("a path that stalls for a while delays everything, and loses nothing", "[io][TCP-9]") {
+  bool delayed = false;
+  otter_test::seed_range const range = otter_test::seeds(some_seeds(20));
+  for (std::uint64_t seed = range.first; seed <= range.last; ++seed) {
+    otter_test::run_of const line(seed);
+    INFO("seed " << seed);
+    simulation sim(seed);
+    network_of(sim).stall_now_and_then(20'000, 1s);
+    storm s;
+    auto const result = sim.run([&] { s.run(false); });
+    CHECK(to_string(result.main) == "normal");
+    CHECK(s.wrong == std::vector<std::string>{});
+    CHECK(s.whole == 10);
+    CHECK(ports_left(sim) == 0);
+    delayed = delayed || result.virtual_time > 500ms;
+  }
+  CHECK((delayed || range.one_alone));
+}
+
 TEST_CASE("owners that are killed leave their peers an orderly end", "[io][TCP-9][TCP-16]") {
   int broken = 0;
   otter_test::seed_range const range = otter_test::seeds(some_seeds(60));

@@ -1,11 +1,24 @@
 // Listening, accepting and connecting.
 
 #include <otter/link.hpp>
+#include <otter/timer.hpp>
 
+#include "io/ports.hpp"
+#include "io/simulated_network.hpp"
+#include "process/process_system.hpp"
 #include "tcp_support.hpp"
 
 using namespace otter;
 using namespace tcp_test;
+
+namespace {
+
+/// Of the simulation in which the caller is a process.
+rts::simulated_network& network_here() {
+  return static_cast<rts::simulated_network&>(rts::io_state::of(*rts::here::now().system).net());
+}
+
+}  // namespace
 
 TEST_CASE("accept gives the calling process a socket with the listener's options",
           "[io][TCP-18][TCP-19]") {
@@ -122,6 +135,33 @@ TEST_CASE("names are resolved, and a name without an address is an error", "[io]
     auto l = must(tcp_listen(tcp_address::loopback(0)), "listen");
     see.add(show(tcp_connect("localhost", must(l.local_address(), "address").port, {}, long_time)));
     see.add(show(tcp_connect("", 80, {}, long_time)));
+  });
+}
+
+TEST_CASE("a name gives its addresses, a number itself", "[io][TCP-21]") {
+  everywhere({"[::1]:80 127.0.0.1:80", "192.0.2.7:443", "nxdomain"}, [](notes& see) {
+    std::string all;
+    for (tcp_address const& a : must(resolve("localhost", 80, long_time), "resolve"))
+      all += (all.empty() ? "" : " ") + to_string(a);
+    see.add(all);
+    see.add(to_string(must(resolve("192.0.2.7", 443), "resolve").at(0)));
+    see.add(show(resolve(std::string_view("a\0b", 3), 80)));
+  });
+}
+
+TEST_CASE("all addresses of a name are tried, though the first one answers nothing",
+          "[io][TCP-21]") {
+  // Simulated only: the second address of localhost listens, the first one swallows what comes.
+  in_simulation({"ok, and not at once", "timeout"}, [](notes& see) {
+    auto l = must(tcp_listen(tcp_address::loopback(0)), "listen");
+    std::uint16_t const port = must(l.local_address(), "address").port;
+    network_here().swallow_connections_to(*tcp_address::parse("::1", port));
+    auto const begin = node_clock::now();
+    auto const c = tcp_connect("localhost", port, {}, 10s);
+    auto const took = node_clock::now() - begin;
+    see.add(show(c) + (took >= 5s && took < 10s ? ", and not at once" : ", at the wrong time"));
+    network_here().swallow_connections_to(must(l.local_address(), "address"));
+    see.add(show(tcp_connect("localhost", port, {}, 10s)));
   });
 }
 
