@@ -46,13 +46,18 @@ endforeach()
 
 configure_package_config_file(${CMAKE_CURRENT_LIST_DIR}/otter-config.cmake.in
   ${PROJECT_BINARY_DIR}/package/otter-config.cmake
-  INSTALL_DESTINATION ${otter_package_dir})
+  INSTALL_DESTINATION ${otter_package_dir}
+  PATH_VARS CMAKE_INSTALL_INCLUDEDIR)
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/package/otter-config-version.cmake
   COMPATIBILITY SameMinorVersion)
 install(FILES
   ${PROJECT_BINARY_DIR}/package/otter-config.cmake
   ${PROJECT_BINARY_DIR}/package/otter-config-version.cmake
   ${CMAKE_CURRENT_LIST_DIR}/otter_boost_context.cmake
+  ${CMAKE_CURRENT_LIST_DIR}/otter_describe.cmake
+  ${CMAKE_CURRENT_LIST_DIR}/otter_headers_digest.cmake
+  ${CMAKE_CURRENT_LIST_DIR}/otter_modules.cmake
+  ${CMAKE_CURRENT_LIST_DIR}/otter_seal_module.cmake
   DESTINATION ${otter_package_dir})
 
 # pkg-config. With static libraries there is no shared library to carry otter's own needs, so plain

@@ -293,6 +293,8 @@ logger::level level_of(node_event::kind kind) noexcept {
     case node_event::kind::long_queue:
     case node_event::kind::report:
       return logger::level::warning;
+    case node_event::kind::code:
+      return logger::level::notice;
     case node_event::kind::progress:
       return logger::level::info;
   }
@@ -315,6 +317,8 @@ char const* name_of(node_event::kind kind) noexcept {
       return "long_queue";
     case node_event::kind::progress:
       return "progress";
+    case node_event::kind::code:
+      return "code";
     case node_event::kind::report:
       break;
   }

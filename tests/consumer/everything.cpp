@@ -16,6 +16,7 @@
 #include <otter/call_async.hpp>
 #include <otter/child_spec.hpp>
 #include <otter/circuit.hpp>
+#include <otter/code.hpp>
 #include <otter/debug_options.hpp>
 #include <otter/dictionary.hpp>
 #include <otter/duration.hpp>
@@ -35,6 +36,7 @@
 #include <otter/logger.hpp>
 #include <otter/memory.hpp>
 #include <otter/message.hpp>
+#include <otter/module.hpp>
 #include <otter/monitor.hpp>
 #include <otter/name.hpp>
 #include <otter/node.hpp>
@@ -163,6 +165,8 @@ int main() {
         if (!s) fmt::print("{} {}\n", s.error(), otter::tls_errc::not_tls);
       }
     }
+    static_cast<void>(otter::code::load("nowhere.so"));
+    static_cast<void>(otter::code::latest<int(std::string)>("nowhere", "f"));
     fmt::print("{}\n", otter::to_text(std::map<int, tell>{{1, tell{"x"}}}));
   });
 }

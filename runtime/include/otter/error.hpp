@@ -24,6 +24,7 @@ enum class errc : unsigned char {
   mailbox_full,    ///< a bounded mailbox stayed full for block_limit
   abandoned,       ///< the process was given up; its code may not call the runtime any more
   nolocal,         ///< the process belongs to another node
+  undef,           ///< the module is not loaded, or has no such function; or its code was purged
 };
 
 /// The name of the rule, as in "badarg".

@@ -39,6 +39,7 @@ struct node_event {
     report,             ///< a behaviour's report
     failure,            ///< something the operator should know
     progress,           ///< a supervisor has started a child
+    code,               ///< a module was loaded, deleted or purged
   };
   kind what = kind::report;
   pid process = {};
@@ -93,7 +94,7 @@ struct node_options {
   /// others for nothing.
   bool throw_backtraces = true;
   /// Gets the node's events, on whatever thread they happen; must not block for long. Without it
-  /// they go to stderr, all but stall and progress.
+  /// they go to stderr, all but stall, progress and code.
   std::function<void(node_event const&)> on_event = {};
 };
 

@@ -117,6 +117,9 @@ class reactive {
   /// What kind of process it is, for info_item::initial_call unless set_initial_call() has said
   /// something else. Called from: the process.
   virtual std::string_view initial_call() const noexcept { return {}; }
+  /// The body whose class says what is run, for one that wraps another: what module a process uses
+  /// is seen by it. Not for users.
+  virtual reactive const& innermost() const noexcept { return *this; }
 
  protected:
   /// Ends the process with `reason` once the present call returns.

@@ -177,6 +177,8 @@ char const* to_string(errc code) noexcept {
       return "abandoned";
     case errc::nolocal:
       return "nolocal";
+    case errc::undef:
+      return "undef";
   }
   return "?";
 }

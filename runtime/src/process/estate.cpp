@@ -25,7 +25,10 @@ void process::release_estate() noexcept {
   std::uint16_t const before =
       estate_.exchange(estate_word(bits(), ended), std::memory_order_acq_rel);
   if (before != estate_word(bits(), owns)) return;
-  std::unique_ptr<detail::estate> left = system_->estates().get()->owner_ended(self_pid());
+  if (code_watch* const code = system_->code().get()) code->ended(bits());
+  detail::node_estates* const estates = system_->estates().get();
+  if (estates == nullptr) return;
+  std::unique_ptr<detail::estate> left = estates->owner_ended(self_pid());
   if (left == nullptr) return;
   std::optional<user_code> border;
   if (!attached() && !has(flag_abandoned)) border.emplace();

@@ -20,6 +20,7 @@
 
 #include "base/slab.hpp"
 #include "base/stable_table.hpp"
+#include "process/code_watch.hpp"
 #include "process/names.hpp"
 #include "process/process.hpp"
 #include "process/system_watch.hpp"
@@ -137,6 +138,8 @@ class process_system {
   /// What the room above keeps for its log, and for what processes own there.
   made_once<detail::node_log>& log() noexcept { return log_; }
   made_once<detail::node_estates>& estates() noexcept { return estates_; }
+  /// The modules; nothing until one is loaded.
+  made_once<code_watch>& code() noexcept { return code_; }
 
   /// Processes that live, attached threads included. Exact when nothing is spawned or ends.
   std::int64_t alive() noexcept;
@@ -187,6 +190,7 @@ class process_system {
 
   made_once<detail::node_log> log_;
   made_once<detail::node_estates> estates_;
+  made_once<code_watch> code_;
 };
 
 /// The last resort: a line on stderr.

@@ -142,17 +142,21 @@ spawned spawn_process(process_system& system, local_state& local, slab& memory, 
         (options.max_mailbox.limit != 0 && options.max_mailbox.policy == overflow::block))
       child->extra();
     child->limit_heap(options.max_heap_size.value_or(system.limits().max_heap));
+    if (code_watch* const code = system.code().get()) [[unlikely]]
+      code->spawned(id, *child->body());
     // Open before it can be found by its name: what is sent to it from then on must wait for it,
     // not be refused. Nobody has the pid yet should the name be taken.
     child->open();
     if (!options.name.empty()) register_process(system, options.name, id);
   } catch (...) {
     // Nobody was told of the pid, but a list of all processes has it while the inbox is open.
-    for (envelope* e = child->signals().close(); e != nullptr;) {
+    bool const opened = child->signals().is_open();
+    for (envelope* e = opened ? child->signals().close() : nullptr; e != nullptr;) {
       envelope* next = e->next;
       answer_for_dead(system, e);
       e = next;
     }
+    if (code_watch* const code = system.code().get()) code->ended(child->bits());
     child->vacate();
     local.processes.release(child->index());
     throw;

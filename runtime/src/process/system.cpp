@@ -159,8 +159,10 @@ void process_system::hand_on(node_event&& event, bool taken) noexcept {
     }
     return;
   }
-  // Those two are for those who asked for events.
-  if (event.what == node_event::kind::stall || event.what == node_event::kind::progress) return;
+  // Those are for those who asked for events.
+  if (event.what == node_event::kind::stall || event.what == node_event::kind::progress ||
+      event.what == node_event::kind::code)
+    return;
   if (!taken) print_event(event);
 }
 
@@ -172,6 +174,7 @@ void print_event(node_event const& event) noexcept {
                            : event.what == node_event::kind::large_heap        ? "large heap"
                            : event.what == node_event::kind::failure           ? "failure"
                            : event.what == node_event::kind::progress          ? "progress"
+                           : event.what == node_event::kind::code              ? "code"
                                                                                : "report";
   try {
     fmt::print(stderr, "otter: {} {}: {}\n", what, event.process, event.text);

@@ -1,0 +1,33 @@
+# otter_headers_digest(OUT FOLDER...): one number for what the headers below FOLDER/otter say. Host and module
+# must have been compiled against the same: that is the ABI stamp (otter/detail/abi_stamp.hpp).
+#
+# Also a list of those files, in OUT_FILES, for DEPENDS. Left out are the headers of libraries of their own,
+# which an installed otter has or has not.
+function(otter_headers_digest out)
+  set(names "")
+  foreach(folder IN LISTS ARGN)
+    file(GLOB_RECURSE found RELATIVE "${folder}" "${folder}/otter/*.hpp")
+    foreach(name IN LISTS found)
+      if(NOT name MATCHES "^otter/(application_toml|log_devices)\\.hpp$")
+        list(APPEND names "${name}")
+        set(path_of_${name} "${folder}/${name}")
+      endif()
+    endforeach()
+  endforeach()
+  if(NOT names)
+    message(FATAL_ERROR "no header of otter is below ${ARGN}")
+  endif()
+  list(REMOVE_DUPLICATES names)
+  list(SORT names)
+  set(all "")
+  set(files "")
+  foreach(name IN LISTS names)
+    file(SHA256 "${path_of_${name}}" one)
+    string(APPEND all "${name} ${one}\n")
+    list(APPEND files "${path_of_${name}}")
+  endforeach()
+  string(SHA256 digest "${all}")
+  string(SUBSTRING "${digest}" 0 16 digest)
+  set(${out} "${digest}" PARENT_SCOPE)
+  set(${out}_FILES "${files}" PARENT_SCOPE)
+endfunction()

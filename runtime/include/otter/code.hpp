@@ -1,0 +1,211 @@
+#pragma once
+
+// otter/code.hpp - modules that a running node loads, and whose newest version is called.
+//
+//   otter::code::load()            loads a module's file; load_binary() the same from memory
+//   otter::code::atomic_load()     several modules, all or none
+//   otter::code::latest<F>         a function of a module: each call goes to the current version
+//   otter::code::spawn()           a process that goes on in the newest version, step by step
+//   otter::code::purge()           ends the use of the old version; soft_purge() only if nobody
+//   uses it otter::code::delete_module()   the current version becomes the old one
+//   otter::code::which(), which_old(), all_loaded(), check_process_code(), check_old_code()
+//
+// A module has at most two versions, current and old (CL-1). Who runs in the old one goes on there:
+// loading touches no process. A process uses a version while its body is from it - a server whose
+// class is in the module, a function spawned there - or while it is in a call of latest. Closures
+// that a module has handed to others are not seen; they stay callable, since a version is never
+// unmapped, but start nothing of a purged one any more.
+//
+// Each node has modules of its own. All functions here: Called from: a process, or an attached
+// thread. Where nothing else is said: Blocks: until it is done. Exits: may.
+// Module authors: otter/module.hpp. How it works: runtime/doc/code_loading.md.
+
+#include <cstddef>
+#include <cstdint>
+#include <new>
+#include <optional>
+#include <otter/error.hpp>
+#include <otter/message.hpp>
+#include <otter/spawn.hpp>
+#include <otter/type_descriptor.hpp>
+#include <span>
+#include <string>
+#include <string_view>
+#include <tl/expected.hpp>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace otter::code {
+
+/// Why a file was not loaded. Nothing has changed then.
+enum class load_errc : unsigned char {
+  unreadable,       ///< there is no such file, or it cannot be read
+  foreign,          ///< no shared object for this kind of machine
+  not_a_module,     ///< a shared object, but not one of otter_add_module()
+  damaged,          ///< not as it was built: its digest says so
+  other_abi,        ///< built against other headers of otter; the text has both stamps
+  second_runtime,   ///< would bring a runtime of its own
+  unresolved,       ///< needs something that this program does not have
+  on_load_failure,  ///< its own on_load() has refused
+  named_twice,      ///< atomic_load(): two files of one module
+};
+[[nodiscard]] std::string_view to_string(load_errc what) noexcept;
+
+struct load_error {
+  load_errc what;
+  std::string text;  ///< the file, what is wrong with it, what to do; one line
+};
+
+template <class T>
+using load_result = tl::expected<T, load_error>;
+
+/// One version of a module.
+struct module_info {
+  std::string name;
+  std::string version;
+  std::string file;    ///< as it was given to load()
+  std::string digest;  ///< SHA-256 of its content
+  std::string abi;     ///< the stamp of the headers that it was built against
+  std::vector<std::string> functions;
+  std::size_t processes = 0;  ///< that use it now
+};
+
+/// What a module has; at least one of the two.
+struct loaded_module {
+  std::string name;
+  std::optional<module_info> current;
+  std::optional<module_info> old;
+};
+
+/// Loads a private copy of the file, so it may be replaced at once. Its version becomes the current
+/// one, the one that was current becomes the old one, and one that was old is purged (CL-1).
+/// Loads follow one another. If the caller ends meanwhile, it is loaded all the same.
+///
+/// The file is checked before anything of it runs; then its constructors of static objects run, on
+/// a thread of the pool, and its on_load() in a process. Throws: process_exit if the loading
+/// process was killed.
+load_result<module_info> load(std::string file);
+/// The same with its content; `from` is what module_info::file says.
+load_result<module_info> load_binary(std::span<std::byte const> content, std::string from);
+/// All become current together, or none (CL-8).
+load_result<std::vector<module_info>> atomic_load(std::vector<std::string> files);
+
+/// Ends the old version: whoever uses it is killed, and has ended when this returns. True if
+/// anybody was (CL-4).
+bool purge(std::string_view module);
+/// Ends the old version if nobody uses it. False, and nothing has changed, if somebody does.
+bool soft_purge(std::string_view module);
+/// The current version becomes the old one, and there is no current one. False if there is an old
+/// one already, or no current one (CL-5).
+bool delete_module(std::string_view module);
+
+/// The current version. Blocks: never.
+std::optional<module_info> which(std::string_view module);
+/// The old version. Blocks: never.
+std::optional<module_info> which_old(std::string_view module);
+/// By name. Blocks: never.
+std::vector<loaded_module> all_loaded();
+/// Whether `process` uses the old version, after all that the caller has sent it (CL-6). False of
+/// one that has ended.
+bool check_process_code(pid process, std::string_view module);
+/// Whether there is an old version. Blocks: never.
+bool check_old_code(std::string_view module);
+
+/// What a process of spawn() does next: a call of a module's function, or nothing, which ends it
+/// normally. The function of the module returns it, so that nothing of the version that it ran in
+/// is left on the stack, and the call goes to the current one.
+class [[nodiscard]] next_call {
+ public:
+  next_call() noexcept = default;  ///< nothing
+  next_call(std::string module, std::string function, any_message arguments) noexcept
+      : module_(std::move(module)),
+        function_(std::move(function)),
+        arguments_(std::move(arguments)) {}
+  explicit operator bool() const noexcept { return static_cast<bool>(arguments_); }
+
+  [[nodiscard]] std::string const& module() const noexcept { return module_; }
+  [[nodiscard]] std::string const& function() const noexcept { return function_; }
+  any_message& arguments() noexcept { return arguments_; }
+
+ private:
+  std::string module_;
+  std::string function_;
+  any_message arguments_;  // a tuple
+};
+
+}  // namespace otter::code
+
+namespace otter::detail {
+/// Calls the current version's function; see module_entry::run.
+void call_latest(std::string_view module, std::string_view function,
+                 type_descriptor const& arguments_type, void* arguments,
+                 type_descriptor const* result_type, void* result);
+reactive_ptr make_stepping_body(code::next_call first);
+}  // namespace otter::detail
+
+namespace otter::code {
+
+template <class Signature>
+class latest;
+
+/// The function `function` of `module`, whatever version is current when it is called: Erlang's
+/// fully qualified call (CL-2). It names the function, and holds nothing.
+///
+///     otter::code::latest<int(int)> const twice("sums", "twice");
+///     int n = twice(21);
+template <class Result, class... Args>
+class latest<Result(Args...)> {
+ public:
+  latest(std::string module, std::string function)
+      : module_(std::move(module)), function_(std::move(function)) {}
+
+  /// Runs it in the calling process, which uses that version until the call ends.
+  ///
+  /// Throws: error(undef) if there is no current version, no such function, or one with other
+  /// types. What leaves the function becomes a reason at the module's border: process_exit with it
+  /// is thrown here, and an exception has been reported as a crash.
+  Result operator()(Args... args) const {
+    std::tuple<std::decay_t<Args>...> given(std::forward<Args>(args)...);
+    auto const& type = descriptor_of<decltype(given)>();
+    if constexpr (std::is_void_v<Result>) {
+      detail::call_latest(module_, function_, type, &given, nullptr, nullptr);
+    } else {
+      alignas(Result) std::byte memory[sizeof(Result)];
+      detail::call_latest(module_, function_, type, &given, &descriptor_of<Result>(), memory);
+      struct owner {
+        Result& value;
+        ~owner() { std::destroy_at(&value); }
+      } const made{*std::launder(reinterpret_cast<Result*>(memory))};
+      return std::move(made.value);
+    }
+  }
+
+  /// The call, to be made next: see next_call. Throws: std::bad_alloc; error(not_in_process).
+  next_call with(Args... args) const requires std::is_same_v<Result, next_call> {
+    using tuple = std::tuple<std::decay_t<Args>...>;
+    return {module_, function_, any_message::of(tuple(std::forward<Args>(args)...))};
+  }
+
+ private:
+  std::string module_;
+  std::string function_;
+};
+
+/// Starts a process that makes `first`, then the call that this returns, and so on. Between two of
+/// them it uses no version, and so comes to the newest one:
+///
+///     otter::code::next_call tick(int n) {       // in the module "clock"
+///       otter::receive(...);
+///       return otter::code::latest<otter::code::next_call(int)>("clock", "tick").with(n + 1);
+///     }
+///     otter::code::spawn({}, otter::code::latest<otter::code::next_call(int)>("clock",
+///     "tick").with(0));
+///
+/// Blocks: never. Throws: as otter::spawn().
+inline spawned spawn(spawn_options const& options, next_call first) {
+  return detail::spawn_body(options, detail::make_stepping_body(std::move(first)));
+}
+
+}  // namespace otter::code

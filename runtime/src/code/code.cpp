@@ -1,0 +1,424 @@
+// The public functions of otter/code.hpp.
+//
+// Whatever changes a table of modules is done by a process of its own that is registered as
+// code_server while it works: the name is the lock, and it is free again however that process ends.
+// So a caller may be killed in the middle, and the load goes on. The steps are those of
+// doc/code_loading.md.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <memory>
+#include <otter/blocking.hpp>
+#include <otter/code.hpp>
+#include <otter/exit.hpp>
+#include <otter/monitor.hpp>
+#include <otter/name.hpp>
+#include <otter/node.hpp>
+#include <otter/process_info.hpp>
+#include <otter/receive.hpp>
+
+#include "code/code_table.hpp"
+#include "process/process.hpp"
+#include "process/process_system.hpp"
+
+namespace otter {
+namespace rts {
+
+namespace {
+
+using code::load_errc;
+using code::load_error;
+using code::load_result;
+using code::module_info;
+using state = module_version::state;
+
+constexpr char const* server_name = "code_server";
+
+/// Of the calling process's node; null if nothing was ever loaded there.
+code_table* table_if_any() {
+  runtime_entry entry;
+  refuse_abandoned(entry);
+  return static_cast<code_table*>(here::in_process(entry).system->code().get());
+}
+code_table& table() {
+  runtime_entry entry;
+  refuse_abandoned(entry);
+  return static_cast<code_table&>(
+      here::in_process(entry).system->code().make([]() -> std::unique_ptr<code_watch> {
+        return std::make_unique<code_table>(*here::now().system);
+      }));
+}
+
+void report(node_event::kind what, std::string text) noexcept {
+  runtime_entry entry;
+  here const at = here::now(entry);
+  if (at.system != nullptr && !entry.refused())
+    at.system->report({what, at.self != nullptr ? at.self->self_pid() : pid{}, std::move(text)});
+}
+
+// --- one after the other ---
+
+struct begin_work {
+  alias_ref answer_to;
+};
+template <class Result>
+struct work_done {
+  alias_ref answer_to;
+  Result result;
+};
+
+void wait_for_end(pid process) {
+  monitor_ref const watch = monitor(process);
+  receive_from(watch, when([&](down const& d) { return d.ref == watch; }, [](down const&) {}));
+}
+
+/// Runs `work()` in a process, when nobody else is at work; its value.
+template <class Work>
+auto one_at_a_time(Work work) {
+  using result = decltype(work());
+  for (;;) {
+    spawned server;
+    try {
+      server =
+          spawn(spawn_options{.monitor = alias_mode::reply_demonitor, .name = server_name}, [work] {
+            receive([&](begin_work b) {
+              otter::send(b.answer_to, work_done<result>{b.answer_to, work()});
+            });
+          });
+    } catch (error const& e) {
+      if (e.code() != errc::badarg) throw;
+      if (pid const other = whereis(server_name)) wait_for_end(other);
+      continue;
+    }
+    alias_ref const answer_to(server.ref);
+    otter::send(server.process, begin_work{answer_to});
+    return receive_from(server.ref,
+                        when([&](work_done<result> const& d) { return d.answer_to == answer_to; },
+                             [](work_done<result> d) { return std::move(d.result); }),
+                        when([&](down const& d) { return d.ref == server.ref; },
+                             [](down d) -> result { throw process_exit(std::move(d.reason)); }));
+  }
+}
+
+// --- the end of a version's use ---
+
+/// Kills whoever uses it, and waits for them: again and again, since those that are being killed
+/// may start others. Then the version is gone. True if there was anybody.
+bool end_users(code_table& modules, module_version& version) {
+  bool any = false;
+  for (;;) {
+    std::vector<pid> const users = modules.users_or_end(version);
+    if (users.empty()) return any;
+    any = true;
+    std::vector<monitor_ref> watched;
+    for (pid const p : users) {
+      watched.push_back(monitor(p));
+      otter::exit(p, exit_reason::kill());
+    }
+    for (monitor_ref const w : watched)
+      receive_from(w, when([&](down const& d) { return d.ref == w; }, [](down const&) {}));
+  }
+}
+
+std::string title_of(module_version const& v) {
+  return fmt::format("module {} {}", v.code.description().name, v.code.description().version);
+}
+
+bool purge_old(code_table& modules, module_version& old) {
+  bool const any = end_users(modules, old);
+  report(node_event::kind::code, fmt::format("{} is purged{}", title_of(old),
+                                             any ? "; processes that used it were killed" : ""));
+  return any;
+}
+
+// --- loading ---
+
+/// A file, or what is in it.
+struct source {
+  std::string file;
+  std::shared_ptr<std::vector<std::byte> const> content{};
+};
+
+/// Checks them all, then maps them all. Called from: the pool.
+load_result<std::vector<image>> open_all(std::vector<source> const& sources) {
+  std::vector<checked_file> files;
+  for (source const& s : sources) {
+    auto checked = s.content ? checked_file::read(*s.content, s.file) : checked_file::read(s.file);
+    if (!checked) return tl::unexpected(std::move(checked.error()));
+    std::string const& name = checked->description().name;
+    for (checked_file const& before : files)
+      if (before.description().name == name)
+        return tl::unexpected(
+            load_error{load_errc::named_twice,
+                       fmt::format("{}: module {} is in {} too", s.file, name, before.file())});
+    files.push_back(std::move(*checked));
+  }
+  std::vector<image> images;
+  for (checked_file& f : files) {
+    auto mapped = image::map(std::move(f));
+    if (!mapped) {
+      for (image& before : images) before.unmap();
+      return tl::unexpected(std::move(mapped.error()));
+    }
+    images.push_back(std::move(*mapped));
+  }
+  return images;
+}
+
+/// While it lives, the calling process uses a version.
+class use {
+ public:
+  use(code_table& modules, module_version& version) noexcept
+      : modules_(modules), version_(version) {}
+  use(use const&) = delete;
+  use& operator=(use const&) = delete;
+  ~use() {
+    // One that was given up has left already, and the table may have ended with its node.
+    runtime_entry entry;
+    if (!entry.refused()) modules_.leave(who_, version_);
+  }
+
+ private:
+  code_table& modules_;
+  module_version& version_;
+  pid const who_ = self();
+};
+
+/// What on_load() says: a reason that is not normal is a refusal.
+exit_reason run_on_load(code_table& modules, module_version& version,
+                        detail::module_entry const& entry) {
+  spawned const process = spawn(
+      spawn_options{.monitor = alias_mode::none, .label = title_of(version) + " on_load"}, [&] {
+        modules.enter(self(), version);
+        use const in_use(modules, version);
+        std::tuple<> nothing;
+        bool accepts = true;
+        exit_reason why;
+        switch (entry.run(&nothing, entry.result != nullptr ? &accepts : nullptr, why)) {
+          case detail::module_call_end::returned:
+            if (!accepts) throw process_exit(exit_reason::of("it returned false"));
+            return;
+          default:
+            throw process_exit(std::move(why));
+        }
+      });
+  return receive_from(process.ref, when([&](down const& d) { return d.ref == process.ref; },
+                                        [](down d) { return d.reason; }));
+}
+
+/// code_loading.md, steps 3 and 4.
+std::optional<load_error> try_out(code_table& modules, module_version& version) {
+  detail::module_table const& table = version.code.table();
+  for (std::size_t i = 0; i < table.count; ++i) {
+    detail::module_entry const& e = table.entries[i];
+    if (e.what != detail::module_entry::kind::on_load) continue;
+    exit_reason const why = run_on_load(modules, version, e);
+    if (why == exit_kind::normal) continue;
+    return load_error{
+        load_errc::on_load_failure,
+        fmt::format("{}: {} refused in on_load: {}", version.code.file(), title_of(version), why)};
+  }
+  return std::nullopt;
+}
+
+load_result<std::vector<module_info>> load_all(std::vector<source> const& sources) {
+  auto images = blocking([&] { return open_all(sources); });
+  if (!images) return tl::unexpected(std::move(images.error()));
+  code_table& modules = table();
+  std::vector<module_version*> versions;
+  for (image& i : *images) versions.push_back(&modules.add(std::move(i)));
+  for (module_version* v : versions) {
+    auto refused = try_out(modules, *v);
+    if (!refused) continue;
+    for (module_version* each : versions) end_users(modules, *each);
+    return tl::unexpected(std::move(*refused));
+  }
+  for (module_version* v : versions) {
+    std::string const& name = v->code.description().name;
+    module_version* const old = modules.find(name, state::old);
+    // One that was deleted may stay beside the new one.
+    if (old != nullptr && modules.find(name, state::current) != nullptr) purge_old(modules, *old);
+  }
+  modules.make_current(versions);
+  std::vector<module_info> result;
+  for (module_version* v : versions) {
+    module_version const* const old = modules.find(v->code.description().name, state::old);
+    report(
+        node_event::kind::code,
+        fmt::format("{} is loaded from {}{}", title_of(*v), v->code.file(),
+                    old != nullptr ? fmt::format(", {} is old now", old->code.description().version)
+                                   : std::string()));
+    result.push_back(*modules.info(v->code.description().name, state::current));
+  }
+  return result;
+}
+
+load_result<std::vector<module_info>> load_reported(std::vector<source> sources) {
+  auto loaded = one_at_a_time([sources = std::move(sources)] { return load_all(sources); });
+  if (!loaded) report(node_event::kind::report, fmt::format("not loaded: {}", loaded.error().text));
+  return loaded;
+}
+
+load_result<module_info> load_one(source s) {
+  auto loaded = load_reported({std::move(s)});
+  if (!loaded) return tl::unexpected(std::move(loaded.error()));
+  return std::move(loaded->front());
+}
+
+// --- calls ---
+
+/// The body of code::spawn().
+class stepping_body final : public reactive {
+ public:
+  explicit stepping_body(code::next_call first) noexcept : next_(std::move(first)) {}
+
+  void start() override {
+    while (next_) {
+      code::next_call now = std::move(next_);
+      alignas(code::next_call) std::byte memory[sizeof(code::next_call)];
+      detail::call_latest(now.module(), now.function(), *now.arguments().type(),
+                          now.arguments().envelope()->payload(), &descriptor_of<code::next_call>(),
+                          memory);
+      auto* const made = std::launder(reinterpret_cast<code::next_call*>(memory));
+      next_ = std::move(*made);
+      std::destroy_at(made);
+    }
+    stop(exit_reason::normal());
+  }
+  void handle(event&) override {}
+  std::string_view initial_call() const noexcept override { return "code::spawn"; }
+
+ private:
+  code::next_call next_;
+};
+
+}  // namespace
+}  // namespace rts
+
+reactive_ptr detail::make_stepping_body(code::next_call first) {
+  return make_reactive<rts::stepping_body>(std::move(first));
+}
+
+void detail::call_latest(std::string_view module, std::string_view function,
+                         type_descriptor const& arguments_type, void* arguments,
+                         type_descriptor const* result_type, void* result) {
+  rts::code_table* const modules = rts::table_if_any();
+  if (modules == nullptr)
+    throw error(errc::undef, fmt::format("{}:{}: no module is loaded", module, function));
+  checkpoint();
+  rts::code_table::found const at =
+      modules->enter(self(), module, function, arguments_type, result_type);
+  exit_reason why;
+  module_call_end end;
+  {
+    rts::use const in_use(*modules, *at.version);
+    end = at.entry->run(arguments, result, why);
+  }
+  if (end == module_call_end::returned) return;
+  if (end == module_call_end::crashed)
+    rts::report(node_event::kind::crash,
+                fmt::format("{}: {} failed: {}", rts::title_of(*at.version), function, why));
+  throw process_exit(std::move(why));
+}
+
+namespace code {
+
+using rts::code_table;
+using rts::module_version;
+using rts::table_if_any;
+using state = module_version::state;
+
+std::string_view to_string(load_errc what) noexcept {
+  switch (what) {
+    case load_errc::unreadable:
+      return "unreadable";
+    case load_errc::foreign:
+      return "foreign";
+    case load_errc::not_a_module:
+      return "not_a_module";
+    case load_errc::damaged:
+      return "damaged";
+    case load_errc::other_abi:
+      return "other_abi";
+    case load_errc::second_runtime:
+      return "second_runtime";
+    case load_errc::unresolved:
+      return "unresolved";
+    case load_errc::on_load_failure:
+      return "on_load_failure";
+    case load_errc::named_twice:
+      return "named_twice";
+  }
+  return "?";
+}
+
+load_result<module_info> load(std::string file) { return rts::load_one({std::move(file)}); }
+
+load_result<module_info> load_binary(std::span<std::byte const> content, std::string from) {
+  return rts::load_one({std::move(from), std::make_shared<std::vector<std::byte> const>(
+                                             content.begin(), content.end())});
+}
+
+load_result<std::vector<module_info>> atomic_load(std::vector<std::string> files) {
+  std::vector<rts::source> sources;
+  for (std::string& f : files) sources.push_back({std::move(f)});
+  return rts::load_reported(std::move(sources));
+}
+
+bool purge(std::string_view module) {
+  return rts::one_at_a_time([name = std::string(module)] {
+    code_table* const modules = table_if_any();
+    module_version* const old = modules != nullptr ? modules->find(name, state::old) : nullptr;
+    return old != nullptr && rts::purge_old(*modules, *old);
+  });
+}
+
+bool soft_purge(std::string_view module) {
+  return rts::one_at_a_time([name = std::string(module)] {
+    code_table* const modules = table_if_any();
+    module_version* const old = modules != nullptr ? modules->find(name, state::old) : nullptr;
+    if (old == nullptr) return true;
+    if (!modules->users_or_end(*old).empty()) return false;
+    rts::report(node_event::kind::code, fmt::format("{} is purged", rts::title_of(*old)));
+    return true;
+  });
+}
+
+bool delete_module(std::string_view module) {
+  return rts::one_at_a_time([name = std::string(module)] {
+    code_table* const modules = table_if_any();
+    if (modules == nullptr || !modules->make_old(name)) return false;
+    rts::report(node_event::kind::code,
+                fmt::format("{} is old now, and none is current",
+                            rts::title_of(*modules->find(name, state::old))));
+    return true;
+  });
+}
+
+std::optional<module_info> which(std::string_view module) {
+  code_table* const modules = table_if_any();
+  return modules != nullptr ? modules->info(module, state::current) : std::nullopt;
+}
+
+std::optional<module_info> which_old(std::string_view module) {
+  code_table* const modules = table_if_any();
+  return modules != nullptr ? modules->info(module, state::old) : std::nullopt;
+}
+
+std::vector<loaded_module> all_loaded() {
+  code_table* const modules = table_if_any();
+  return modules != nullptr ? modules->all() : std::vector<loaded_module>{};
+}
+
+bool check_process_code(pid process, std::string_view module) {
+  code_table* const modules = table_if_any();
+  // The question whether it lives is a signal, behind all that was sent to it before.
+  return modules != nullptr && is_alive(process) &&
+         modules->uses_old(module, rts::pid_access::bits(process));
+}
+
+bool check_old_code(std::string_view module) { return which_old(module).has_value(); }
+
+}  // namespace code
+}  // namespace otter

@@ -1,0 +1,212 @@
+#include "code/code_table.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <new>
+#include <otter/error.hpp>
+
+#include "process/process.hpp"
+#include "process/process_system.hpp"
+
+const char otter_one_runtime = 1;
+
+namespace otter::rts {
+
+namespace {
+
+/// The table of virtual functions of the body's own class. It is the first word of a class with
+/// virtual functions, and of `reactive` in it, in the C++ ABI that gcc and clang share.
+void const* code_of(reactive const& body) noexcept {
+  return *reinterpret_cast<void const* const*>(&body.innermost());
+}
+
+}  // namespace
+
+std::string signature_text(std::string_view name, type_descriptor const& arguments,
+                           type_descriptor const* result) {
+  return fmt::format("{} {} {}", result != nullptr ? result->name : "void", name, arguments.name);
+}
+
+// --- users ---
+
+void code_table::spawned(pid who, reactive const& body) {
+  void const* const code = code_of(body);
+  std::lock_guard lock(mutex_);
+  for (auto const& v : versions_) {
+    if (!v->code.contains(code)) continue;
+    if (v->now == module_version::state::gone)
+      throw error(errc::undef,
+                  fmt::format("spawn: its code is of module {} {}, which was purged",
+                              v->code.description().name, v->code.description().version));
+    if (!v->bodies.reserve_one()) throw std::bad_alloc();
+    system_.find(who)->mark_owner(who);
+    v->bodies.insert(pid_access::bits(who));
+    return;
+  }
+}
+
+void code_table::ended(std::uint64_t bits) noexcept {
+  std::lock_guard lock(mutex_);
+  for (auto const& v : versions_) {
+    if (v->now == module_version::state::gone) continue;
+    v->bodies.erase(bits);
+    v->calls.erase(bits);
+  }
+}
+
+void code_table::enter_locked(pid who, module_version& version) {
+  process* const self = system_.find(who);
+  if (self == nullptr || !self->mark_owner(who)) return;  // it has ended, given up perhaps
+  ++version.calls[pid_access::bits(who)];
+}
+
+void code_table::enter(pid who, module_version& version) {
+  std::lock_guard lock(mutex_);
+  enter_locked(who, version);
+}
+
+code_table::found code_table::enter(pid who, std::string_view module, std::string_view function,
+                                    type_descriptor const& arguments,
+                                    type_descriptor const* result) {
+  std::lock_guard lock(mutex_);
+  module_version* const version = find_locked(module, module_version::state::current);
+  if (version == nullptr)
+    throw error(errc::undef,
+                fmt::format("{}:{}: the module is not loaded, or was deleted", module, function));
+  detail::module_table const& table = version->code.table();
+  module_description const& described = version->code.description();
+  for (std::size_t i = 0; i < table.count; ++i) {
+    detail::module_entry const& e = table.entries[i];
+    if (e.what != detail::module_entry::kind::function || e.name != function) continue;
+    if (!same_type(*e.arguments, arguments) || (e.result == nullptr) != (result == nullptr) ||
+        (result != nullptr && !same_type(*e.result, *result)))
+      throw error(errc::undef,
+                  fmt::format("module {} {} has `{}`, and is called as `{}`; types that differ in "
+                              "layout, or in an unnamed namespace, are others",
+                              described.name, described.version,
+                              signature_text(e.name, *e.arguments, e.result),
+                              signature_text(function, arguments, result)));
+    enter_locked(who, *version);
+    return {version, &e};
+  }
+  throw error(errc::undef, fmt::format("module {} {} has no function \"{}\"", described.name,
+                                       described.version, function));
+}
+
+void code_table::leave(pid who, module_version& version) noexcept {
+  std::lock_guard lock(mutex_);
+  auto const at = version.calls.find(pid_access::bits(who));
+  if (at == version.calls.end()) return;  // it was given up meanwhile
+  if (--at->second == 0) version.calls.erase(at);
+}
+
+bool code_table::used_by(module_version const& v, std::uint64_t bits) noexcept {
+  return v.bodies.contains(bits) || v.calls.count(bits) != 0;
+}
+
+std::vector<pid> code_table::users_or_end(module_version& version) {
+  std::lock_guard lock(mutex_);
+  std::vector<std::uint64_t> users;
+  version.bodies.for_each([&](std::uint64_t bits) { users.push_back(bits); });
+  for (auto const& call : version.calls) users.push_back(call.first);
+  std::sort(users.begin(), users.end());
+  users.erase(std::unique(users.begin(), users.end()), users.end());
+  if (users.empty()) {
+    version.now = module_version::state::gone;
+    auto const at = slots_.find(version.code.description().name);
+    if (at != slots_.end()) {
+      if (at->second.old == &version) at->second.old = nullptr;
+      if (at->second.current == nullptr && at->second.old == nullptr) slots_.erase(at);
+    }
+  }
+  std::vector<pid> result;
+  for (std::uint64_t const bits : users) result.push_back(system_.make_pid_of(bits));
+  return result;
+}
+
+// --- versions ---
+
+module_version& code_table::add(image&& code) {
+  auto version = std::make_unique<module_version>(std::move(code));
+  std::lock_guard lock(mutex_);
+  versions_.push_back(std::move(version));
+  return *versions_.back();
+}
+
+void code_table::make_current(std::vector<module_version*> const& versions) {
+  std::lock_guard lock(mutex_);
+  // What may fail first: then all of them, or none.
+  for (module_version* v : versions) slots_.try_emplace(v->code.description().name);
+  for (module_version* v : versions) {
+    slot& s = slots_.find(v->code.description().name)->second;
+    if (s.current != nullptr) {
+      s.current->now = module_version::state::old;
+      s.old = s.current;
+    }
+    s.current = v;
+    v->now = module_version::state::current;
+  }
+}
+
+bool code_table::make_old(std::string_view module) {
+  std::lock_guard lock(mutex_);
+  auto const at = slots_.find(module);
+  if (at == slots_.end() || at->second.current == nullptr || at->second.old != nullptr)
+    return false;
+  at->second.old = std::exchange(at->second.current, nullptr);
+  at->second.old->now = module_version::state::old;
+  return true;
+}
+
+module_version* code_table::find_locked(std::string_view module, module_version::state which) {
+  auto const at = slots_.find(module);
+  if (at == slots_.end()) return nullptr;
+  return which == module_version::state::current ? at->second.current : at->second.old;
+}
+
+module_version* code_table::find(std::string_view module, module_version::state which) {
+  std::lock_guard lock(mutex_);
+  return find_locked(module, which);
+}
+
+code::module_info code_table::info_of(module_version const& v) {
+  module_description const& d = v.code.description();
+  code::module_info info{d.name, d.version, v.code.file(), d.digest, d.abi, {}, v.bodies.size()};
+  detail::module_table const& table = v.code.table();
+  for (std::size_t i = 0; i < table.count; ++i)
+    if (table.entries[i].what == detail::module_entry::kind::function)
+      info.functions.emplace_back(table.entries[i].name);
+  for (auto const& call : v.calls)
+    if (!v.bodies.contains(call.first)) ++info.processes;
+  return info;
+}
+
+std::optional<code::module_info> code_table::info(std::string_view module,
+                                                  module_version::state which) {
+  std::lock_guard lock(mutex_);
+  module_version const* const v = find_locked(module, which);
+  if (v == nullptr) return std::nullopt;
+  return info_of(*v);
+}
+
+std::vector<code::loaded_module> code_table::all() {
+  std::lock_guard lock(mutex_);
+  std::vector<code::loaded_module> result;
+  for (auto const& [name, s] : slots_) {
+    if (s.current == nullptr && s.old == nullptr) continue;
+    code::loaded_module& m = result.emplace_back();
+    m.name = name;
+    if (s.current != nullptr) m.current = info_of(*s.current);
+    if (s.old != nullptr) m.old = info_of(*s.old);
+  }
+  return result;
+}
+
+bool code_table::uses_old(std::string_view module, std::uint64_t bits) {
+  std::lock_guard lock(mutex_);
+  module_version const* const old = find_locked(module, module_version::state::old);
+  return old != nullptr && used_by(*old, bits);
+}
+
+}  // namespace otter::rts

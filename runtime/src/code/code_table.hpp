@@ -1,0 +1,115 @@
+#pragma once
+
+// code/code_table.hpp - the modules of one node, their versions, and which processes use them.
+//
+//   module_version   one version: its image, its state, its users
+//   code_table       finds functions, counts users, changes what is current
+//
+// A process uses a version by its body, from its start to its end, or by calls, while they last.
+// The body is known by its table of virtual functions, which lies in the image of the module that
+// the body's class was compiled into: so a process carries no mark, and none that runs no module's
+// code pays for it. Not chosen: looking for return addresses on the stacks. Only its own worker may
+// look at a stack, so each process of the node would have to be woken for a purge.
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <otter/code.hpp>
+#include <otter/detail/module_table.hpp>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/number_set.hpp"
+#include "code/image.hpp"
+#include "process/code_watch.hpp"
+
+namespace otter::rts {
+
+class process_system;
+
+/// Ownership: the table's, as long as it lives. Threads: under the table's mutex, but for the
+/// image.
+struct module_version {
+  enum class state : std::uint8_t {
+    candidate,  // loaded, its on_load() not yet obeyed
+    current,
+    old,
+    gone,  // purged or refused: nothing of it is started any more
+  };
+  struct bits_hash {
+    static std::uint64_t hash(std::uint64_t bits) noexcept { return detail::mix_bits(bits); }
+  };
+
+  explicit module_version(image&& i) : code(std::move(i)) {}
+
+  image const code;
+  state now = state::candidate;
+  number_set<bits_hash> bodies;                // pids, by their bits
+  std::map<std::uint64_t, std::size_t> calls;  // how many calls a process is in
+};
+
+/// Ownership: the node's. Threads: any.
+/// Invariant: of each name at most one version is current and one is old; users are in those and in
+///            candidates only.
+class code_table final : public code_watch {
+ public:
+  explicit code_table(process_system& system) : system_(system) {}
+
+  void spawned(pid who, reactive const& body) override;
+  void ended(std::uint64_t bits) noexcept override;
+
+  /// A function of the current version, which `who` uses from now on. Throws: error(undef), which
+  /// says whether module, function or types are missing; std::bad_alloc.
+  struct found {
+    module_version* version;
+    detail::module_entry const* entry;
+  };
+  found enter(pid who, std::string_view module, std::string_view function,
+              type_descriptor const& arguments, type_descriptor const* result);
+  /// As it, for a version that is known.
+  void enter(pid who, module_version& version);
+  void leave(pid who, module_version& version) noexcept;
+
+  // --- for whoever changes the table, one at a time: code.cpp ---
+  module_version& add(image&& code);
+  /// Whoever uses it, in the order of their pids. If nobody does, it is gone from now on.
+  std::vector<pid> users_or_end(module_version& version);
+  /// The versions, which must be candidates, become current, those that were become old. None has
+  /// both a current and an old one.
+  void make_current(std::vector<module_version*> const& versions);
+  /// False if there is an old one already, or no current one.
+  bool make_old(std::string_view module);
+
+  module_version* find(std::string_view module, module_version::state which);
+  std::optional<code::module_info> info(std::string_view module, module_version::state which);
+  std::vector<code::loaded_module> all();
+  /// Whether the process uses the old version.
+  bool uses_old(std::string_view module, std::uint64_t bits);
+
+ private:
+  struct slot {
+    module_version* current = nullptr;
+    module_version* old = nullptr;
+  };
+  module_version* find_locked(std::string_view module, module_version::state which);
+  static bool used_by(module_version const& v, std::uint64_t bits) noexcept;
+  static code::module_info info_of(module_version const& v);
+  void enter_locked(pid who, module_version& version);
+
+  process_system& system_;
+  std::mutex mutex_;
+  // --- guarded by mutex_ ---
+  std::map<std::string, slot, std::less<>> slots_;
+  /// All, in the order of loading: what has been mapped stays, so bodies of those that are gone are
+  /// known too.
+  std::vector<std::unique_ptr<module_version>> versions_;
+};
+
+/// What a function's types are called in messages.
+std::string signature_text(std::string_view name, type_descriptor const& arguments,
+                           type_descriptor const* result);
+
+}  // namespace otter::rts
