@@ -56,7 +56,7 @@ ancestry const& kin::ancestors_of_children() {
 
 reactive* current_inner_body() noexcept {
   reactive* body = current_body();
-  if (auto* outer = dynamic_cast<via_body*>(body)) return outer->inner();
+  if (auto* outer = dynamic_cast<via_body*>(body)) return outer->inner()->get();
   return body;
 }
 

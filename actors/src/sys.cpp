@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <otter/detail/succession.hpp>
 #include <otter/detail/system_message.hpp>
 #include <otter/detail/system_messages.hpp>
 #include <otter/detail/unwinding.hpp>
@@ -118,6 +119,13 @@ envelope_ptr pack_value(T&& value) {
 
 }  // namespace
 
+void change_code_target(target const& to, std::string module, duration limit) {
+  run_job(
+      to,
+      [module = std::move(module), before = retired_body()](
+          system_host& host, system_answer&) mutable { host.system_change_code(module, before); },
+      limit);
+}
 void trace_target(target const& to, sys::debugging on, duration limit) {
   change_debugging(
       to, [on](debug_state& d) { d.trace(on == sys::debugging::on); }, limit);
@@ -218,6 +226,11 @@ void callbacks::stop_debugging() noexcept { debug_.reset(); }
 
 void callbacks::terminate(exit_reason const&) {}
 std::string callbacks::format_status() const { return {}; }
+void callbacks::code_change(std::string const& module) {
+  throw process_exit(exit_reason::error(
+      "code_change",
+      fmt::format("{} does not take code changes (of {})", detail::self_text(), module)));
+}
 
 void callbacks::note(debug_event const& event) noexcept {
   if (debug() != nullptr) debug()->note(event);
@@ -232,6 +245,11 @@ std::string callbacks::system_status() const {
 void callbacks::system_terminate(exit_reason reason) {
   terminate(reason);
   throw process_exit(std::move(reason));
+}
+
+void callbacks::system_change_code(std::string const& module, detail::retired_body&) {
+  if (!suspended_) detail::refuse_unsuspended(detail::self_text(), module);
+  code_change(module);
 }
 
 void handle_system_msg(system_request& request, callbacks& desk) {

@@ -22,8 +22,7 @@ class via_body final : public reactive {
   std::string describe() const override { return inner_->describe(); }
   void* upper_part() noexcept override { return inner_->upper_part(); }
   std::string_view initial_call() const noexcept override { return inner_->initial_call(); }
-  reactive const& innermost() const noexcept override { return inner_->innermost(); }
-  reactive* inner() const noexcept { return inner_.get(); }
+  reactive_ptr* inner() noexcept override { return &inner_; }
 
  private:
   name_registry& registry_;

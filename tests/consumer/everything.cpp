@@ -17,6 +17,7 @@
 #include <otter/child_spec.hpp>
 #include <otter/circuit.hpp>
 #include <otter/code.hpp>
+#include <otter/code_change.hpp>
 #include <otter/debug_options.hpp>
 #include <otter/dictionary.hpp>
 #include <otter/duration.hpp>

@@ -56,6 +56,7 @@ class proc_lib_body : public reactive, public kin {
   std::string describe() const final;
   void* upper_part() noexcept final { return static_cast<kin*>(this); }
   std::string_view initial_call() const noexcept final { return initial_call_; }
+  reactive_ptr* inner() noexcept final { return inner_ ? &inner_ : nullptr; }
 
   [[nodiscard]] pid parent() const noexcept { return parent_; }
   /// Who waits, once: the address is spent by asking for it.

@@ -7,6 +7,7 @@
 //   otter::sys::get_status()     a text: running or suspended, and its own format_status()
 //   otter::sys::get_state()      a copy of its state
 //   otter::sys::replace_state()  changes its state
+//   otter::sys::change_code()    it goes on in the current version of its module
 //   otter::sys::terminate()      it runs terminate() and ends; to wait for that, see otter::stop()
 //
 // and to watch what it does (debugging; nothing of it costs anything while it is off):
@@ -69,6 +70,7 @@ namespace detail {
 
 system_answer ask_system(target const& to, system_message message, duration limit);
 void terminate_target(target const& to, exit_reason reason, duration limit);
+void change_code_target(target const& to, std::string module, duration limit);
 void trace_target(target const& to, sys::debugging on, duration limit);
 void log_target(target const& to, std::size_t events, duration limit);
 std::vector<std::string> get_log_target(target const& to, duration limit);
@@ -216,6 +218,18 @@ void terminate(Address const& server, exit_reason reason, duration limit = infin
   detail::stop_target(detail::locate(server), std::move(reason), limit);
 }
 
+/// A suspended server goes on in the current version of `module`, from the one that it is in: its
+/// state is brought there as otter/code_change.hpp says, everything else - pid, name, mailbox,
+/// links, monitors, timers - is as it was. It stays suspended (SY-7).
+///
+/// Throws also: process_exit(call_failed) with the reason as its cause, if it is not suspended, if
+/// its class is not in both versions, or if its state cannot be brought there. Then nothing has
+/// changed, and when it is resumed the old version serves on.
+template <server_address Address>
+void change_code(Address const& server, std::string module, duration limit = default_call_limit) {
+  detail::change_code_target(detail::locate(server), std::move(module), limit);
+}
+
 // --- debugging ---
 
 /// Reports each event as the node's event of kind report.
@@ -298,6 +312,10 @@ class callbacks : public detail::system_host {
   virtual void terminate(exit_reason const& reason);
   /// Its state, for status and reports; leave secrets out.
   virtual std::string format_status() const;
+  /// `module` has a new version, and this process, which is suspended, is to go on in it once it is
+  /// resumed: by its next call of code::latest, for example. An exception refuses. Without it every
+  /// change is refused.
+  virtual void code_change(std::string const& module);
   /// For get_state<T>() and replace_state<T>(): gives this object if it is asked for a T.
   template <class T>
   void offer_state(T& object) noexcept {
@@ -315,6 +333,7 @@ class callbacks : public detail::system_host {
   std::string system_status() const final;
   void system_terminate(exit_reason reason) final;
   void system_suspend(bool suspended) final { suspended_ = suspended; }
+  void system_change_code(std::string const& module, detail::retired_body& before) final;
   detail::debug_state* debug() const noexcept final { return debug_.get(); }
   detail::debug_state& start_debugging() final;
   void stop_debugging() noexcept final;

@@ -28,6 +28,12 @@ namespace otter {
 
 struct spawn_options;
 struct spawned;
+class reactive;
+
+namespace detail {
+struct reactive_deleter;
+}
+using reactive_ptr = std::unique_ptr<reactive, detail::reactive_deleter>;
 
 /// One thing that happened to a reactive process.
 ///
@@ -117,9 +123,9 @@ class reactive {
   /// What kind of process it is, for info_item::initial_call unless set_initial_call() has said
   /// something else. Called from: the process.
   virtual std::string_view initial_call() const noexcept { return {}; }
-  /// The body whose class says what is run, for one that wraps another: what module a process uses
-  /// is seen by it. Not for users.
-  virtual reactive const& innermost() const noexcept { return *this; }
+  /// Where a body that wraps another one keeps that: which module a process uses is seen by the
+  /// innermost. Null in all others. Not for users.
+  virtual reactive_ptr* inner() noexcept;
 
  protected:
   /// Ends the process with `reason` once the present call returns.
@@ -147,8 +153,6 @@ struct reactive_deleter {
   }
 };
 }  // namespace detail
-
-using reactive_ptr = std::unique_ptr<reactive, detail::reactive_deleter>;
 
 /// Makes a body. It is constructed in the calling process; its start() runs in its own.
 template <class Body, class... Args>

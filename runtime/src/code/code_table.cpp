@@ -17,8 +17,23 @@ namespace {
 
 /// The table of virtual functions of the body's own class. It is the first word of a class with
 /// virtual functions, and of `reactive` in it, in the C++ ABI that gcc and clang share.
-void const* code_of(reactive const& body) noexcept {
-  return *reinterpret_cast<void const* const*>(&body.innermost());
+void const* code_of(reactive& body) noexcept {
+  reactive* of = &body;
+  for (reactive_ptr* inner = of->inner(); inner != nullptr; inner = of->inner()) of = inner->get();
+  return *reinterpret_cast<void const* const*>(of);
+}
+
+detail::module_class class_in(module_version const& v, std::string_view name) {
+  module_description const& d = v.code.description();
+  detail::module_table const& table = v.code.table();
+  for (std::size_t i = 0; i < table.count; ++i) {
+    detail::module_entry const& e = table.entries[i];
+    if (e.what == detail::module_entry::kind::behaviour && e.name == name)
+      return {e.behaviour, d.name, d.version};
+  }
+  throw error(errc::undef, fmt::format("module {} {} does not list the class {}: OTTER_MODULE("
+                                       "otter::code::server<{}>())",
+                                       d.name, d.version, name, name));
 }
 
 }  // namespace
@@ -30,20 +45,54 @@ std::string signature_text(std::string_view name, type_descriptor const& argumen
 
 // --- users ---
 
-void code_table::spawned(pid who, reactive const& body) {
+module_version* code_table::version_of(reactive& body) const noexcept {
   void const* const code = code_of(body);
+  for (auto const& v : versions_)
+    if (v->code.contains(code)) return v.get();
+  return nullptr;
+}
+
+void code_table::use_body(pid who, module_version* version) {
+  if (version == nullptr) return;
+  if (version->now == module_version::state::gone)
+    throw error(errc::undef,
+                fmt::format("its code is of module {} {}, which was purged",
+                            version->code.description().name, version->code.description().version));
+  if (!version->bodies.reserve_one()) throw std::bad_alloc();
+  system_.find(who)->mark_owner(who);
+  version->bodies.insert(pid_access::bits(who));
+}
+
+void code_table::spawned(pid who, reactive& body) {
   std::lock_guard lock(mutex_);
-  for (auto const& v : versions_) {
-    if (!v->code.contains(code)) continue;
-    if (v->now == module_version::state::gone)
-      throw error(errc::undef,
-                  fmt::format("spawn: its code is of module {} {}, which was purged",
-                              v->code.description().name, v->code.description().version));
-    if (!v->bodies.reserve_one()) throw std::bad_alloc();
-    system_.find(who)->mark_owner(who);
-    v->bodies.insert(pid_access::bits(who));
-    return;
-  }
+  use_body(who, version_of(body));
+}
+
+void code_table::replaced(pid who, reactive& before, reactive& now) {
+  std::lock_guard lock(mutex_);
+  module_version* const left = version_of(before);
+  module_version* const taken = version_of(now);
+  if (left == taken) return;
+  use_body(who, taken);
+  if (left != nullptr) left->bodies.erase(pid_access::bits(who));
+}
+
+detail::module_class code_table::class_of(reactive& body, std::string_view name) {
+  std::lock_guard lock(mutex_);
+  module_version const* const v = version_of(body);
+  if (v == nullptr)
+    throw error(errc::undef, fmt::format("the class {} is of no module: a part of the program "
+                                         "cannot be replaced",
+                                         name));
+  return class_in(*v, name);
+}
+
+detail::module_class code_table::current_class(std::string_view module, std::string_view name) {
+  std::lock_guard lock(mutex_);
+  module_version const* const v = find_locked(module, module_version::state::current);
+  if (v == nullptr)
+    throw error(errc::undef, fmt::format("module {} has no current version", module));
+  return class_in(*v, name);
 }
 
 void code_table::ended(std::uint64_t bits) noexcept {

@@ -17,6 +17,7 @@
 #include <mutex>
 #include <optional>
 #include <otter/code.hpp>
+#include <otter/detail/code_change.hpp>
 #include <otter/detail/module_table.hpp>
 #include <string>
 #include <string_view>
@@ -58,7 +59,8 @@ class code_table final : public code_watch {
  public:
   explicit code_table(process_system& system) : system_(system) {}
 
-  void spawned(pid who, reactive const& body) override;
+  void spawned(pid who, reactive& body) override;
+  void replaced(pid who, reactive& before, reactive& now) override;
   void ended(std::uint64_t bits) noexcept override;
 
   /// A function of the current version, which `who` uses from now on. Throws: error(undef), which
@@ -72,6 +74,11 @@ class code_table final : public code_watch {
   /// As it, for a version that is known.
   void enter(pid who, module_version& version);
   void leave(pid who, module_version& version) noexcept;
+
+  /// The class `name` of the version that the body is from, or of the current one of a module.
+  /// Throws: error(undef); std::bad_alloc.
+  detail::module_class class_of(reactive& body, std::string_view name);
+  detail::module_class current_class(std::string_view module, std::string_view name);
 
   // --- for whoever changes the table, one at a time: code.cpp ---
   module_version& add(image&& code);
@@ -98,6 +105,8 @@ class code_table final : public code_watch {
   static bool used_by(module_version const& v, std::uint64_t bits) noexcept;
   static code::module_info info_of(module_version const& v);
   void enter_locked(pid who, module_version& version);
+  module_version* version_of(reactive& body) const noexcept;
+  void use_body(pid who, module_version* version);
 
   process_system& system_;
   std::mutex mutex_;

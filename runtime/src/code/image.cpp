@@ -43,9 +43,6 @@ class mapping {
   std::size_t const size_;
 };
 
-tl::unexpected<code::load_error> refused(load_errc what, std::string_view file, std::string text) {
-  return tl::unexpected(code::load_error{what, fmt::format("{}: {}", file, text)});
-}
 tl::unexpected<code::load_error> failed(std::string_view file, char const* what) {
   int const reason = errno;
   return refused(load_errc::unreadable, file, fmt::format("{}: {}", what, std::strerror(reason)));

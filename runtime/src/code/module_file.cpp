@@ -43,10 +43,6 @@ constexpr std::size_t seal_size = seal_begin.size() + digest_size + 1;
 constexpr std::size_t longest_description = 4096;
 constexpr std::string_view description_section = ".otter.module";
 
-tl::unexpected<code::load_error> refused(load_errc what, std::string_view file, std::string text) {
-  return tl::unexpected(code::load_error{what, fmt::format("{}: {}", file, text)});
-}
-
 /// A `T` at `offset`, if so much is there.
 template <class T>
 std::optional<T> at(bytes content, std::uint64_t offset) noexcept {
@@ -133,6 +129,11 @@ std::string_view value_of(std::string_view key, std::string_view lines) noexcept
 }
 
 }  // namespace
+
+tl::unexpected<code::load_error> refused(load_errc what, std::string_view file,
+                                         std::string_view text) {
+  return tl::unexpected(code::load_error{what, fmt::format("{}: {}", file, text)});
+}
 
 code::load_result<module_description> read_module_file(bytes content, std::string_view file) {
   auto const header = at<Elf64_Ehdr>(content, 0);

@@ -27,4 +27,8 @@ struct module_description {
 code::load_result<module_description> read_module_file(std::span<std::byte const> content,
                                                        std::string_view file);
 
+/// What a function of a file gives that is not to be loaded. Throws: std::bad_alloc.
+tl::unexpected<code::load_error> refused(code::load_errc what, std::string_view file,
+                                         std::string_view text);
+
 }  // namespace otter::rts

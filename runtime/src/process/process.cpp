@@ -61,6 +61,16 @@ pid process::occupy(process_system& system, reactive_ptr body, pid parent, pid g
   return self_pid();
 }
 
+reactive_ptr process::replace_body(reactive_ptr next) {
+  reactive_ptr* place = body_->inner();
+  if (place != nullptr)
+    while (reactive_ptr* const deeper = (*place)->inner()) place = deeper;
+  reactive& before = place != nullptr ? **place : *body_;
+  if (code_watch* const code = system_->code().get()) code->replaced(self_pid(), before, *next);
+  if (place != nullptr) return std::exchange(*place, std::move(next));
+  return reactive_ptr(std::exchange(body_, next.release()));
+}
+
 void process::vacate() noexcept {
   destroy_body();
   delete std::exchange(extra_, nullptr);

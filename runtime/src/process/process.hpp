@@ -219,6 +219,8 @@ class process final : public runnable {
   void pause_messages_but_exit_of(pid parent);
   void receive_system_messages() noexcept;
   reactive* body() noexcept { return body_; }
+  /// The innermost one; gives that which it was. Throws: as code_watch::replaced().
+  reactive_ptr replace_body(reactive_ptr next);
 
   // --- guards ---
   void defer(int by) noexcept { defers_ = static_cast<std::uint16_t>(defers_ + by); }

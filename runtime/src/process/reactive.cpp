@@ -32,6 +32,7 @@ any_message event::take() noexcept {
 void reactive::ending(exit_reason const&) {}
 std::string reactive::describe() const { return {}; }
 void* reactive::upper_part() noexcept { return nullptr; }
+reactive_ptr* reactive::inner() noexcept { return nullptr; }
 
 void reactive::stop(exit_reason reason) noexcept {
   if (rts::kept_process self; self) self->request_stop(std::move(reason));

@@ -185,6 +185,9 @@ class behaviour_core : public reactive, public kin {
   void show_state(std::string_view name) noexcept;
 
   void suspend(bool suspended);
+  /// What it knows of its family, and what few behaviours have, from the body that it follows.
+  void inherit(behaviour_core& before) noexcept;
+  void change_code(std::string const& module, retired_body& before);
 
   // These first, to fill up the word that kin begins.
   bool follows_parent_;  // the exit of who started it ends it too (GS-27)

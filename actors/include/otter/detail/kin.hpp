@@ -67,6 +67,11 @@ class kin {
     nearest_ = std::move(ancestors);
     has_children_ = false;
   }
+  /// For a body that takes the place of another one.
+  void take_family_of(kin& before) noexcept {
+    nearest_ = std::move(before.nearest_);
+    has_children_ = before.has_children_;
+  }
 
  private:
   // One word, since a million servers have no child: once there is one, what its ancestors are. Our

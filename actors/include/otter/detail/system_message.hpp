@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <otter/detail/code_change.hpp>
 #include <otter/detail/envelope.hpp>
 #include <otter/exit_reason.hpp>
 #include <otter/ref.hpp>
@@ -43,6 +44,9 @@ class system_host {
   /// Runs terminate() and ends the process; of a function it does not return.
   virtual void system_terminate(exit_reason reason) = 0;
   virtual void system_suspend(bool suspended) = 0;
+  /// Goes on in the current version of `module`. `before` gets what has been replaced.
+  /// Throws: process_exit, error(undef), std::bad_alloc; then nothing has changed.
+  virtual void system_change_code(std::string const& module, retired_body& before) = 0;
 
   /// Null while nothing is debugged.
   [[nodiscard]] virtual debug_state* debug() const noexcept = 0;

@@ -32,7 +32,8 @@ enum class module_call_end : std::uint8_t {
 
 /// Constant, in the module, which stays mapped.
 struct module_entry {
-  enum class kind : std::uint8_t { function, on_load };
+  /// A behaviour is a class that processes can be brought to from another version of the module.
+  enum class kind : std::uint8_t { function, on_load, behaviour };
 
   std::string_view name;
   kind what = kind::function;
@@ -41,6 +42,7 @@ struct module_entry {
   /// Moves out of the arguments and constructs the result. Throws: the unwinding token and nothing
   /// else: two modules may have an exception of one name and two layouts.
   module_call_end (*run)(void* arguments, void* result, exit_reason& why) = nullptr;
+  void const* behaviour = nullptr;  ///< what the room above makes of it
 };
 
 struct module_table {

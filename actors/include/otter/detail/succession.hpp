@@ -1,0 +1,91 @@
+#pragma once
+
+// otter/detail/succession.hpp - one process's way from one version of its class to another, between
+// the two modules and the host. Each function of a module is called through a pointer that its own
+// code made, and throws nothing but the unwinding token.
+
+#include <memory>
+#include <otter/exit_reason.hpp>
+#include <otter/reactive.hpp>
+#include <otter/type_descriptor.hpp>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace otter::detail {
+
+struct plain_value;
+class behaviour_core;
+
+/// A field of the state that is left, as the module describes it that it is from.
+struct state_field {
+  std::string_view name;
+  type_descriptor const* type;
+  void* value;
+  bool (*to_plain)(void const* from, plain_value& to);
+};
+
+/// What one change is made of. Lives in the process, while it is changed.
+class succession {
+ public:
+  std::string from_version;
+  std::string to_version;
+  std::vector<state_field> fields;
+
+  [[nodiscard]] state_field const* find(std::string_view name) const noexcept {
+    for (state_field const& f : fields)
+      if (f.name == name) return &f;
+    return nullptr;
+  }
+  /// At the end, when nothing can fail any more.
+  template <class T>
+  void will_move(state_field const& from, T& to) {
+    static_assert(std::is_nothrow_move_assignable_v<T>,
+                  "otter: a field of a state must have a move assignment that does not throw");
+    moves_.push_back({from.value, &to, [](void* source, void* target) noexcept {
+                        *static_cast<T*>(target) = std::move(*static_cast<T*>(source));
+                      }});
+  }
+  void will_not_move(void const* to) noexcept {
+    std::erase_if(moves_, [to](move const& m) { return m.to == to; });
+  }
+  /// Throws: process_exit, an error "code_change" that names field and types.
+  [[noreturn]] void refuse(state_field const& field, std::string_view wanted) const;
+  void move_all() noexcept {
+    for (move const& m : moves_) m.run(m.from, m.to);
+  }
+
+ private:
+  struct move {
+    void* from;
+    void* to;
+    void (*run)(void* from, void* to) noexcept;
+  };
+  std::vector<move> moves_;
+};
+
+/// A body that is ready to take the place of another one, and what is still to be done then.
+class successor {
+ public:
+  virtual ~successor() = default;
+  /// Makes the object of the state, when the fields have been moved there.
+  virtual void finish() noexcept = 0;
+
+  reactive_ptr next;
+  behaviour_core* core = nullptr;  // of next
+};
+
+/// SY-7. Throws: process_exit.
+[[noreturn]] void refuse_unsuspended(std::string_view server, std::string_view module);
+
+/// What a module's entry of kind behaviour refers to. Constant, one per class and module.
+struct change_class {
+  std::string_view kind;  // "gen_server"
+  /// Adds the fields of the object's state.
+  bool (*describe)(void* object, succession& plan, exit_reason& why);
+  bool (*succeed)(succession& plan, std::unique_ptr<successor>& next, exit_reason& why);
+};
+
+}  // namespace otter::detail

@@ -1,0 +1,69 @@
+// Bringing a behaviour's process to another version of its class.
+
+#include <fmt/format.h>
+
+#include <otter/detail/behaviour_core.hpp>
+#include <otter/detail/code_change.hpp>
+#include <otter/detail/succession.hpp>
+#include <otter/exit.hpp>
+#include <utility>
+
+#include "report.hpp"
+
+namespace otter::detail {
+
+namespace {
+
+[[noreturn]] void refuse_change(std::string text) {
+  throw process_exit(exit_reason::error("code_change", text));
+}
+
+}  // namespace
+
+void refuse_unsuspended(std::string_view server, std::string_view module) {
+  throw process_exit(exit_reason::error(
+      "unknown_system_msg",
+      fmt::format("{} is asked to change to module {}, and is not suspended", server, module)));
+}
+
+void succession::refuse(state_field const& field, std::string_view wanted) const {
+  refuse_change(fmt::format(
+      "from version {} to {}: the field \"{}\" is a {}, and its value does not fit into a "
+      "{}; let code_change() bring it there",
+      from_version, to_version, field.name, field.type->name, wanted));
+}
+
+void behaviour_core::inherit(behaviour_core& before) noexcept {
+  take_family_of(before);
+  follows_parent_ = before.follows_parent_;
+  entered_ = before.entered_;
+  suspended_ = before.suspended_;
+  hibernates_ = before.hibernates_;
+  rare_ = std::move(before.rare_);
+}
+
+/// Everything that can fail comes first, in the two modules and here; then the bodies change
+/// places, and what is left are moves.
+void behaviour_core::change_code(std::string const& module, retired_body& before) {
+  if (!suspended_) refuse_unsuspended(self_text(), module);
+  module_class const from = class_of_body(type().name);
+  module_class const to = current_class(module, type().name);
+  auto const& old = *static_cast<change_class const*>(from.behaviour);
+  auto const& now = *static_cast<change_class const*>(to.behaviour);
+  if (from.module != module || old.kind != now.kind)
+    refuse_change(fmt::format("{} is a {} of module {}, and not a {} of {}", type().name, old.kind,
+                              from.module, now.kind, module));
+  succession plan;
+  plan.from_version = from.version;
+  plan.to_version = to.version;
+  std::unique_ptr<successor> next;
+  exit_reason why;
+  if (!old.describe(object(), plan, why) || !now.succeed(plan, next, why))
+    throw process_exit(std::move(why));
+  before = replace_body(std::move(next->next));
+  next->core->inherit(*this);
+  plan.move_all();
+  next->finish();
+}
+
+}  // namespace otter::detail
