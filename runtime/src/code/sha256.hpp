@@ -1,9 +1,7 @@
 #pragma once
 
-// code/sha256.hpp - the digest of a module's file, the one that CMake's file(SHA256) computes.
-//
-// Here, and not from libcrypto, since a program that uses the runtime alone would then need that.
-// It guards against damage, not against whoever can write the file.
+// code/sha256.hpp - the digest of a module's file, the one that CMake's file(SHA256) computes. It
+// guards against damage, not against whoever can write the file.
 
 #include <cstddef>
 #include <span>
