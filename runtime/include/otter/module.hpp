@@ -87,7 +87,8 @@ constexpr detail::module_entry function(std::string_view name) noexcept {
 }
 
 /// Runs in a process of its own when the module has been loaded, before anybody can call it. If it
-/// returns false, throws or exits, the module is not loaded (CL-7).
+/// returns false, throws or exits, the module is not loaded (CL-7). The load waits for it: so it
+/// must not load, purge or delete modules itself.
 template <auto Function>
 constexpr detail::module_entry on_load() noexcept {
   using thunk = detail::module_thunk<Function, decltype(Function)>;
