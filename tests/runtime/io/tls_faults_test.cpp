@@ -1,6 +1,10 @@
 // Peers that do not play by the rules, at a socket: each has its reason, nothing is left, and
 // nobody else notices.
 
+#include <algorithm>
+#include <functional>
+#include <otter/link.hpp>
+
 #include "exits_contract.hpp"
 #include "io/ports.hpp"
 #include "io/simulated_network.hpp"
@@ -356,7 +360,7 @@ TEST_CASE("so many handshakes as allowed run at once, and the others wait their 
     begin(killed);
     pid const victim = serve(killed.server, server, long_time);
     until_waiting(victim);
-    unlink(victim);
+    otter::unlink(victim);
     otter::exit(victim, exit_reason::kill());
     pid const third = spawn_link([=] {
       receive([](begun) {});
@@ -389,7 +393,7 @@ TEST_CASE(
                until_waiting(victim);
                auto const place = process_info<std::string>(victim, info_item::waiting_in);
                seen.add(place ? *place : "nowhere");
-               unlink(victim);
+               otter::unlink(victim);
                otter::exit(victim, exit_reason::kill());
                seen.add(show(p.client.recv(0, long_time)));
                until_waiting(serve(q.server, server));
