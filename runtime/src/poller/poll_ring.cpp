@@ -37,7 +37,7 @@ poll_ring::poll_ring(unsigned completions, unsigned slots) : has_table_(slots !=
     fail(-r, "io_uring_setup");
   constexpr unsigned needed = IORING_FEAT_NODROP | IORING_FEAT_EXT_ARG | IORING_FEAT_CQE_SKIP;
   int refused = (how.features & needed) == needed ? 0 : -ENOSYS;
-  char const* what = "io_uring_setup: a kernel before 5.17";
+  char const* what = "io_uring_setup: a kernel before 5.19";
   if (refused == 0 && has_table_) {
     what = "io_uring_register(files)";
     refused = ::io_uring_register_files_sparse(&ring_, slots);
@@ -108,7 +108,7 @@ int poll_ring::complete() noexcept {
     ::io_uring_prep_nop(&entry);
     entry.user_data = tag_ignored;
     entry.flags = IOSQE_CQE_SKIP_SUCCESS;
-    return -refused;
+    return refused == EAGAIN ? -ENOMEM : -refused;  // EAGAIN would mean that an event will come
   }
   while (!operation_over_) {  // its completion waits for room
     enter();
