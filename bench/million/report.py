@@ -47,7 +47,7 @@ def figures(results, about):
 
 def title(result):
     return {"otter": "otter, one process each", "raw": "a bare io_uring loop"}[result["server"]] + \
-        ("" if result["direct"] else ", with descriptors")
+        (", with a timer" if result["timer"] else "") + ("" if result["direct"] else ", with descriptors")
 
 
 def markdown(results, about):

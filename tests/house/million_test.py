@@ -181,7 +181,7 @@ class million(in_a_tree):
         loader = importlib.machinery.SourceFileLoader("million_run", str(RUN))
         run = importlib.util.module_from_spec(importlib.util.spec_from_loader("million_run", loader))
         loader.exec_module(run)
-        options = argparse.Namespace(build=self.tree / "build", workers=2, echoes=100, idle=0, lose=0)
+        options = argparse.Namespace(build=self.tree / "build", workers=2, echoes=100, idle=0, idle_limit=0, lose=0)
         once = run.measurement("otter", self.tree / "build/bench/million_server", 1_000, "sockets", options, machine())
         with unittest.mock.patch.object(limits, "free_memory", lambda: limits.FLOOR - 1):
             result = once.run(self.tree)
@@ -204,7 +204,7 @@ class million(in_a_tree):
 
 class table(unittest.TestCase):
     def result(self, **changed):
-        r = dict(server="otter", direct=True, clients="tun", asked=1_000_000, connections=1_000_000, accepted=1_000_000, echoes=20_000,
+        r = dict(server="otter", direct=True, timer=False, clients="tun", asked=1_000_000, connections=1_000_000, accepted=1_000_000, echoes=20_000,
                  answered=20_000, memory=5e9, slab=4.3e9, user=0.6e9, bytes=5_000,
                  kernel_bytes=4_400, slab_bytes=4_390, user_bytes=600, rate=40_000, seconds=25, server_cpu=20,
                  client_cpu=15, idle_cpu=0, end_seconds=8, client_memory=8e6, stopped=None)
@@ -223,6 +223,10 @@ class table(unittest.TestCase):
         self.assertIn("MemFree fell by 3.00 GB, where slabs and process grew by 4.90", text)
         self.assertIn("5,100 bytes a connection, not judged", text)
         self.assertNotIn("MemFree fell", self.text(self.result()))
+
+    def test_what_the_server_does_more_than_usual_is_in_its_title(self):
+        self.assertIn("| otter, one process each |", self.text(self.result()))
+        self.assertIn("| otter, one process each, with a timer, with descriptors |", self.text(self.result(timer=True, direct=False)))
 
     def test_it_stands_beside_2012(self):
         self.assertIn("| connections per GB in use | 38,800 | 200,000 |", self.text(self.result()))
