@@ -571,7 +571,7 @@ struct machine_class_for {
 };
 
 template <class Machine, class Module>
-statem_class const* module_class() noexcept {
+statem_class const* statem_class_of() noexcept {
   return &machine_class_for<Machine, Module>::value;
 }
 

@@ -70,7 +70,7 @@ namespace detail {
 template <class Machine, class Event>
 constexpr bool knows_event() noexcept;  // in gen_statem.hpp
 template <class Machine, class Module>
-statem_class const* module_class() noexcept;  // in gen_statem.hpp
+statem_class const* statem_class_of() noexcept;  // in gen_statem.hpp
 
 template <class Machine, class Content>
 envelope_ptr pack_event(Content&& content) {
@@ -271,13 +271,13 @@ class [[nodiscard]] transition : public detail::common_actions<transition<Machin
   template <class Module>
   transition push_callback_module() && {
     this->add(detail::statem_action::kind::push_module).module =
-        detail::module_class<Machine, Module>();
+        detail::statem_class_of<Machine, Module>();
     return std::move(*this);
   }
   template <class Module>
   transition change_callback_module() && {
     this->add(detail::statem_action::kind::change_module).module =
-        detail::module_class<Machine, Module>();
+        detail::statem_class_of<Machine, Module>();
     return std::move(*this);
   }
   transition pop_callback_module() && {
