@@ -26,6 +26,9 @@
 namespace otter::rts {
 namespace {
 
+constexpr std::uint64_t most_slots = 4096;  // of one table
+static_assert(most_slots <= 1u << poll_ring::slot_bits);
+
 /// Threads:   any, as for every network.
 /// Invariant: a table that is in tables_ stays, and is watched by the core of the worker that made
 ///            it.
@@ -33,7 +36,12 @@ namespace {
 class direct_network final : public network {
  public:
   direct_network(scheduler& node, std::unique_ptr<network> system, unsigned tables, unsigned slots)
-      : node_(node), system_(std::move(system)), slots_(slots), tables_(tables) {}
+      : node_(node),
+        system_(std::move(system)),
+        slots_(slots),
+        share_(tables / node.workers()),
+        tables_(tables),
+        had_room_(node.workers()) {}
   ~direct_network() override {
     for (auto& t : tables_) delete t.load(std::memory_order_relaxed);
   }
@@ -46,14 +54,20 @@ class direct_network final : public network {
   /// into any.
   int accept(int listener) noexcept override {
     unsigned const count = static_cast<unsigned>(tables_.size());
-    unsigned const first = current_worker()->number() % node_.workers() * (count / node_.workers());
+    unsigned const mine = current_worker()->number() % node_.workers();
+    unsigned const begin = mine * share_;
+    unsigned const hint = had_room_[mine].load(std::memory_order_relaxed);
     for (unsigned i = 0; i < count; ++i) {
+      unsigned const number = i < share_ ? begin + (hint + i) % share_ : (begin + i) % count;
       direct_table* table = nullptr;
-      if (int const error = table_at((first + i) % count, table); error != 0) return -error;
+      if (int const error = table_at(number, table); error != 0) return -error;
       for (;;) {
         int const fd = table->accept(listener);
         if (fd == -EMFILE) break;  // this one is full
-        if (fd >= 0 || !is_of_one_connection(-fd)) return fd;
+        if (fd < 0 && is_of_one_connection(-fd)) continue;
+        if (fd >= 0 && i != 0 && i < share_)
+          had_room_[mine].store(number - begin, std::memory_order_relaxed);
+        return fd;
       }
     }
     return -EMFILE;
@@ -185,8 +199,10 @@ class direct_network final : public network {
   scheduler& node_;
   std::unique_ptr<network> const system_;
   unsigned const slots_;
-  std::mutex mutex_;  // who makes a table
+  unsigned const share_;  // tables of each worker
+  std::mutex mutex_;      // who makes a table
   std::vector<std::atomic<direct_table*>> tables_;
+  std::vector<std::atomic<unsigned>> had_room_;  // which of its share, for each worker: a hint
 };
 
 }  // namespace
@@ -197,8 +213,9 @@ std::unique_ptr<network> make_direct_network(scheduler& node, std::unique_ptr<ne
   if (!refused.empty()) return system;
   rlimit limit{};
   ::getrlimit(RLIMIT_NOFILE, &limit);
-  // The kernel bounds a table by RLIMIT_NOFILE. Each worker has as many as the others.
-  std::uint64_t const most = std::min<std::uint64_t>(limit.rlim_cur, 1u << poll_ring::slot_bits);
+  // The kernel bounds a table by RLIMIT_NOFILE; we, since it finds the poll that is to be cancelled
+  // by a hash of 256 chains. Each worker has as many as the others.
+  std::uint64_t const most = std::min<std::uint64_t>(limit.rlim_cur, most_slots);
   std::uint64_t const workers = node.workers();
   std::uint64_t const needed = (connections + most - 1) / most;
   std::uint64_t const tables =
