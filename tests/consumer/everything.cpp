@@ -86,6 +86,7 @@
 #include <otter/transition.hpp>
 #include <otter/type_descriptor.hpp>
 #include <otter/type_name.hpp>
+#include <otter/udp.hpp>
 #include <otter/worker_pool.hpp>
 #include <string>
 #include <unordered_map>

@@ -84,6 +84,16 @@ class direct_network final : public network {
   std::ptrdiff_t send(int fd, void const* data, std::size_t size) noexcept override {
     return is_direct(fd) ? at(fd).send(fd, data, size) : system_->send(fd, data, size);
   }
+  int open_datagrams(tcp_address const& at, udp_options const& o) noexcept override {
+    return system_->open_datagrams(at, o);
+  }
+  std::ptrdiff_t receive_from(int fd, void* into, std::size_t size,
+                              tcp_address& from) noexcept override {
+    return system_->receive_from(fd, into, size, from);
+  }
+  std::ptrdiff_t send_to(int fd, std::string_view data, tcp_address const& to) noexcept override {
+    return system_->send_to(fd, data, to);
+  }
   void shutdown_write(int fd) noexcept override {
     is_direct(fd) ? at(fd).shutdown_write(fd) : system_->shutdown_write(fd);
   }

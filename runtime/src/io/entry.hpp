@@ -70,6 +70,9 @@ class waiting_place {
   waiter* waiter_;
 };
 
+/// Gives a socket to another process (TCP-17): doc/io.md, "Who owns a socket". Exits: may.
+tcp_result<void> give_away(process& self, detail::port_name socket, pid next);
+
 /// The node's marks, after a look at the memory if it is time; null if `name` is none of this node.
 /// Without the lock of any port.
 node_marks* marks_of(process& self, detail::port_name name) noexcept;

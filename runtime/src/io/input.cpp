@@ -236,6 +236,11 @@ void port::append_packet(std::string_view packet_bytes, message_sink& sink) {
   sink.append(detail::pack<tcp_data>(detail::signal_kind::message,
                                      tcp_data{name, tcp_bytes(packet_bytes)}));
   ++count.received_packets;
+  count_down();
+}
+
+/// One message less until the socket is passive.
+void port::count_down() noexcept {
   if (set.mode == active::once) set.mode = active::off;
   if (set.mode == active::count && --set.count == 0) {
     set.mode = active::off;
@@ -271,6 +276,7 @@ void port::deliver_kept(message_sink& sink, wakes& woken) {
 
 /// In the owner, when it reaches the notice: what was kept, and then one read.
 void port::deliver(message_sink& sink, wakes& woken) noexcept {
+  if (datagrams_) return deliver_datagrams(sink);
   try {
     if (delivers()) deliver_kept(sink, woken);
     if (delivers() && !input_ended_) {

@@ -11,6 +11,7 @@
 #include <memory>
 #include <otter/tcp_address.hpp>
 #include <otter/tcp_options.hpp>
+#include <otter/udp.hpp>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -41,6 +42,13 @@ class network {
   /// 0: the peer has ended its side.
   virtual std::ptrdiff_t receive(int fd, void* into, std::size_t size) noexcept = 0;
   virtual std::ptrdiff_t send(int fd, void const* data, std::size_t size) noexcept = 0;
+  /// A socket of datagrams.
+  virtual int open_datagrams(tcp_address const& at, udp_options const& options) noexcept = 0;
+  /// Gives the length that the datagram had, which may be more than `size`.
+  virtual std::ptrdiff_t receive_from(int fd, void* into, std::size_t size,
+                                      tcp_address& from) noexcept = 0;
+  /// The whole of it, or minus an errno.
+  virtual std::ptrdiff_t send_to(int fd, std::string_view data, tcp_address const& to) noexcept = 0;
   virtual void shutdown_write(int fd) noexcept = 0;
   /// Drops what has come and was not read: closing with unread bytes would send a reset, which may
   /// overtake what we sent last.

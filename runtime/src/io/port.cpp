@@ -35,7 +35,7 @@ bool port::begin(io_state& io, process& owner, int descriptor, port_phase phase,
   owner_ = owner.self_pid();
   error_ = 0;
   refused_ = hung_up_ = input_ended_ = end_told_ = passive_due_ = false;
-  congested_ = shutdown_due_ = write_shut_ = lent_ = false;
+  congested_ = shutdown_due_ = write_shut_ = lent_ = datagrams_ = false;
   hint_ = true;
   count = {};
   set = {};
@@ -238,6 +238,7 @@ void port::ready(std::uint32_t events) noexcept {
   }
   // Each event says that there is room: only with something queued is that news.
   if ((events & (EPOLLOUT | broken)) != 0 && buffers_) flush(woken);
+  if (datagrams_ && (events & (EPOLLOUT | broken)) != 0) wake_next(woken);
   if ((events & (EPOLLRDHUP | broken)) != 0) hung_up_ = true;
   if ((events & (EPOLLIN | EPOLLRDHUP | broken)) != 0) {
     hint_ = true;
@@ -276,7 +277,7 @@ void port::close_descriptor(bool reset, wakes& woken) noexcept {
   if (fd < 0) return;
   if (set.extras && set.extras->from) woken.add(std::exchange(set.extras->from, {}));
   // Behind the end there is nothing to discard, unless it is a TLS stream's within the connection.
-  bool const all_read = input_ended_ && tls() == nullptr;
+  bool const all_read = datagrams_ || (input_ended_ && tls() == nullptr);
   if (!reset && !all_read && phase_ != port_phase::listening && phase_ != port_phase::connecting)
     net().discard_input(fd);
   net().unwatch(*this);

@@ -19,6 +19,7 @@
 #include <new>
 #include <optional>
 #include <otter/tcp.hpp>
+#include <otter/udp.hpp>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -141,6 +142,9 @@ class port final : public notice, public resource, public poll_source {
   /// The outcome of a receive, or nothing: it must wait.
   std::optional<tcp_result<tcp_bytes>> try_recv(std::size_t length, wakes& woken);
   std::optional<tcp_result<std::size_t>> try_recv_some(std::span<std::byte> into, wakes& woken);
+  /// The port of a datagram socket, from its beginning on.
+  void carry_datagrams() noexcept { datagrams_ = true; }
+  std::optional<tcp_result<udp_datagram>> try_recv_from();
   /// Why a receive may not begin.
   std::error_code receive_refused(waiter const* mine) const noexcept;
   /// Fills `scratch` with what the owner has not used and what has come.
@@ -263,6 +267,9 @@ class port final : public notice, public resource, public poll_source {
   void deliver_kept(message_sink& sink, wakes& woken);
   void deliver(message_sink& sink, wakes& woken) noexcept;
   void append_packet(std::string_view packet, message_sink& sink);
+  void count_down() noexcept;
+  std::optional<tcp_result<udp_datagram>> take_datagram(char* scratch);  // udp.cpp
+  void deliver_datagrams(message_sink& sink) noexcept;                   // udp.cpp
   bool report_end(port_lock& lock, process& owner, message_sink& sink, wakes& woken) noexcept;
   std::error_code end_reason() noexcept;
   tcp_bytes take_input(packet_cut const& what);
@@ -303,7 +310,8 @@ class port final : public notice, public resource, public poll_source {
   bool congested_ = false;     // senders wait
   bool shutdown_due_ = false;  // once the queue is empty
   bool write_shut_ = false;
-  bool lent_ = false;  // the owner looks at input in a scratch buffer
+  bool datagrams_ = false;  // udp.cpp
+  bool lent_ = false;       // the owner looks at input in a scratch buffer
 };
 
 /// What error_ stands for: an errno, a tcp_errc, or a tls_errc.

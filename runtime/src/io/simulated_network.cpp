@@ -25,6 +25,8 @@ bool leads_to(tcp_address const& wanted, tcp_address const& local) noexcept {
   return wanted.port == local.port;
 }
 
+constexpr std::size_t longest_datagram = 65507;  // IPv4's
+
 /// A descriptor, or minus an errno, for the trace.
 constexpr std::uint64_t number(std::ptrdiff_t n) noexcept { return static_cast<std::uint64_t>(n); }
 }  // namespace
@@ -37,15 +39,16 @@ struct simulated_network::endpoint final : blocking_job {
   int fd;
   tcp_address local, remote;
   poll_source* source = nullptr;
-  std::uint32_t events = 0;  // to be told to source
-  int peer = 0;              // 0: none (any more)
-  std::string wire;          // sent, not arrived
-  std::string unread;        // arrived, not received
-  std::deque<int> backlog;   // listener
+  std::uint32_t events = 0;                                 // to be told to source
+  int peer = 0;                                             // 0: none (any more)
+  std::string wire;                                         // sent, not arrived
+  std::string unread;                                       // arrived, not received
+  std::deque<int> backlog;                                  // listener
+  std::deque<std::pair<tcp_address, std::string>> arrived;  // datagrams, with their senders
   int backlog_limit = 0;
   std::int64_t stalled_until_ns = 0;
   int error = 0;  // told once, by receive, send or finish_connect
-  bool listening = false, connecting = false, connected = false;
+  bool listening = false, connecting = false, connected = false, datagrams = false;
   bool end_sent = false;  // follows what is on the wire
   bool end_arrived = false;
   bool broken = false;
@@ -68,6 +71,28 @@ struct simulated_network::release_job final : blocking_job {
     poll_source& s = *source;
     delete this;
     s.released();
+  }
+};
+
+/// One datagram under way. Each takes its own time, so they overtake each other.
+struct simulated_network::flight final : blocking_job {
+  simulated_network* net = nullptr;
+  std::uint64_t index = 0;
+  tcp_address from, to;
+  std::string bytes;
+  void run() noexcept override {
+    auto const self = std::move(net->flights_[index]);
+    net->flights_.erase(index);
+    for (auto& [fd, e] : net->endpoints_) {
+      if (!e->datagrams || e->closed || !leads_to(to, e->local)) continue;
+      std::size_t held = 0;
+      for (auto const& waiting : e->arrived) held += waiting.second.size() + 1;
+      if (held > window) return;  // there is no room: it is lost
+      net->node_.trace("net datagram", number(fd), bytes.size(), bytes);
+      e->arrived.emplace_back(from, std::move(bytes));
+      net->schedule(*e, EPOLLIN);
+      return;
+    }
   }
 };
 
@@ -302,6 +327,57 @@ std::ptrdiff_t simulated_network::send(int fd, void const* data, std::size_t siz
   return static_cast<std::ptrdiff_t>(n);
 }
 
+bool simulated_network::now_and_then(std::uint32_t per_million) noexcept {
+  return per_million != 0 && node_.random() % 1'000'000 < per_million;
+}
+
+int simulated_network::open_datagrams(tcp_address const& at, udp_options const& o) noexcept {
+  tcp_address local = at;
+  if (local.port == 0) local.port = ++last_port_;
+  for (auto const& [fd, e] : endpoints_)
+    if (e->datagrams && !e->closed && leads_to(local, e->local) && !o.reuse_port)
+      return -EADDRINUSE;
+  endpoint& e = make(local, {});
+  e.datagrams = true;
+  node_.trace("net datagrams", number(e.fd), local.port);
+  return e.fd;
+}
+
+std::ptrdiff_t simulated_network::receive_from(int fd, void* into, std::size_t size,
+                                               tcp_address& from) noexcept {
+  endpoint* const e = find(fd);
+  if (e == nullptr) return -EBADF;
+  if (e->arrived.empty()) return -EAGAIN;
+  auto const first = std::move(e->arrived.front());
+  e->arrived.pop_front();
+  from = first.first;
+  std::memcpy(into, first.second.data(), std::min(size, first.second.size()));
+  node_.trace("net receive", number(fd), first.second.size(), first.second);
+  return static_cast<std::ptrdiff_t>(first.second.size());
+}
+
+std::ptrdiff_t simulated_network::send_to(int fd, std::string_view data,
+                                          tcp_address const& to) noexcept {
+  endpoint* const e = find(fd);
+  if (e == nullptr) return -EBADF;
+  if (data.size() > longest_datagram) return -EMSGSIZE;
+  int const copies = now_and_then(lost_per_million_)      ? 0
+                     : now_and_then(doubled_per_million_) ? 2
+                                                          : 1;
+  node_.trace("net send to", number(fd), static_cast<std::uint64_t>(copies), data);
+  for (int i = 0; i < copies; ++i) {
+    auto f = std::make_unique<flight>();
+    f->net = this;
+    f->index = ++last_flight_;
+    f->from = e->local;
+    f->to = to;
+    f->bytes = data;
+    node_.submit_blocking(*f);
+    flights_.emplace(f->index, std::move(f));
+  }
+  return static_cast<std::ptrdiff_t>(data.size());
+}
+
 void simulated_network::shutdown_write(int fd) noexcept {
   endpoint* const e = find(fd);
   if (e == nullptr || e->end_sent) return;
@@ -355,7 +431,7 @@ int simulated_network::watch(poll_source& source) noexcept {
   e->source = &source;
   std::uint32_t now = 0;
   if (e->connected) now |= EPOLLOUT;
-  if (!e->unread.empty() || !e->backlog.empty()) now |= EPOLLIN;
+  if (!e->unread.empty() || !e->backlog.empty() || !e->arrived.empty()) now |= EPOLLIN;
   if (e->end_arrived || e->broken) now |= EPOLLIN | EPOLLRDHUP;
   if (now != 0) schedule(*e, now);
   return 0;

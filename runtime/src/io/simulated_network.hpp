@@ -31,6 +31,12 @@ class simulated_network final : public network {
     stalls_per_million_ = per_million;
     longest_stall_ = longest;
   }
+  /// How many of a million datagrams never arrive, and how many arrive twice. They overtake each
+  /// other in any case.
+  void lose_and_double(std::uint32_t lost, std::uint32_t doubled) noexcept {
+    lost_per_million_ = lost;
+    doubled_per_million_ = doubled;
+  }
   /// Connecting there is never answered from now on.
   void swallow_connections_to(tcp_address const& at) { swallowed_.push_back(at); }
 
@@ -40,6 +46,10 @@ class simulated_network final : public network {
   int finish_connect(int fd) noexcept override;
   std::ptrdiff_t receive(int fd, void* into, std::size_t size) noexcept override;
   std::ptrdiff_t send(int fd, void const* data, std::size_t size) noexcept override;
+  int open_datagrams(tcp_address const& at, udp_options const& options) noexcept override;
+  std::ptrdiff_t receive_from(int fd, void* into, std::size_t size,
+                              tcp_address& from) noexcept override;
+  std::ptrdiff_t send_to(int fd, std::string_view data, tcp_address const& to) noexcept override;
   void shutdown_write(int fd) noexcept override;
   void discard_input(int fd) noexcept override;
   void close(int fd, bool reset) noexcept override;
@@ -57,6 +67,7 @@ class simulated_network final : public network {
  private:
   struct endpoint;
   struct release_job;
+  struct flight;
 
   endpoint* find(int fd) noexcept;
   endpoint& make(tcp_address const& local, tcp_address const& peer);
@@ -65,6 +76,7 @@ class simulated_network final : public network {
   void carry(endpoint& e) noexcept;
   void room_for(int sender) noexcept;
   void arrive_at_listener(endpoint& e);
+  bool now_and_then(std::uint32_t per_million) noexcept;
   void break_connection(endpoint& e) noexcept;
   std::size_t some_of(std::size_t n) noexcept;
   void forget_if_done(endpoint& e) noexcept;
@@ -72,12 +84,16 @@ class simulated_network final : public network {
   scheduler& node_;
   std::uint32_t resets_per_million_ = 0;
   std::uint32_t stalls_per_million_ = 0;
+  std::uint32_t lost_per_million_ = 0;
+  std::uint32_t doubled_per_million_ = 0;
   duration longest_stall_{};
   std::vector<tcp_address> swallowed_;
   int last_fd_ = 0;
   std::uint16_t last_port_ = 40000;
   std::map<int, std::unique_ptr<endpoint>> endpoints_;  // in order of making, never of addresses
   release_job* releases_ = nullptr;
+  std::map<std::uint64_t, std::unique_ptr<flight>> flights_;  // datagrams under way, by number
+  std::uint64_t last_flight_ = 0;
 };
 
 }  // namespace otter::rts

@@ -3,7 +3,7 @@
 #include <cerrno>
 #include <optional>
 
-#include "io/entry.hpp"
+#include "io/receive_loop.hpp"
 
 namespace otter {
 
@@ -62,51 +62,17 @@ tcp_result<void> tcp_socket::send(std::span<std::byte const> data) const {
 
 // --- receiving ---
 
-namespace {
-
-/// The loop of all receives: `attempt` under the lock, else wait.
-template <class Result, class Attempt>
-tcp_result<Result> receive(process& self, tcp_socket socket, duration limit, Attempt attempt) {
-  wait_limit until(due_after(self, limit));
-  self.charge(4);
-  marks_of(self, socket);
-  std::optional<waiting_place> place;
-  for (;;) {
-    port* at = nullptr;
-    {
-      wakes woken;
-      held_port p(self, socket);
-      if (!p) return io_failure(tcp_errc::closed);
-      waiter* const mine = place ? &place->entry() : nullptr;
-      if (std::error_code const why = p->receive_refused(mine)) return tl::unexpected(why);
-      std::optional<tcp_result<Result>> result = attempt(*p, woken);
-      if (result) return std::move(*result);
-      at = &*p;
-      if (place) {
-        p->reader = mine;
-        mine->listed = true;
-      }
-    }
-    if (!place) {
-      place.emplace(self, *at, wait_place::tcp_recv);
-      continue;  // enters it, and looks again: an event may have come in between
-    }
-    if (!place->wait(until)) return io_failure(tcp_errc::timeout);
-  }
-}
-
-}  // namespace
-
 tcp_result<tcp_bytes> tcp_socket::recv(std::size_t length, duration limit) const {
   io_call call("tcp_socket::recv");
-  return receive<tcp_bytes>(call.self, *this, limit,
-                            [length](port& p, wakes& woken) { return p.try_recv(length, woken); });
+  return receive_at<tcp_bytes>(call.self, *this, limit, [length](port& p, wakes& woken) {
+    return p.try_recv(length, woken);
+  });
 }
 
 tcp_result<std::size_t> tcp_socket::recv_some(std::span<std::byte> into, duration limit) const {
   io_call call("tcp_socket::recv_some");
   if (into.empty()) throw error(errc::badarg, "tcp_socket::recv_some: no room to receive into");
-  return receive<std::size_t>(call.self, *this, limit, [into](port& p, wakes& woken) {
+  return receive_at<std::size_t>(call.self, *this, limit, [into](port& p, wakes& woken) {
     return p.try_recv_some(into, woken);
   });
 }

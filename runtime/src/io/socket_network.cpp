@@ -270,6 +270,43 @@ class socket_network final : public network {
     }
   }
 
+  int open_datagrams(tcp_address const& at, udp_options const& o) noexcept override {
+    int const family = at.family == tcp_address::family_type::v6 ? AF_INET6 : AF_INET;
+    int const fd = ::socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0) return -errno;
+    if (o.reuse_address) set_int(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+    if (o.reuse_port) set_int(fd, SOL_SOCKET, SO_REUSEPORT, 1);
+    if (o.broadcast) set_int(fd, SOL_SOCKET, SO_BROADCAST, 1);
+    if (family == AF_INET6) set_int(fd, IPPROTO_IPV6, IPV6_V6ONLY, o.v6_only ? 1 : 0);
+    if (o.send_buffer) set_int(fd, SOL_SOCKET, SO_SNDBUF, *o.send_buffer);
+    if (o.receive_buffer) set_int(fd, SOL_SOCKET, SO_RCVBUF, *o.receive_buffer);
+    system_address a = to_system(at);
+    if (::bind(fd, a.get(), a.size) != 0) return close_with(fd, errno);
+    return fd;
+  }
+
+  std::ptrdiff_t receive_from(int fd, void* into, std::size_t size,
+                              tcp_address& from) noexcept override {
+    for (;;) {
+      system_address a;
+      ssize_t const n = ::recvfrom(fd, into, size, MSG_TRUNC, a.get(), &a.size);
+      if (n >= 0) {
+        int const result = take(a, from);
+        return result < 0 ? result : n;
+      }
+      if (errno != EINTR) return -errno;
+    }
+  }
+
+  std::ptrdiff_t send_to(int fd, std::string_view data, tcp_address const& to) noexcept override {
+    system_address a = to_system(to);
+    for (;;) {
+      ssize_t const n = ::sendto(fd, data.data(), data.size(), MSG_NOSIGNAL, a.get(), a.size);
+      if (n >= 0) return n;
+      if (errno != EINTR) return -errno;
+    }
+  }
+
   void shutdown_write(int fd) noexcept override { ::shutdown(fd, SHUT_WR); }
 
   void discard_input(int fd) noexcept override {

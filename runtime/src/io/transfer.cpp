@@ -5,6 +5,7 @@
 
 #include <otter/exit.hpp>
 #include <otter/message.hpp>
+#include <otter/udp.hpp>
 
 #include "io/entry.hpp"
 
@@ -14,15 +15,18 @@ using namespace rts;  // this room's own names; the file defines only functions 
 
 namespace {
 
-bool is_from(detail::envelope& e, tcp_socket socket) noexcept {
+bool is_from(detail::envelope& e, detail::port_name socket) noexcept {
   if (e.kind != detail::signal_kind::message || e.type == nullptr) return false;
   auto names = [&]<class Message>(Message*) {
     return same_type(*e.type, descriptor_of<Message>()) &&
-           static_cast<Message*>(e.payload())->socket == socket;
+           static_cast<detail::port_name const&>(static_cast<Message*>(e.payload())->socket) ==
+               socket;
   };
-  return names(static_cast<tcp_data*>(nullptr)) || names(static_cast<tcp_passive*>(nullptr)) ||
-         names(static_cast<tcp_error*>(nullptr)) || names(static_cast<tcp_busy*>(nullptr)) ||
-         names(static_cast<tcp_drained*>(nullptr)) || names(static_cast<tcp_closed*>(nullptr));
+  return names(static_cast<udp_data*>(nullptr)) || names(static_cast<udp_error*>(nullptr)) ||
+         names(static_cast<udp_passive*>(nullptr)) || names(static_cast<tcp_data*>(nullptr)) ||
+         names(static_cast<tcp_passive*>(nullptr)) || names(static_cast<tcp_error*>(nullptr)) ||
+         names(static_cast<tcp_busy*>(nullptr)) || names(static_cast<tcp_drained*>(nullptr)) ||
+         names(static_cast<tcp_closed*>(nullptr));
 }
 
 /// Messages on their way from one mailbox to the next. Needs no memory, so it cannot fail.
@@ -57,11 +61,14 @@ class moved_messages {
 
 tcp_result<void> tcp_socket::controlling_process(pid next) const {
   io_call call("tcp_socket::controlling_process");
-  process& self = call.self;
+  return give_away(call.self, *this, next);
+}
+
+tcp_result<void> rts::give_away(process& self, detail::port_name socket, pid next) {
   self.charge(10);
   active_mode resume;
   {
-    held_port p(self, *this);
+    held_port p(self, socket);
     if (!p) return io_failure(tcp_errc::closed);
     if (p->owner() != self.self_pid()) return io_failure(tcp_errc::not_owner);
     if (next == self.self_pid()) return {};
@@ -73,7 +80,7 @@ tcp_result<void> tcp_socket::controlling_process(pid next) const {
   self.drain();
   envelope** place = self.messages().first();
   while (*place != nullptr) {
-    if (!is_from(**place, *this)) {
+    if (!is_from(**place, socket)) {
       place = &(*place)->next;
       continue;
     }
@@ -85,7 +92,7 @@ tcp_result<void> tcp_socket::controlling_process(pid next) const {
     defer_exit whole;  // half of it moved would be a loss
     while (auto m = moved.pop()) detail::send_envelope(next, std::move(m));
   }
-  held_port p(self, *this);
+  held_port p(self, socket);
   if (!p) return io_failure(tcp_errc::closed);
   p->hand_over(p.lock(), self, next, resume);
   return {};
