@@ -84,7 +84,7 @@ TEST_CASE("what leaves a function of a module becomes a reason at its border", "
 }
 
 TEST_CASE("a process of steps goes on in the newest version, others stay in theirs",
-          "[code][CL-3]") {
+          "[code][CL-3][CL-6]") {
   on_every_driver([](driver_report& report) {
     code::load(modules::file("sums-1")).value();
     auto const ticking = code::spawn({}, sums::tick("sums", "tick").with(otter::self()));
