@@ -163,8 +163,8 @@ int main() {
     if (auto l = otter::tcp_listen(otter::tcp_address::loopback(0))) {
       fmt::print("{}\n", l->local_address().value());
       if (auto const c = otter::tls_context::client()) {
-        auto const s = otter::tls_accept(*l, *c, 0s);
-        if (!s) fmt::print("{} {}\n", s.error(), otter::tls_errc::not_tls);
+        auto const secure = otter::tls_accept(*l, *c, 0s);
+        if (!secure) fmt::print("{} {}\n", secure.error(), otter::tls_errc::not_tls);
       }
     }
     static_cast<void>(otter::code::load("nowhere.so"));
