@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 
 #include <new>
+#include <optional>
 #include <otter/process_info.hpp>
 
 #include "process/process.hpp"
@@ -72,7 +73,9 @@ void process::report_crash() noexcept {
 void process::destroy_body() noexcept {
   if (body_ == nullptr) return;
   reactive_ptr body(std::exchange(body_, nullptr));
-  user_code border(*current_worker());
+  // No worker: the spawn of a plain thread was refused, a name was taken.
+  std::optional<user_code> border;
+  if (worker* const w = current_worker()) border.emplace(*w);
   body.reset();
 }
 

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <catch2/catch.hpp>
 #include <chrono>
+#include <memory>
 #include <otter/attached_thread.hpp>
 #include <otter/blocking.hpp>
 #include <otter/detail/call.hpp>
@@ -77,6 +78,30 @@ TEST_CASE("an attached thread has a pid, spawns, sends and receives", "[bridge]"
   otter::send(child, number{4});
   CHECK(otter::receive([](number x) { return x.n; }) == 5);
   CHECK(otter::receive([](number) { return 1; }, otter::after(1ms, [] { return 0; })) == 0);
+}
+
+TEST_CASE("a plain thread whose spawn is refused keeps nothing of it, and goes on", "[bridge]") {
+  otter::node node(quiet());
+  attached_thread me(node);
+  otter::register_name("taken", me.self());
+  auto const held = std::make_shared<int>(0);
+  auto refused = [&](auto spawn) {
+    try {
+      spawn([held] {});
+    } catch (otter::error const&) {
+      return true;
+    }
+    return false;
+  };
+  CHECK(refused([](auto body) { otter::spawn({.name = "taken"}, body); }));
+  bool elsewhere = false;  // on a thread that takes no part
+  std::thread([&] {
+    elsewhere = refused([&](auto body) { node.spawn({.name = "taken"}, body); });
+  }).join();
+  CHECK(elsewhere);
+  CHECK(held.use_count() == 1);
+  otter::spawn([parent = otter::self()] { otter::send(parent, number{1}); });
+  CHECK(otter::receive([](number x) { return x.n; }) == 1);
 }
 
 TEST_CASE("an attached thread calls a server", "[bridge]") {
