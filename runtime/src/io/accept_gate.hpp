@@ -85,6 +85,8 @@ class gate_place {
     if (gate_) gate_->left();
   }
   explicit operator bool() const noexcept { return gate_ != nullptr; }
+  /// The node ends: nobody waits at the gate, and the listener may be gone.
+  void forget() noexcept { gate_.reset(); }
 
  private:
   std::shared_ptr<accept_gate> gate_;

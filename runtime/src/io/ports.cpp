@@ -35,6 +35,7 @@ io_state::~io_state() {
   // No worker runs any more, so nobody polls: what is still open is only closed.
   table_.for_each([this](port& p) {
     if (p.fd >= 0) network_->close_at_end(p.fd);
+    if (p.set.extras) p.set.extras->from.forget();
   });
 }
 

@@ -1,6 +1,11 @@
 // More than a node can or shall take: limits of a listener, marks of the node, queues that are told
 // of, and owners that do not keep up.
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
 #include <atomic>
 #include <otter/error.hpp>
 #include <otter/timer.hpp>
@@ -142,6 +147,29 @@ TEST_CASE("a listener with a limit accepts the next connection when one is close
                   });
   // Twice: between the two there was one connection less, which is well below.
   CHECK(paused.count() == 2 * runs);
+}
+
+TEST_CASE("a node ends while a connection of a limited listener still sends what was queued",
+          "[io][TCP-12]") {
+  int const peer = ::socket(AF_INET, SOCK_STREAM, 0);
+  std::size_t open = 0;
+  {
+    node n;
+    n.run([peer] {
+      tcp_options o;
+      o.max_connections = 2;
+      auto l = must(tcp_listen(tcp_address::loopback(0), o), "listen");
+      sockaddr_in at{};
+      at.sin_family = AF_INET;
+      at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+      at.sin_port = htons(must(l.local_address(), "address").port);
+      if (::connect(peer, reinterpret_cast<sockaddr*>(&at), sizeof at) != 0) return;
+      must(must(tcp_accept(l, long_time), "accept").send(std::string(20'000'000, 'x')), "send");
+    });
+    open = n.statistics().ports;
+  }
+  ::close(peer);
+  CHECK(open == 1);  // or the test shows nothing
 }
 
 TEST_CASE("a listener accepts no faster than it may, and a burst at once", "[io][TCP-18]") {
