@@ -296,11 +296,11 @@ def chat(r):
 
 STAGES = [  # name, budget in seconds, what it does
     (release, 470, "release build, warnings are errors"),
-    (tests, 60, "all tests in the release build"),
-    (asan, 580, "everything compiled by clang 16, with AddressSanitizer and UndefinedBehaviorSanitizer; its tests"),
+    (tests, 90, "all tests in the release build"),
+    (asan, 540, "everything compiled by clang 16, with AddressSanitizer and UndefinedBehaviorSanitizer; its tests"),
     (tsan, 440, "everything compiled by clang 16, with ThreadSanitizer; its tests"),
     (simulation, 20, "200 seeds of the scenario set; 20 of them twice in two OS processes, digests compared"),
-    (checks, 610, "include direction, clocks, format, headers alone, runtime alone, consumer, pages, instruction counts, the checks' own tests"),
+    (checks, 560, "include direction, clocks, format, headers alone, runtime alone, consumer, pages, instruction counts, the checks' own tests"),
     (mutations, 130, "a tenth of the mutations, another one at each commit: each must be noticed"),
     (chat, 50, "the chat server with real clients"),
     (clang, 40, "--full alone: compiled by clang 16 without precompiled headers, which hide a missing include"),

@@ -9,14 +9,9 @@
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
-#include <otter/error.hpp>
 #include <string>
 
 #include "io/tls_stream.hpp"
-
-// Wrong use is thrown by what makes contexts. Its place is a file that needs all of the process
-// room.
-otter::error::error(errc code, std::string const& text) : std::runtime_error(text), code_(code) {}
 
 namespace {
 
