@@ -120,7 +120,7 @@ def measure(row, words, program, load_program, affinity, workers, connections, l
     """The figures of one run: [{bench, value, unit}]."""
     raise_descriptor_limit(connections)
     port, count = free_port(), max(workers, -(-connections // MOST_CONNECTIONS))
-    load_words = [*row.load, *(["reads=0"] if "flood=unread" in words else [])]
+    load_words = [*row.load, *(["reads=0"] if "flood=unread" in words else []), *(w for w in words if w.startswith("tls="))]
     load = None
     with tempfile.TemporaryFile() as errors:
         server = start(program, affinity[:workers], [*words, f"port={port}"], errors)

@@ -33,7 +33,7 @@ def draw(folder, name, width, height, script):
 
 
 def who(line):
-    names = ("form", "mailbox", "spin", "what", "active", "flood", "poller")
+    names = ("form", "mailbox", "spin", "what", "active", "flood", "poller", "tls")
     return " ".join([line["peer"], *(w for w in (word(line["params"], n) for n in names) if w)])
 
 

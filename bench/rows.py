@@ -38,6 +38,9 @@ ALL = {"otter": FORMS, "caf": [""], "erlang": [""], "go": [""], "boost_fiber": [
 # Who has sockets. `bare` is a loop around epoll and nothing else: the machine's own limit.
 SERVERS = {"otter": [*FORMS, "form=behaviour poller=io_uring"], "caf": [""], "erlang": ["active=once", "active=n"], "go": [""],
            "tokio": [""], "bare": [""]}
+# Whose TLS can be measured here, and for which load: each handshake in full, or with the ticket of a connection before.
+HANDSHAKES = [f"tls={kind}" for kind in ("full", "resumed")]
+SECURE_SERVERS = {"otter": [f"{form} {tls}" for tls in HANDSHAKES for form in FORMS], "go": HANDSHAKES, "bare": HANDSHAKES}
 # Clients that send faster than the server handles what it gets, and clients that read none of its answers.
 FLOODS = ["flood=slow work=200", "flood=unread"]
 
@@ -78,7 +81,8 @@ ROWS = [
     row("idle", "idle", ["idle_cpu", "idle_wakeups"], 100_000, 20_000, ALL, limit=60, runs=3),
     row("echo", "echo", ["echo_rate", "echo_cpu"], 5_000, 500, SERVERS, larger=["echo_rate"], runs=3,
         load=["echo", "active=200", "bytes=64"]),
-    row("accept", "echo", ["accept_rate", "accept_cpu"], 0, 0, SERVERS, larger=["accept_rate"], runs=3,
+    row("accept", "echo", ["accept_rate", "accept_cpu"], 0, 0,
+        {peer: words + SECURE_SERVERS.get(peer, []) for peer, words in SERVERS.items()}, larger=["accept_rate"], runs=3,
         load=["churn", "active=64", "bytes=64"]),
     row("connections", "echo", ["conn_bytes", "conn_idle_cpu"], 19_000, 1_000, SERVERS, runs=1, cores=(1,), load=["echo", "active=0"],
         seconds=(10, 2)),
@@ -97,6 +101,8 @@ GOALS_MAILBOX = {"unbounded": 4.0, "bounded": 0.8}
 
 # And these to the bare loop, on as many cores. In other rows it is no rival: it does not do the work.
 GOALS_BARE = {"echo_rate": 0.95, "echo_cpu": 1.1, "accept_rate": 0.9}
+# With TLS the clients compute more than the server does and the rate is theirs, so the server's cost is judged as well.
+GOALS_BARE_TLS = {"accept_rate": 0.9, "accept_cpu": 1.1}
 
 # Goals that ask for no peer: the most that a behaviour may take. Of fairness_max the worst run counts.
 GOALS_ALONE = {("idle_bytes", ""): 400, ("fairness_p99", "plain"): 20_000, ("fairness_max", "plain"): 50_000,

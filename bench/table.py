@@ -1,7 +1,7 @@
 """The results as a table for people, and what has changed since earlier ones."""
 import json
 
-from rows import GOALS, GOALS_ALONE, GOALS_ALONE_FREE, GOALS_BARE, GOALS_MAILBOX, NEVER_SLOWER_ON_TWO, PEERS, ROWS
+from rows import GOALS, GOALS_ALONE, GOALS_ALONE_FREE, GOALS_BARE, GOALS_BARE_TLS, GOALS_MAILBOX, NEVER_SLOWER_ON_TWO, PEERS, ROWS
 
 LARGER_IS_BETTER = {name for row in ROWS for name in row.larger}
 ORDER = [name for row in ROWS for name in row.gives]
@@ -17,12 +17,17 @@ def compared_with(line):
     kind = "" if mailbox == "" else "unbounded" if mailbox == "unbounded" else "bounded"
     spin = "none" if word(line["params"], "spin") == "none" else "busy" if word(line["params"], "spin") else ""
     size = word(line["params"], "n") if line["bench"] == "idle_memory" else ""  # a curve: point against point
-    return line["bench"], line["cores"], kind or word(line["params"], "flood"), spin, size
+    network = word(line["params"], "flood") or word(line["params"], "tls") and "tls " + word(line["params"], "tls")
+    return line["bench"], line["cores"], kind or network, spin, size
+
+
+def bare_goals(line):
+    return GOALS_BARE_TLS if word(line["params"], "tls") else GOALS_BARE
 
 
 def best_peer(lines, line):
     """The peer with the best figure; where the goal is a ratio to the bare loop, that one."""
-    rivals = [l for l in lines if l["peer"] != "otter" and (l["peer"] == "bare") == (line["bench"] in GOALS_BARE)
+    rivals = [l for l in lines if l["peer"] != "otter" and (l["peer"] == "bare") == (line["bench"] in bare_goals(line))
               and compared_with(l) == compared_with(line)]
     pick = max if line["bench"] in LARGER_IS_BETTER else min
     return pick(rivals, key=lambda l: l["value"], default=None)
@@ -46,7 +51,7 @@ def verdict(line, best):
     if best is None or best["value"] == 0:
         return "", goal_alone(line)
     ratio = line["value"] / best["value"]
-    goal = GOALS_BARE.get(line["bench"]) or GOALS.get(line["bench"])
+    goal = bare_goals(line).get(line["bench"]) or GOALS.get(line["bench"])
     if line["bench"] == "many_to_one":
         goal = GOALS_MAILBOX[compared_with(line)[2]]
     if goal is None:

@@ -2,7 +2,8 @@
 //
 //   bench_load echo  port=P connections=5000 active=200   requests on `active` of them, one under
 //                                                         way on each; the others are silent
-//   bench_load churn port=P active=64                     connect, one request, close, and again
+//   bench_load churn port=P active=64                     connect, one request, close, and again;
+//                                                         tls=full, tls=resumed: with TLS 1.3
 //   bench_load flood port=P connections=50 reads=1        sends without end; reads=0: never reads
 //
 // bytes=64 is the size of a request; every answer is compared with it, byte for byte. source=K
@@ -14,7 +15,8 @@
 // with what has been done so far, {"count":N,"ns":T}: requests, or bytes sent by a flood. The first
 // line starts the load; the end of the input ends the program.
 //
-// Connections end with a reset, so that none of our ports is kept for a minute afterwards.
+// Connections end with a reset, so that none of our ports is kept for a minute afterwards. That a
+// handshake was a full or a resumed one is checked, too: the other kind ends the program.
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -24,8 +26,11 @@
 
 #include <array>
 #include <cerrno>
+#include <memory>
+#include <optional>
 
 #include "../measure.hpp"
+#include "tls_clients.hpp"
 
 namespace {
 
@@ -45,16 +50,25 @@ template <class... Values>
 }
 
 struct connection {
-  enum class stage : unsigned char { closed, connecting, greeting, silent, asking, flooding };
+  enum class stage : unsigned char {
+    closed,
+    connecting,
+    shaking_hands,
+    greeting,
+    silent,
+    asking,
+    flooding
+  };
   int fd = -1;
   stage at = stage::closed;
   unsigned got = 0;  // bytes of the present answer
   u64 serial = 0;    // of the present request
+  std::unique_ptr<bench::tls_over_memory> tls;
 };
 
-class load {
+class work {
  public:
-  explicit load(bench::job const& j)
+  explicit work(bench::job const& j)
       : churns_(j.row() == "churn"),
         floods_(j.row() == "flood"),
         reads_(j.number("reads", 1) != 0),
@@ -66,6 +80,12 @@ class load {
     if (bytes_ < 1 || bytes_ > most_bytes) die("bytes=%zu; allowed: 1 to %zu", bytes_, most_bytes);
     if (active_ > connections_.size())
       die("active=%zu of connections=%zu", active_, connections_.size());
+    if (std::string const kind = j.text("tls", ""); !kind.empty()) {
+      if (!churns_) die("tls=%s is a word for churn", kind.c_str());
+      if (kind != "full" && kind != "resumed")
+        die("no tls=%s; there are: full resumed", kind.c_str());
+      tls_.emplace(kind == "resumed", connections_.size());
+    }
     server_.sin_family = AF_INET;
     server_.sin_port = htons(static_cast<std::uint16_t>(j.number("port", 0)));
     server_.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -139,11 +159,30 @@ class load {
       ::getsockopt(c.fd, SOL_SOCKET, SO_ERROR, &error, &size);
       if (error != 0) die("connection %zu: connect: %s", i, std::strerror(error));
       --opening_;
-      ask(i, churns_ ? stage::asking : stage::greeting);
+      if (tls_) {
+        c.tls = tls_->connect(i);
+        c.at = stage::shaking_hands;
+        shake_hands(i);
+      } else {
+        ask(i, churns_ ? stage::asking : stage::greeting);
+      }
       open_more();
     }
     if (c.at == stage::flooding && (events & EPOLLOUT) != 0) pour(i);
     if ((events & (EPOLLIN | EPOLLERR | EPOLLHUP)) != 0) take(i);
+  }
+
+  /// As far as it gets; at the end of it the request goes along.
+  void shake_hands(std::size_t i) {
+    connection& c = connections_[i];
+    using handshake = bench::tls_over_memory::handshake;
+    handshake const at = c.tls->shake_hands();
+    bench::check(at != handshake::failed, "handshake");
+    if (at == handshake::waits) return put(i, c.tls->wire());
+    if (!tls_->is_as_asked(i, *c.tls))
+      die("connection %zu: the handshake was %s", i,
+          ::SSL_session_reused(c.tls->openssl()) == 1 ? "resumed" : "a full one");
+    ask(i, stage::asking);
   }
 
   /// The bytes of the present request, and of the answer to it: like no other's.
@@ -159,9 +198,19 @@ class load {
     c.at = next;
     c.got = 0;
     ++c.serial;
-    ssize_t const n = ::send(c.fd, content(i), bytes_, MSG_NOSIGNAL);
-    if (n != static_cast<ssize_t>(bytes_))
-      die("connection %zu: sent %zd of %zu bytes: %s", i, n, bytes_, std::strerror(errno));
+    std::string_view const request(content(i), bytes_);
+    if (c.tls) c.tls->write(request);
+    put(i, c.tls ? c.tls->wire() : request);
+  }
+
+  void put(std::size_t i, std::string_view wire) {
+    connection& c = connections_[i];
+    if (!wire.empty()) {
+      ssize_t const n = ::send(c.fd, wire.data(), wire.size(), MSG_NOSIGNAL);
+      if (n != static_cast<ssize_t>(wire.size()))
+        die("connection %zu: sent %zd of %zu bytes: %s", i, n, wire.size(), std::strerror(errno));
+    }
+    if (c.tls) c.tls->drop_wire();
   }
 
   void pour(std::size_t i) {
@@ -178,7 +227,20 @@ class load {
     if (n <= 0)
       die("connection %zu: the server has closed it: %s", i, n == 0 ? "end" : std::strerror(errno));
     if (c.at == stage::flooding) return;
-    auto const came = static_cast<unsigned>(n);
+    if (!c.tls) return compare(i, static_cast<unsigned>(n));
+    c.tls->take({piece_.data(), static_cast<std::size_t>(n)});
+    if (c.at == stage::shaking_hands) shake_hands(i);
+    while (c.at == stage::asking) {
+      std::ptrdiff_t const plain = c.tls->read(piece_);
+      if (plain == 0) return;
+      bench::check(plain > 0, "SSL_read");
+      compare(i, static_cast<unsigned>(plain));
+    }
+  }
+
+  /// What is in `piece_` with the next of the answer.
+  void compare(std::size_t i, unsigned came) {
+    connection& c = connections_[i];
     if (c.at == stage::silent || c.got + came > bytes_ ||
         std::memcmp(content(i) + c.got, piece_.data(), came) != 0)
       die("connection %zu: the answer to request %llu is not what was sent", i,
@@ -196,6 +258,8 @@ class load {
     }
     ++count_;
     if (!churns_) return ask(i, stage::asking);
+    if (c.tls) tls_->leave(*c.tls);
+    c.tls.reset();
     ::close(c.fd);
     c.at = stage::closed;
     open(i);
@@ -242,6 +306,7 @@ class load {
   std::size_t const bytes_;
   std::size_t const active_;
   std::vector<connection> connections_;
+  std::optional<load::tls_clients> tls_;
   std::uint32_t const source_;
   int const epoll_;
   sockaddr_in server_{};
@@ -260,5 +325,5 @@ int main(int argc, char** argv) {
   bench::job const j(argc, argv);
   if (j.row() != "echo" && j.row() != "churn" && j.row() != "flood")
     die("no load '%s'; there are: echo churn flood", j.row().c_str());
-  load(j).run();
+  work(j).run();
 }

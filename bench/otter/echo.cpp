@@ -3,7 +3,8 @@
 //
 // behaviour: a reactive that is told when there is something to read, and reads in place. It holds
 // no stack and no buffer while it waits. free: a function in recv(). poller=io_uring hears of the
-// sockets by that instead of epoll.
+// sockets by that instead of epoll. tls=full and tls=resumed: the connection's process shakes hands
+// first; which of the two it becomes, the clients decide.
 
 #include <future>
 #include <otter/dynamic_supervisor.hpp>
@@ -11,6 +12,7 @@
 #include <otter/receive.hpp>
 #include <otter/spawn.hpp>
 #include <otter/tcp.hpp>
+#include <otter/tls.hpp>
 
 #include "rows.hpp"
 
@@ -23,6 +25,17 @@ struct yours {
   otter::tcp_socket socket;
 };
 
+/// What all connections have in common.
+struct service {
+  std::int64_t work_ns;
+  otter::tls_context tls;  // none: plain connections
+};
+
+/// At once where there is no TLS. False: the peer is none for us, and its connection is closed.
+bool protect(service const& s, otter::tcp_socket socket) {
+  return !s.tls || otter::tls_handshake(socket, s.tls).has_value();
+}
+
 /// What a server does with a piece of input that takes its time.
 void compute_for(std::int64_t ns) {
   if (ns == 0) return;
@@ -32,7 +45,7 @@ void compute_for(std::int64_t ns) {
 
 class session final : public otter::reactive {
  public:
-  explicit session(std::int64_t work_ns) : work_ns_(work_ns) {}
+  explicit session(service s) : service_(std::move(s)) {}
 
   void start() override { start_timeout(idle_limit, 0); }
   void handle(otter::event& what) override {
@@ -40,7 +53,8 @@ class session final : public otter::reactive {
       echo();
     } else if (auto const* given = what.get_if<yours>()) {
       socket_ = given->socket;
-      if (!socket_.set_active(otter::active::ready)) stop(otter::exit_reason::normal());
+      if (!protect(service_, socket_) || !socket_.set_active(otter::active::ready))
+        stop(otter::exit_reason::normal());
     } else if (what.what() == otter::event::kind::timeout) {
       stop(otter::exit_reason::normal());
     }
@@ -49,7 +63,7 @@ class session final : public otter::reactive {
  private:
   void echo() {
     auto const came = socket_.read([this](std::span<std::byte const> view) {
-      compute_for(work_ns_);
+      compute_for(service_.work_ns);
       static_cast<void>(socket_.send(view));  // a failure is met by the next read
       return view.size();
     });
@@ -58,22 +72,23 @@ class session final : public otter::reactive {
   }
 
   otter::tcp_socket socket_;
-  std::int64_t work_ns_;
+  service service_;
 };
 
-void serve(std::int64_t work_ns) {
+void serve(service s) {
   otter::tcp_socket const socket = otter::receive([](yours y) { return y.socket; });
+  if (!protect(s, socket)) return;
   while (auto const came = socket.recv(0, idle_limit)) {
-    compute_for(work_ns);
+    compute_for(s.work_ns);
     if (!socket.send(*came)) break;
   }
 }
 
-void accept_all(otter::tcp_listener listener, otter::pid sessions, bool free, std::int64_t work) {
+void accept_all(otter::tcp_listener listener, otter::pid sessions, bool free, service const& s) {
   otter::child_spec const spec{
-      .start = [free, work]() -> tl::expected<otter::pid, otter::start_error> {
-        if (free) return otter::spawn_link(serve, work);
-        return otter::spawn_reactive({.link = true}, otter::make_reactive<session>(work)).process;
+      .start = [free, s]() -> tl::expected<otter::pid, otter::start_error> {
+        if (free) return otter::spawn_link(serve, s);
+        return otter::spawn_reactive({.link = true}, otter::make_reactive<session>(s)).process;
       },
       .restart = otter::restart_type::temporary};
   for (;;) {
@@ -87,6 +102,14 @@ void accept_all(otter::tcp_listener listener, otter::pid sessions, bool free, st
   }
 }
 
+/// A key on P-256, and a ticket for each connection: what the other servers of the row have.
+otter::tls_context server_context() {
+  auto const identity = otter::tls_identity::self_signed({"127.0.0.1"});
+  auto context = otter::tls_context::server(
+      {.identities = {identity.value()}, .min_version = otter::tls_version::tls1_3, .tickets = 1});
+  return std::move(context).value();
+}
+
 }  // namespace
 
 void echo(job const& j) {
@@ -96,7 +119,8 @@ void echo(job const& j) {
   if (node.poller() != options.poller) std::_Exit(1);  // the node has said why
   std::promise<void> listening;
   node.spawn([&] {
-    auto const work_ns = static_cast<std::int64_t>(j.number("work", 0)) * 1000;
+    service const s{.work_ns = static_cast<std::int64_t>(j.number("work", 0)) * 1000,
+                    .tls = j.text("tls", "").empty() ? otter::tls_context() : server_context()};
     auto const port = static_cast<std::uint16_t>(j.number("port", 0));
     auto const listener = otter::tcp_listen(otter::tcp_address::loopback(port));
     if (!listener) {
@@ -105,7 +129,7 @@ void echo(job const& j) {
     }
     otter::pid const sessions = otter::dynamic_supervisor::start_link().value();
     for (unsigned i = 0; i < 4; ++i)
-      otter::spawn_link(accept_all, *listener, sessions, is_free(j), work_ns);
+      otter::spawn_link(accept_all, *listener, sessions, is_free(j), s);
     listening.set_value();
     otter::sleep_for(otter::infinity);
   });

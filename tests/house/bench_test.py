@@ -8,6 +8,9 @@ import unittest
 
 from support import ROOT, in_a_tree
 
+sys.path.insert(0, str(ROOT / "bench"))
+import table
+
 RUN = ROOT / "bench/run"
 FIGURE = """#!/bin/sh
 echo '{"bench":"ping_pong","value":%s,"unit":"ns","cpu":1}'
@@ -126,11 +129,26 @@ class bench(in_a_tree):
                                 "--output", self.tree / "out", "--quick", "--row", "accept", "--peer", "otter", "--peer", "bare")
 
     def test_a_server_is_measured_by_what_its_clients_say_and_against_the_bare_loop(self):
-        done = self.serve(SERVER, LOAD)
+        done = self.serve(SERVER, LOAD.replace("\n", f'\necho "$*" >>"{self.tree}/words"\n', 1))
         self.assertEqual(done.returncode, 0, done.stderr)
         rates = [(l["peer"], l["value"], l["unit"]) for l in self.lines() if l["bench"] == "accept_rate"]
-        self.assertEqual(rates, [*[("otter", 1000, "1/s")] * 3, ("bare", 1000, "1/s")])
+        self.assertEqual(rates, [*[("otter", 1000, "1/s")] * 7, *[("bare", 1000, "1/s")] * 3])
         self.assertIn("| bare | 1.00 | >= 0.9 yes |", done.stdout)
+        # The clients, not the servers, decide which handshakes there are.
+        told = [next((w for w in line.split() if w.startswith("tls=")), "") for line in (self.tree / "words").read_text().splitlines()]
+        self.assertEqual(told, ["", "", "", "tls=full", "tls=full", "tls=resumed", "tls=resumed", "", "tls=full", "tls=resumed"])
+
+    def test_handshakes_are_compared_with_those_of_the_same_kind_and_their_cost_with_the_bare_loop(self):
+        def line(peer, params, value):
+            return {"bench": "accept_cpu", "peer": peer, "params": params, "cores": 1, "value": value, "unit": "us"}
+        lines = [line(*of) for of in (("bare", "n=0", 10), ("go", "n=0", 40), ("bare", "tls=full n=0", 100), ("go", "tls=full n=0", 50),
+                                      ("bare", "tls=resumed n=0", 80), ("go", "tls=resumed n=0", 90))]
+        for params, value, peer, said in (("form=behaviour n=0", 20, "go", ("0.50", "")),
+                                          ("form=behaviour tls=full n=0", 109, "bare", ("1.09", "<= 1.1 yes")),
+                                          ("form=behaviour tls=resumed n=0", 109, "bare", ("1.36", "<= 1.1 NO"))):
+            mine = line("otter", params, value)
+            best = table.best_peer(lines, mine)
+            self.assertEqual((best["peer"], table.verdict(mine, best)), (peer, said))
 
     def test_a_client_that_gets_a_wrong_answer_cuts_the_run_and_says_why(self):
         self.serve(SERVER, "#!/bin/sh\necho connection 7: not what was sent >&2\nexit 1\n")

@@ -4,6 +4,9 @@
 // edge-triggered: one read and one write per request, and a share of an epoll_wait. It has no
 // timers, no limits, and one connection's slow handling holds up all others of its thread. Nothing
 // that does more can need less; the goals of the network rows are ratios to it.
+//
+// tls=full and tls=resumed: the same loop with OpenSSL between reading and writing, and nothing
+// else; which of the two it becomes, the clients decide.
 
 #include <netinet/in.h>
 #include <sys/epoll.h>
@@ -13,9 +16,11 @@
 #include <array>
 #include <cerrno>
 #include <memory>
+#include <optional>
 #include <thread>
 
 #include "../../measure.hpp"
+#include "tls_server.hpp"
 
 namespace {
 
@@ -27,14 +32,17 @@ namespace {
 struct connection {
   int fd;
   std::string unsent;  // while there is some, nothing is read
+  std::unique_ptr<bench::tls_over_memory> tls;
 };
 
 class loop {
  public:
-  explicit loop(bench::job const& j)
+  /// `tls`: none for plain connections.
+  loop(bench::job const& j, SSL_CTX* tls)
       : work_ns_(static_cast<std::int64_t>(j.number("work", 0)) * 1000),
         epoll_(::epoll_create1(EPOLL_CLOEXEC)),
-        listener_{::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), {}} {
+        listener_{::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), {}, nullptr},
+        tls_(tls) {
     int const on = 1;
     sockaddr_in address{};
     address.sin_family = AF_INET;
@@ -75,7 +83,12 @@ class loop {
       int const fd = ::accept4(listener_.fd, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
       if (fd < 0 && (errno == EINTR || errno == ECONNABORTED)) continue;
       if (fd < 0) return;
-      watch(*new connection{fd, {}});
+      auto* const c = new connection{fd, {}, nullptr};
+      if (tls_ != nullptr) {
+        c->tls = std::make_unique<bench::tls_over_memory>(tls_);
+        ::SSL_set_accept_state(c->tls->openssl());
+      }
+      watch(*c);
     }
   }
 
@@ -95,14 +108,35 @@ class loop {
       ssize_t const n = ::recv(c.fd, buffer_.data(), buffer_.size(), 0);
       if (n < 0) return errno == EAGAIN;
       if (n == 0) return false;
-      work();
       std::string_view const came(buffer_.data(), static_cast<std::size_t>(n));
-      ssize_t const sent = send(c, came);
+      auto const answer = answer_to(c, came);
+      if (!answer) return false;
+      ssize_t const sent = answer->empty() ? 0 : send(c, *answer);
       if (sent < 0) return false;
-      c.unsent = came.substr(static_cast<std::size_t>(sent));
+      c.unsent = answer->substr(static_cast<std::size_t>(sent));
+      if (c.tls) c.tls->drop_wire();
       if (came.size() < buffer_.size()) return true;  // all there was: an edge tells of more
     }
     return true;
+  }
+
+  /// What goes back for what came. Nothing: TLS has ended.
+  std::optional<std::string_view> answer_to(connection& c, std::string_view came) {
+    if (!c.tls) {
+      work();
+      return came;
+    }
+    using handshake = bench::tls_over_memory::handshake;
+    c.tls->take(came);
+    handshake const at = c.tls->shake_hands();
+    std::ptrdiff_t n = at == handshake::failed ? -1 : 0;
+    while (at == handshake::done && (n = c.tls->read(plain_)) > 0) {
+      work();
+      c.tls->write({plain_.data(), static_cast<std::size_t>(n)});
+    }
+    if (n == 0) return c.tls->wire();
+    ::ERR_clear_error();  // the queue is this thread's, for all connections
+    return std::nullopt;
   }
 
   static ssize_t send(connection const& c, std::string_view data) {
@@ -120,7 +154,9 @@ class loop {
   std::int64_t const work_ns_;
   int const epoll_;
   connection listener_;
+  SSL_CTX* const tls_;
   std::array<char, 65536> buffer_;
+  std::array<char, 16384> plain_;  // a record
 };
 
 }  // namespace
@@ -131,8 +167,9 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "no row '%s'; there is: echo\n", j.row().c_str());
     return 2;
   }
+  auto const tls = j.text("tls", "").empty() ? nullptr : bare::tls_server();
   for (unsigned i = 0; i < j.workers(); ++i) {
-    auto own = std::make_unique<loop>(j);  // listens before we say so
+    auto own = std::make_unique<loop>(j, tls.get());  // listens before we say so
     std::thread([own = std::move(own)] { own->run(); }).detach();
   }
   bench::wait_until_told();

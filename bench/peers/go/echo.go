@@ -40,6 +40,9 @@ func echo(j job) {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
+	if j.text("tls", "") != "" {
+		listener = secured(listener)
+	}
 	work := time.Duration(j.number("work", 0)) * time.Microsecond
 	go func() {
 		for {
