@@ -10,7 +10,6 @@
 #include <fmt/format.h>
 
 #include <new>
-#include <optional>
 #include <otter/process_info.hpp>
 
 #include "process/process.hpp"
@@ -73,9 +72,9 @@ void process::report_crash() noexcept {
 void process::destroy_body() noexcept {
   if (body_ == nullptr) return;
   reactive_ptr body(std::exchange(body_, nullptr));
-  // No worker: the spawn of a plain thread was refused, a name was taken.
-  std::optional<user_code> border;
-  if (worker* const w = current_worker()) border.emplace(*w);
+  worker* const w = current_worker();
+  if (w == nullptr) return;  // the spawn of a plain thread was refused, a name was taken
+  user_code border(*w);
   body.reset();
 }
 
