@@ -28,6 +28,32 @@ held_port::held_port(process& self, detail::port_name name) noexcept {
   port_ = p;
 }
 
+void close_port(detail::port_name name, bool resets) noexcept {
+  quiet_io_call call;
+  if (call.self == nullptr) return;
+  wakes woken;
+  held_port p(*call.self, name);
+  if (p) p->close(p.lock(), woken, call.self, resets && p->set.reset_on_close);
+}
+
+tcp_result<tcp_address> local_address_of(detail::port_name name) noexcept {
+  quiet_io_call call;
+  if (call.self == nullptr) return io_failure(tcp_errc::closed);
+  held_port p(*call.self, name);
+  tcp_address a;
+  if (!p || p->fd < 0) return io_failure(tcp_errc::closed);
+  int const result = p->net().local_address(p->fd, a);
+  if (result < 0) return io_failure(-result);
+  return a;
+}
+
+pid owner_of(detail::port_name name) noexcept {
+  quiet_io_call call;
+  if (call.self == nullptr) return {};
+  held_port p(*call.self, name);
+  return p ? p->owner() : pid{};
+}
+
 waiting_place::waiting_place(process& self, port& at, wait_place what)
     : self_(self), port_(at), waiter_(new waiter(self.self_pid())) {
   self_.set_waiting_in(what);

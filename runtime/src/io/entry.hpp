@@ -70,6 +70,13 @@ class waiting_place {
   waiter* waiter_;
 };
 
+// What every kind of port has; in no process it is as if the name were void.
+
+/// `resets`: with a reset, if the port's options say so.
+void close_port(detail::port_name name, bool resets) noexcept;
+tcp_result<tcp_address> local_address_of(detail::port_name name) noexcept;
+pid owner_of(detail::port_name name) noexcept;
+
 /// Gives a socket to another process (TCP-17): doc/io.md, "Who owns a socket". Exits: may.
 tcp_result<void> give_away(process& self, detail::port_name socket, pid next);
 

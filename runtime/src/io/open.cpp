@@ -345,13 +345,7 @@ tcp_result<tcp_socket> tcp_connect(std::string_view host, std::uint16_t port,
   return result;
 }
 
-void tcp_listener::close() const noexcept {
-  quiet_io_call call;
-  if (call.self == nullptr) return;
-  wakes woken;
-  held_port p(*call.self, *this);
-  if (p) p->close(p.lock(), woken, call.self, false);
-}
+void tcp_listener::close() const noexcept { close_port(*this, false); }
 
 tcp_result<tcp_listener_statistics> tcp_listener::statistics() const noexcept {
   quiet_io_call call;
@@ -369,14 +363,7 @@ tcp_result<tcp_listener_statistics> tcp_listener::statistics() const noexcept {
 }
 
 tcp_result<tcp_address> tcp_listener::local_address() const noexcept {
-  quiet_io_call call;
-  if (call.self == nullptr) return io_failure(tcp_errc::closed);
-  held_port p(*call.self, *this);
-  tcp_address a;
-  if (!p || p->fd < 0) return io_failure(tcp_errc::closed);
-  int const result = p->net().local_address(p->fd, a);
-  if (result < 0) return io_failure(-result);
-  return a;
+  return local_address_of(*this);
 }
 
 }  // namespace otter

@@ -241,23 +241,12 @@ tcp_result<void> tcp_socket::shutdown_write() const noexcept {
   });
 }
 
-void tcp_socket::close() const noexcept {
-  quiet_io_call call;
-  if (call.self == nullptr) return;
-  wakes woken;
-  held_port p(*call.self, *this);
-  if (p) p->close(p.lock(), woken, call.self, p->set.reset_on_close);
-}
+void tcp_socket::close() const noexcept { close_port(*this, true); }
 
 // --- facts ---
 
 tcp_result<tcp_address> tcp_socket::local_address() const noexcept {
-  return with_port<tcp_address>(*this, tcp_errc::closed, [](held_port& p, process&) {
-    tcp_address a;
-    if (p->fd < 0) return tcp_result<tcp_address>(io_failure(tcp_errc::closed));
-    int const result = p->net().local_address(p->fd, a);
-    return result < 0 ? tcp_result<tcp_address>(io_failure(-result)) : tcp_result<tcp_address>(a);
-  });
+  return local_address_of(*this);
 }
 
 tcp_result<tcp_address> tcp_socket::peer_address() const noexcept {
@@ -277,11 +266,6 @@ tcp_result<tcp_statistics> tcp_socket::statistics() const noexcept {
   });
 }
 
-pid tcp_socket::owner() const noexcept {
-  quiet_io_call call;
-  if (call.self == nullptr) return {};
-  held_port p(*call.self, *this);
-  return p ? p->owner() : pid{};
-}
+pid tcp_socket::owner() const noexcept { return owner_of(*this); }
 
 }  // namespace otter

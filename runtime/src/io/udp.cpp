@@ -166,30 +166,12 @@ tcp_result<void> udp_socket::controlling_process(pid next) const {
   return give_away(call.self, *this, next);
 }
 
-void udp_socket::close() const noexcept {
-  quiet_io_call call;
-  if (call.self == nullptr) return;
-  wakes woken;
-  held_port p(*call.self, *this);
-  if (p) p->close(p.lock(), woken, call.self, false);
-}
+void udp_socket::close() const noexcept { close_port(*this, false); }
 
 tcp_result<tcp_address> udp_socket::local_address() const noexcept {
-  quiet_io_call call;
-  if (call.self == nullptr) return io_failure(tcp_errc::closed);
-  held_port p(*call.self, *this);
-  tcp_address a;
-  if (!p || p->fd < 0) return io_failure(tcp_errc::closed);
-  int const result = p->net().local_address(p->fd, a);
-  if (result < 0) return io_failure(-result);
-  return a;
+  return local_address_of(*this);
 }
 
-pid udp_socket::owner() const noexcept {
-  quiet_io_call call;
-  if (call.self == nullptr) return {};
-  held_port p(*call.self, *this);
-  return p ? p->owner() : pid{};
-}
+pid udp_socket::owner() const noexcept { return owner_of(*this); }
 
 }  // namespace otter
