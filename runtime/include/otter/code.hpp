@@ -4,11 +4,16 @@
 //
 //   otter::code::load()            loads a module's file; load_binary() the same from memory
 //   otter::code::atomic_load()     several modules, all or none
+//   otter::code::prepare_loading() the first half of it, which nobody notices; finish_loading() the
+//   second; discard() instead of it
 //   otter::code::latest<F>         a function of a module: each call goes to the current version
 //   otter::code::spawn()           a process that goes on in the newest version, step by step
 //   otter::code::purge()           ends the use of the old version; soft_purge() only if nobody
-//   uses it otter::code::delete_module()   the current version becomes the old one
+//   uses it
+//   otter::code::delete_module()   the current version becomes the old one
+//   otter::code::restore_old()     the old version is current again, without a file
 //   otter::code::which(), which_old(), all_loaded(), check_process_code(), check_old_code()
+//   otter::code::users(), old_users()   the processes whose body is of a module
 //
 // A module has at most two versions, current and old (CL-1). Who runs in the old one goes on there:
 // loading touches no process. A process uses a version while its body is from it - a server whose
@@ -22,10 +27,12 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <new>
 #include <optional>
 #include <otter/error.hpp>
 #include <otter/message.hpp>
+#include <otter/pid.hpp>
 #include <otter/spawn.hpp>
 #include <otter/type_descriptor.hpp>
 #include <span>
@@ -36,6 +43,10 @@
 #include <type_traits>
 #include <utility>
 #include <vector>
+
+namespace otter::rts {
+struct prepared_access;
+}
 
 namespace otter::code {
 
@@ -50,6 +61,7 @@ enum class load_errc : unsigned char {
   unresolved,       ///< needs something that this program does not have
   on_load_failure,  ///< its own on_load() has refused
   named_twice,      ///< atomic_load(): two files of one module
+  not_prepared,     ///< finish_loading(): was finished or discarded before
 };
 [[nodiscard]] std::string_view to_string(load_errc what) noexcept;
 
@@ -92,6 +104,37 @@ load_result<module_info> load_binary(std::span<std::byte const> content, std::st
 /// All become current together, or none (CL-8).
 load_result<std::vector<module_info>> atomic_load(std::vector<std::string> files);
 
+/// Modules that have been loaded but for one thing: they are not current, so nobody can call them.
+///
+/// A name, as a pid is: it may be copied and sent, and keeps nothing alive. What it names belongs
+/// to the process that has prepared it, and is discarded when that one ends.
+class prepared {
+ public:
+  prepared() noexcept = default;
+  /// In the order of the files.
+  [[nodiscard]] std::span<module_info const> modules() const noexcept {
+    return modules_ != nullptr ? std::span<module_info const>(*modules_)
+                               : std::span<module_info const>();
+  }
+
+ private:
+  friend struct rts::prepared_access;
+  std::uint64_t number_ = 0;  // 0 names none
+  pid keeper_{};
+  std::shared_ptr<std::vector<module_info> const> modules_{};
+};
+
+/// The first half of atomic_load(): the files are checked and mapped, and their on_load() has run.
+/// Whatever can be refused has been asked, and nothing has changed.
+load_result<prepared> prepare_loading(std::vector<std::string> files);
+/// The second half: all become current together. Refused with not_prepared if `modules` was
+/// finished or discarded before; the value names nothing from now on.
+load_result<std::vector<module_info>> finish_loading(prepared const& modules);
+/// They are not wanted: processes that their on_load() has started are killed. A module of which
+/// nothing has run but constructors of static objects is unmapped. Else, and if it was finished or
+/// discarded before, nothing happens.
+void discard(prepared const& modules);
+
 /// Ends the old version: whoever uses it is killed, and has ended when this returns. True if
 /// anybody was (CL-4).
 bool purge(std::string_view module);
@@ -100,6 +143,11 @@ bool soft_purge(std::string_view module);
 /// The current version becomes the old one, and there is no current one. False if there is an old
 /// one already, or no current one (CL-5).
 bool delete_module(std::string_view module);
+
+/// The old versions become current again and the current ones old, all of them or none, and nobody
+/// is killed: the way back from a load. False, and nothing has changed, if one of them has no old
+/// version.
+bool restore_old(std::vector<std::string> modules);
 
 /// The current version. Blocks: never.
 std::optional<module_info> which(std::string_view module);
@@ -112,6 +160,10 @@ std::vector<loaded_module> all_loaded();
 bool check_process_code(pid process, std::string_view module);
 /// Whether there is an old version. Blocks: never.
 bool check_old_code(std::string_view module);
+/// The processes whose body is of the current version, in the order of their pids. Blocks: never.
+std::vector<pid> users(std::string_view module);
+/// Those whose body is of the old one. Blocks: never.
+std::vector<pid> old_users(std::string_view module);
 
 /// What a process of spawn() does next: a call of a module's function, or nothing, which ends it
 /// normally. The function of the module returns it, so that nothing of the version that it ran in

@@ -140,6 +140,12 @@ struct source {
   std::shared_ptr<std::vector<std::byte> const> content{};
 };
 
+std::vector<source> sources_of(std::vector<std::string> files) {
+  std::vector<source> all;
+  for (std::string& f : files) all.push_back({std::move(f)});
+  return all;
+}
+
 /// Checks them all, then maps them all. Called from: the pool.
 load_result<std::vector<image>> open_all(std::vector<source> const& sources) {
   std::vector<checked_file> files;
@@ -222,18 +228,35 @@ std::optional<load_error> try_out(code_table& modules, module_version& version) 
   return std::nullopt;
 }
 
-load_result<std::vector<module_info>> load_all(std::vector<source> const& sources) {
+/// Candidates that are not to become current. Nobody else knows them.
+void discard_all(code_table& modules, std::vector<module_version*> const& candidates) {
+  for (module_version* v : candidates) {
+    if (auto const unused = modules.remove_untouched(*v))
+      blocking([&] { unused->code.unmap(); });
+    else
+      end_users(modules, *v);
+  }
+}
+
+/// code_loading.md, steps 1 to 4.
+load_result<std::vector<module_version*>> prepare_all(std::vector<source> const& sources) {
   auto images = blocking([&] { return open_all(sources); });
   if (!images) return tl::unexpected(std::move(images.error()));
   code_table& modules = table();
-  std::vector<module_version*> versions;
-  for (image& i : *images) versions.push_back(&modules.add(std::move(i)));
-  for (module_version* v : versions) {
+  std::vector<module_version*> candidates;
+  for (image& i : *images) candidates.push_back(&modules.add(std::move(i)));
+  for (module_version* v : candidates) {
     auto refused = try_out(modules, *v);
     if (!refused) continue;
-    for (module_version* each : versions) end_users(modules, *each);
+    discard_all(modules, candidates);
     return tl::unexpected(std::move(*refused));
   }
+  return candidates;
+}
+
+/// code_loading.md, steps 5 and 6.
+std::vector<module_info> finish_all(std::vector<module_version*> const& versions) {
+  code_table& modules = table();
   for (module_version* v : versions) {
     std::string const& name = v->code.description().name;
     module_version* const old = modules.find(name, state::old);
@@ -254,14 +277,75 @@ load_result<std::vector<module_info>> load_all(std::vector<source> const& source
   return result;
 }
 
-load_result<std::vector<module_info>> load_reported(std::vector<source> sources) {
-  auto loaded = one_at_a_time([sources = std::move(sources)] { return load_all(sources); });
+load_result<std::vector<module_info>> load_all(std::vector<source> const& sources) {
+  auto candidates = prepare_all(sources);
+  if (!candidates) return tl::unexpected(std::move(candidates.error()));
+  return finish_all(*candidates);
+}
+
+/// Does `work()`, which loads, alone; a refusal is reported.
+template <class Work>
+auto load_reported(Work work) {
+  auto loaded = one_at_a_time(std::move(work));
   if (!loaded) report(node_event::kind::report, fmt::format("not loaded: {}", loaded.error().text));
   return loaded;
 }
 
+// --- what is prepared ---
+
+/// The set is no more.
+struct dismiss {};
+
+/// The body of the process that keeps a set: it discards it when `owner` has ended, or the set is
+/// still there when it is dismissed.
+void keep_set(std::uint64_t set, pid owner) {
+  monitor_ref const watch = monitor(owner);
+  receive([](dismiss) {}, when([&](down const& d) { return d.ref == watch; }, [](down const&) {}));
+  code_table& modules = table();
+  discard_all(modules, modules.take(set));
+}
+
+load_result<code::prepared> prepare(std::vector<source> const& sources, pid owner) {
+  auto candidates = prepare_all(sources);
+  if (!candidates) return tl::unexpected(std::move(candidates.error()));
+  code_table& modules = table();
+  std::vector<module_info> infos;
+  for (module_version const* v : *candidates) {
+    report(node_event::kind::code,
+           fmt::format("{} is prepared from {}", title_of(*v), v->code.file()));
+    infos.push_back(modules.info(*v));
+  }
+  std::uint64_t const set = modules.keep(std::move(*candidates));
+  try {
+    pid const keeper = otter::spawn(spawn_options{.label = "prepared modules"},
+                                    [set, owner] { keep_set(set, owner); });
+    return prepared_access::make(set, keeper, std::move(infos));
+  } catch (error const&) {
+    discard_all(modules, modules.take(set));
+    throw;
+  }
+}
+
+load_result<std::vector<module_info>> finish(code::prepared const& p) {
+  code_table* const modules = table_if_any();
+  auto const versions = modules != nullptr ? modules->take(prepared_access::number(p))
+                                           : std::vector<module_version*>{};
+  if (versions.empty())
+    return tl::unexpected(
+        load_error{load_errc::not_prepared,
+                   fmt::format("{} modules are prepared no more: they were finished or discarded, "
+                               "or who had prepared them has ended",
+                               p.modules().size())});
+  otter::send(prepared_access::keeper(p), dismiss{});
+  return finish_all(versions);
+}
+
+load_result<std::vector<module_info>> load_these(std::vector<source> sources) {
+  return load_reported([sources = std::move(sources)] { return load_all(sources); });
+}
+
 load_result<module_info> load_one(source s) {
-  auto loaded = load_reported({std::move(s)});
+  auto loaded = load_these({std::move(s)});
   if (!loaded) return tl::unexpected(std::move(loaded.error()));
   return std::move(loaded->front());
 }
@@ -294,6 +378,16 @@ class stepping_body final : public reactive {
 };
 
 }  // namespace
+
+code::prepared prepared_access::make(std::uint64_t number, pid keeper,
+                                     std::vector<code::module_info> modules) {
+  code::prepared p;
+  p.number_ = number;
+  p.keeper_ = keeper;
+  p.modules_ = std::make_shared<std::vector<code::module_info> const>(std::move(modules));
+  return p;
+}
+
 }  // namespace rts
 
 reactive_ptr detail::make_stepping_body(code::next_call first) {
@@ -349,6 +443,8 @@ std::string_view to_string(load_errc what) noexcept {
       return "on_load_failure";
     case load_errc::named_twice:
       return "named_twice";
+    case load_errc::not_prepared:
+      return "not_prepared";
   }
   return "?";
 }
@@ -361,9 +457,25 @@ load_result<module_info> load_binary(std::span<std::byte const> content, std::st
 }
 
 load_result<std::vector<module_info>> atomic_load(std::vector<std::string> files) {
-  std::vector<rts::source> sources;
-  for (std::string& f : files) sources.push_back({std::move(f)});
-  return rts::load_reported(std::move(sources));
+  return rts::load_these(rts::sources_of(std::move(files)));
+}
+
+load_result<prepared> prepare_loading(std::vector<std::string> files) {
+  return rts::load_reported([sources = rts::sources_of(std::move(files)), owner = self()] {
+    return rts::prepare(sources, owner);
+  });
+}
+
+load_result<std::vector<module_info>> finish_loading(prepared const& modules) {
+  return rts::load_reported([modules] { return rts::finish(modules); });
+}
+
+void discard(prepared const& modules) {
+  pid const keeper = rts::prepared_access::keeper(modules);
+  if (!keeper) return;
+  monitor_ref const watch = monitor(keeper);
+  otter::send(keeper, rts::dismiss{});
+  receive_from(watch, when([&](down const& d) { return d.ref == watch; }, [](down const&) {}));
 }
 
 bool purge(std::string_view module) {
@@ -396,6 +508,18 @@ bool delete_module(std::string_view module) {
   });
 }
 
+bool restore_old(std::vector<std::string> modules) {
+  return rts::one_at_a_time([names = std::move(modules)] {
+    code_table* const table = table_if_any();
+    if (table == nullptr || !table->restore_old(names)) return false;
+    for (std::string const& name : names)
+      rts::report(
+          node_event::kind::code,
+          fmt::format("{} is current again", rts::title_of(*table->find(name, state::current))));
+    return true;
+  });
+}
+
 std::optional<module_info> which(std::string_view module) {
   code_table* const modules = table_if_any();
   return modules != nullptr ? modules->info(module, state::current) : std::nullopt;
@@ -419,6 +543,16 @@ bool check_process_code(pid process, std::string_view module) {
 }
 
 bool check_old_code(std::string_view module) { return which_old(module).has_value(); }
+
+std::vector<pid> users(std::string_view module) {
+  code_table* const modules = table_if_any();
+  return modules != nullptr ? modules->users(module, state::current) : std::vector<pid>{};
+}
+
+std::vector<pid> old_users(std::string_view module) {
+  code_table* const modules = table_if_any();
+  return modules != nullptr ? modules->users(module, state::old) : std::vector<pid>{};
+}
 
 }  // namespace code
 }  // namespace otter

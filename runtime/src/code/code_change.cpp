@@ -35,6 +35,14 @@ module_class current_class(std::string_view module, std::string_view name) {
   return table_of(rts::here::in_process(entry)).current_class(module, name);
 }
 
+module_class prepared_class(code::prepared const& set, std::string_view module,
+                            std::string_view name) {
+  rts::runtime_entry entry;
+  rts::refuse_abandoned(entry);
+  return table_of(rts::here::in_process(entry))
+      .prepared_class(rts::prepared_access::number(set), module, name);
+}
+
 retired_body replace_body(reactive_ptr next) {
   rts::runtime_entry entry;
   rts::refuse_abandoned(entry);

@@ -59,6 +59,7 @@ void code_table::use_body(pid who, module_version* version) {
                 fmt::format("its code is of module {} {}, which was purged",
                             version->code.description().name, version->code.description().version));
   if (!version->bodies.reserve_one()) throw std::bad_alloc();
+  version->touched = true;
   system_.find(who)->mark_owner(who);
   version->bodies.insert(pid_access::bits(who));
 }
@@ -95,6 +96,22 @@ detail::module_class code_table::current_class(std::string_view module, std::str
   return class_in(*v, name);
 }
 
+detail::module_class code_table::prepared_class(std::uint64_t set, std::string_view module,
+                                                std::string_view name) {
+  std::lock_guard lock(mutex_);
+  auto const at = sets_.find(set);
+  if (at == sets_.end())
+    throw error(errc::undef, fmt::format("module {} is not prepared: what was prepared has become "
+                                         "current, or was discarded",
+                                         module));
+  for (module_version* const v : at->second) {
+    if (v->code.description().name != module) continue;
+    v->touched = true;
+    return class_in(*v, name);
+  }
+  throw error(errc::undef, fmt::format("module {} is not among those that were prepared", module));
+}
+
 void code_table::ended(std::uint64_t bits) noexcept {
   std::lock_guard lock(mutex_);
   for (auto const& v : versions_) {
@@ -106,6 +123,7 @@ void code_table::ended(std::uint64_t bits) noexcept {
 
 void code_table::enter_locked(pid who, module_version& version) {
   process* const self = system_.find(who);
+  version.touched = true;
   if (self == nullptr || !self->mark_owner(who)) return;  // it has ended, given up perhaps
   ++version.calls[pid_access::bits(who)];
 }
@@ -154,10 +172,31 @@ bool code_table::used_by(module_version const& v, std::uint64_t bits) noexcept {
   return v.bodies.contains(bits) || v.calls.count(bits) != 0;
 }
 
+std::vector<std::uint64_t> code_table::bodies_of(module_version const& version) {
+  std::vector<std::uint64_t> all;
+  version.bodies.for_each([&](std::uint64_t bits) { all.push_back(bits); });
+  return all;
+}
+
+std::vector<pid> code_table::pids_of(std::vector<std::uint64_t> const& bits) const {
+  std::vector<pid> result;
+  result.reserve(bits.size());
+  for (std::uint64_t const b : bits) result.push_back(system_.make_pid_of(b));
+  return result;
+}
+
+std::vector<pid> code_table::users(std::string_view module, module_version::state which) {
+  std::lock_guard lock(mutex_);
+  module_version const* const v = find_locked(module, which);
+  if (v == nullptr) return {};
+  std::vector<std::uint64_t> all = bodies_of(*v);
+  std::sort(all.begin(), all.end());
+  return pids_of(all);
+}
+
 std::vector<pid> code_table::users_or_end(module_version& version) {
   std::lock_guard lock(mutex_);
-  std::vector<std::uint64_t> users;
-  version.bodies.for_each([&](std::uint64_t bits) { users.push_back(bits); });
+  std::vector<std::uint64_t> users = bodies_of(version);
   for (auto const& call : version.calls) users.push_back(call.first);
   std::sort(users.begin(), users.end());
   users.erase(std::unique(users.begin(), users.end()), users.end());
@@ -169,9 +208,7 @@ std::vector<pid> code_table::users_or_end(module_version& version) {
       if (at->second.current == nullptr && at->second.old == nullptr) slots_.erase(at);
     }
   }
-  std::vector<pid> result;
-  for (std::uint64_t const bits : users) result.push_back(system_.make_pid_of(bits));
-  return result;
+  return pids_of(users);
 }
 
 // --- versions ---
@@ -181,6 +218,32 @@ module_version& code_table::add(image&& code) {
   std::lock_guard lock(mutex_);
   versions_.push_back(std::move(version));
   return *versions_.back();
+}
+
+std::uint64_t code_table::keep(std::vector<module_version*> candidates) {
+  std::lock_guard lock(mutex_);
+  std::uint64_t const number = last_set_ + 1;
+  sets_.emplace(number, std::move(candidates));
+  return last_set_ = number;
+}
+
+std::vector<module_version*> code_table::take(std::uint64_t set) {
+  std::lock_guard lock(mutex_);
+  auto const at = sets_.find(set);
+  if (at == sets_.end()) return {};
+  std::vector<module_version*> taken = std::move(at->second);
+  sets_.erase(at);
+  return taken;
+}
+
+std::unique_ptr<module_version> code_table::remove_untouched(module_version& candidate) {
+  std::lock_guard lock(mutex_);
+  if (candidate.touched) return nullptr;
+  auto const at = std::find_if(versions_.begin(), versions_.end(),
+                               [&](auto const& v) { return v.get() == &candidate; });
+  std::unique_ptr<module_version> removed = std::move(*at);
+  versions_.erase(at);
+  return removed;
 }
 
 void code_table::make_current(std::vector<module_version*> const& versions) {
@@ -205,6 +268,24 @@ bool code_table::make_old(std::string_view module) {
     return false;
   at->second.old = std::exchange(at->second.current, nullptr);
   at->second.old->now = module_version::state::old;
+  return true;
+}
+
+bool code_table::restore_old(std::vector<std::string> const& modules) {
+  std::lock_guard lock(mutex_);
+  std::vector<slot*> slots;
+  for (std::string const& name : modules) {
+    auto const at = slots_.find(name);
+    if (at == slots_.end() || at->second.old == nullptr) return false;
+    // One that is named twice is one.
+    if (std::find(slots.begin(), slots.end(), &at->second) == slots.end())
+      slots.push_back(&at->second);
+  }
+  for (slot* const s : slots) {
+    std::swap(s->current, s->old);
+    s->current->now = module_version::state::current;
+    if (s->old != nullptr) s->old->now = module_version::state::old;
+  }
   return true;
 }
 
@@ -237,6 +318,11 @@ std::optional<code::module_info> code_table::info(std::string_view module,
   module_version const* const v = find_locked(module, which);
   if (v == nullptr) return std::nullopt;
   return info_of(*v);
+}
+
+code::module_info code_table::info(module_version const& version) {
+  std::lock_guard lock(mutex_);
+  return info_of(version);
 }
 
 std::vector<code::loaded_module> code_table::all() {

@@ -50,6 +50,16 @@ struct module_version {
   state now = state::candidate;
   number_set<bits_hash> bodies;                // pids, by their bits
   std::map<std::uint64_t, std::size_t> calls;  // how many calls a process is in
+  /// Code of it has been handed out, so somebody may keep an address in it.
+  bool touched = false;
+};
+
+/// The inside of a code::prepared.
+struct prepared_access {
+  static code::prepared make(std::uint64_t number, pid keeper,
+                             std::vector<code::module_info> modules);
+  static std::uint64_t number(code::prepared const& p) noexcept { return p.number_; }
+  static pid keeper(code::prepared const& p) noexcept { return p.keeper_; }
 };
 
 /// Ownership: the node's. Threads: any.
@@ -79,9 +89,19 @@ class code_table final : public code_watch {
   /// Throws: error(undef); std::bad_alloc.
   detail::module_class class_of(reactive& body, std::string_view name);
   detail::module_class current_class(std::string_view module, std::string_view name);
+  /// Of a candidate in the set.
+  detail::module_class prepared_class(std::uint64_t set, std::string_view module,
+                                      std::string_view name);
 
   // --- for whoever changes the table, one at a time: code.cpp ---
   module_version& add(image&& code);
+  /// Keeps candidates as a set, under a number that is not 0.
+  std::uint64_t keep(std::vector<module_version*> candidates);
+  /// The set is the caller's now, and nobody else's. Empty if somebody has taken it before.
+  std::vector<module_version*> take(std::uint64_t set);
+  /// A candidate leaves the table, to be unmapped, if nothing of it has run but constructors of
+  /// static objects; else null.
+  std::unique_ptr<module_version> remove_untouched(module_version& candidate);
   /// Whoever uses it, in the order of their pids. If nobody does, it is gone from now on.
   std::vector<pid> users_or_end(module_version& version);
   /// The versions, which must be candidates, become current, those that were become old. None has
@@ -89,12 +109,17 @@ class code_table final : public code_watch {
   void make_current(std::vector<module_version*> const& versions);
   /// False if there is an old one already, or no current one.
   bool make_old(std::string_view module);
+  /// Current and old change places, in all of them or none: false if one has no old one.
+  bool restore_old(std::vector<std::string> const& modules);
 
   module_version* find(std::string_view module, module_version::state which);
   std::optional<code::module_info> info(std::string_view module, module_version::state which);
+  code::module_info info(module_version const& version);
   std::vector<code::loaded_module> all();
   /// Whether the process uses the old version.
   bool uses_old(std::string_view module, std::uint64_t bits);
+  /// The processes whose body is of it, in the order of their pids.
+  std::vector<pid> users(std::string_view module, module_version::state which);
 
  private:
   struct slot {
@@ -104,6 +129,8 @@ class code_table final : public code_watch {
   module_version* find_locked(std::string_view module, module_version::state which);
   static bool used_by(module_version const& v, std::uint64_t bits) noexcept;
   static code::module_info info_of(module_version const& v);
+  static std::vector<std::uint64_t> bodies_of(module_version const& v);
+  std::vector<pid> pids_of(std::vector<std::uint64_t> const& bits) const;
   void enter_locked(pid who, module_version& version);
   module_version* version_of(reactive& body) const noexcept;
   void use_body(pid who, module_version* version);
@@ -115,6 +142,8 @@ class code_table final : public code_watch {
   /// All, in the order of loading: what has been mapped stays, so bodies of those that are gone are
   /// known too.
   std::vector<std::unique_ptr<module_version>> versions_;
+  std::map<std::uint64_t, std::vector<module_version*>> sets_;
+  std::uint64_t last_set_ = 0;
 };
 
 /// What a function's types are called in messages.

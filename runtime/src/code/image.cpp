@@ -150,7 +150,7 @@ code::load_result<checked_file> checked_file::read(std::span<std::byte const> co
   });
 }
 
-void image::unmap() noexcept { ::dlclose(handle_); }
+void image::unmap() const noexcept { ::dlclose(handle_); }
 
 code::load_result<image> image::map(checked_file&& from) {
   image result(std::move(from));

@@ -60,7 +60,7 @@ class image {
   /// Called from: a thread that may wait for the disk. Throws: std::bad_alloc.
   static code::load_result<image> map(checked_file&& file);
   /// Nothing but those has run, and nobody will use it: it goes.
-  void unmap() noexcept;
+  void unmap() const noexcept;
 
   [[nodiscard]] module_description const& description() const noexcept { return description_; }
   [[nodiscard]] detail::module_table const& table() const noexcept { return *table_; }

@@ -2,6 +2,8 @@
 
 // The modules that code_tests loads: their files, their bytes, and functions of theirs.
 
+#include <fmt/core.h>
+
 #include <cstddef>
 #include <fstream>
 #include <iterator>
@@ -12,7 +14,7 @@
 namespace modules {
 
 inline std::string file(std::string const& name) {
-  return std::string(CODE_TEST_MODULES) + "/" + name + ".so";
+  return fmt::format("{}/{}.so", CODE_TEST_MODULES, name);
 }
 
 inline std::vector<std::byte> content(std::string const& name) {

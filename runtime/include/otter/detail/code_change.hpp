@@ -6,11 +6,16 @@
 //   otter::detail::module_class      a class that a version of a module lists as a behaviour
 //   otter::detail::class_of_body()   that of the calling process's body
 //   otter::detail::current_class()   that of the same name in the current version
+//   otter::detail::prepared_class()  and in one that is prepared, for a trial
 //   otter::detail::replace_body()    the process goes on with another body
 
 #include <otter/reactive.hpp>
 #include <string>
 #include <string_view>
+
+namespace otter::code {
+class prepared;
+}
 
 namespace otter::detail {
 
@@ -25,6 +30,10 @@ struct module_class {
 module_class class_of_body(std::string_view name);
 /// Called from: a process. Blocks: never. Throws: error(undef).
 module_class current_class(std::string_view module, std::string_view name);
+/// The class stays callable, whatever becomes of the set.
+/// Called from: a process. Blocks: never. Throws: error(undef), also if the set is no more.
+module_class prepared_class(code::prepared const& set, std::string_view module,
+                            std::string_view name);
 
 /// A body that another one has replaced. Its functions may still be on the stack: it is destroyed
 /// when the event has been handled, with the message that holds this, by the runtime.
