@@ -71,6 +71,9 @@ last_event describe_event(event& e) noexcept {
     case event::kind::system:
       last.kind = "system message";
       break;
+    case event::kind::ready:
+      last.kind = "readiness";
+      break;
     default:
       break;
   }
@@ -154,7 +157,8 @@ void behaviour_core::handle(event& e) {
   if (debug() != nullptr && e.what() != event::kind::timeout) [[unlikely]]
     show_in(describe_event(e));
   if (follows_parent_ && e.what() == event::kind::message) {
-    if (auto* end = e.get_if<exited>(); end != nullptr && end->process == parent()) {
+    if (auto* end = e.get_if<exited>();
+        end != nullptr && end->process == parent() && (suspended_ || !type().sees_parent_exit)) {
       step out;  // even if the reason is normal (GS-27)
       out.what = step::kind::stop;
       out.reason = end->reason;

@@ -44,4 +44,4 @@ static tl::expected<otter::pid, otter::start_error> start() {
   return *started;
 }
 
-OTTER_MODULE(otter::code::server<greeter>(), otter::code::function<&start>("start"));
+OTTER_MODULE(otter::code::behaviour<greeter>(), otter::code::function<&start>("start"));

@@ -41,6 +41,7 @@
 #include <otter/monitor.hpp>
 #include <otter/name.hpp>
 #include <otter/node.hpp>
+#include <otter/old_state.hpp>
 #include <otter/outcome.hpp>
 #include <otter/partition_supervisor.hpp>
 #include <otter/pg.hpp>
@@ -63,6 +64,7 @@
 #include <otter/simulation.hpp>
 #include <otter/spawn.hpp>
 #include <otter/spawn_request.hpp>
+#include <otter/special_process.hpp>
 #include <otter/stage.hpp>
 #include <otter/start.hpp>
 #include <otter/states.hpp>

@@ -32,7 +32,7 @@ detail::module_class class_in(module_version const& v, std::string_view name) {
       return {e.behaviour, d.name, d.version};
   }
   throw error(errc::undef, fmt::format("module {} {} does not list the class {}: OTTER_MODULE("
-                                       "otter::code::server<{}>())",
+                                       "otter::code::behaviour<{}>())",
                                        d.name, d.version, name, name));
 }
 

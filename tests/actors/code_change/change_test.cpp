@@ -1,7 +1,5 @@
 // Servers of a module that go on in another version of their class.
 
-#include <fmt/format.h>
-
 #include <catch2/catch.hpp>
 #include <chrono>
 #include <memory>
@@ -16,6 +14,7 @@
 #include <otter/sys.hpp>
 #include <string>
 
+#include "code_changing.hpp"
 #include "counter.hpp"
 #include "on_every_driver.hpp"
 
@@ -25,32 +24,13 @@ using namespace counting;
 
 namespace {
 
-std::string file(int version) {
-  return fmt::format("{}/counter-{}.so", CODE_TEST_MODULES, version);
-}
-void load(int version) { code::load(file(version)).value(); }
+void load(int version) { code_changing::load("counter", version); }
 
 otter::pid start(int n) { return starter("counter", "start")(n).value(); }
 
-/// Why a change was refused; "done" if it was not.
-std::string change(otter::pid server) {
-  try {
-    sys::change_code(server, "counter");
-  } catch (otter::process_exit const& e) {
-    return to_string(e.reason());
-  }
-  return "done";
-}
-/// The whole of it: suspend, change, resume.
-std::string upgrade(otter::pid server) {
-  sys::suspend(server);
-  std::string const result = change(server);
-  sys::resume(server);
-  return result;
-}
-bool has(std::string const& text, std::string const& part) {
-  return text.find(part) != std::string::npos;
-}
+std::string change(otter::pid server) { return code_changing::change(server, "counter"); }
+std::string upgrade(otter::pid server) { return code_changing::upgrade(server, "counter"); }
+using code_changing::has;
 
 }  // namespace
 

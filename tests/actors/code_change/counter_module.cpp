@@ -138,6 +138,6 @@ counting::started start_named(int n) {
 OTTER_MODULE(otter::code::function<&start>("start"),
              otter::code::function<&start_named>("start_named"));
 #else
-OTTER_MODULE(otter::code::server<counter>(), otter::code::function<&start>("start"),
+OTTER_MODULE(otter::code::behaviour<counter>(), otter::code::function<&start>("start"),
              otter::code::function<&start_named>("start_named"));
 #endif

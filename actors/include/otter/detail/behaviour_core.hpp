@@ -5,9 +5,9 @@
 //   otter::detail::behaviour_class   what the compiler made of one class: its hooks
 //   otter::detail::behaviour_core    start, system messages, the parent's exit, the end
 //
-// gen_server, gen_statem and gen_event each add what they do with an event. The hooks are compiled
-// where the class is. They catch whatever the class throws and turn it into a step, so that no
-// exception of a module crosses its border.
+// gen_server, gen_statem, gen_event and special_process each add what they do with an event. The
+// hooks are compiled where the class is. They catch whatever the class throws and turn it into a
+// step, so that no exception of a module crosses its border.
 
 #include <cstdint>
 #include <memory>
@@ -42,6 +42,8 @@ struct behaviour_class {
   /// What sys::get_state() of a class with that mark sees; else the object, if the mark is its own.
   void* (*find)(void* object, void const* mark) = nullptr;
   busy_policy const& (*busy)(void const* object) = nullptr;
+  /// The parent's exit ends it only while it is suspended; else it is an event like others.
+  bool sees_parent_exit = false;
 };
 
 /// Turns the exception that is being handled into a step; the unwinding token is thrown on.

@@ -1,0 +1,161 @@
+#pragma once
+
+// otter/detail/object_change.hpp - an object that goes on in another version of its class: what all
+// behaviours whose state is one aggregate have in common. Compiled in the module.
+//
+//   otter::detail::object_change<T>    describes what is left, and makes what follows it
+//   otter::detail::succeeding_body     the body of an object that was not started
+
+#include <concepts>
+#include <cstddef>
+#include <memory>
+#include <new>
+#include <otter/detail/plain_value.hpp>
+#include <otter/detail/startable.hpp>
+#include <otter/detail/succession.hpp>
+#include <otter/detail/throw_probe.hpp>
+#include <otter/detail/unwinding.hpp>
+#include <otter/exit.hpp>
+#include <otter/old_state.hpp>
+#include <otter/reflection.hpp>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+
+namespace otter::detail {
+
+template <class Object>
+concept has_state = requires(Object& s) {
+  typename Object::state;
+  { s.system_state() } -> std::same_as<typename Object::state&>;
+};
+template <class Object>
+concept has_code_change = requires(code::old_state& old, typename Object::state& now) {
+  Object::code_change(old, now);
+};
+
+/// Runs `f` and hands out what it throws as a reason: the border of the module.
+template <class F>
+bool guarded_change(exit_reason& why, F&& f) {
+  try {
+    f();
+    return true;
+  } catch (process_exit const& e) {
+    why = e.reason();
+  } catch (unwinding const&) {
+    throw;
+  } catch (throw_probe const&) {
+    // never: it notes where what comes below was thrown
+  } catch (...) {
+    why = exit_reason::from_current_exception("code_change", thrown_at());
+  }
+  return false;
+}
+
+/// Adds the fields of what is left.
+template <class State>
+void describe_fields(State& state, succession& plan) {
+  for_each_field(state, [&](std::string_view name, auto& field) {
+    using type = std::remove_reference_t<decltype(field)>;
+    plan.fields.push_back(
+        {name, &descriptor_of<type>(), &field, [](void const* from, plain_value& to) {
+           return to_plain(*static_cast<type const*>(from), to);
+         }});
+  });
+}
+
+/// Fills `now`, which has its defaults: converts, or notes a move. Throws: process_exit.
+template <class State>
+void convert_fields(succession& plan, State& now) {
+  for_each_field(now, [&](std::string_view name, auto& field) {
+    using type = std::remove_reference_t<decltype(field)>;
+    state_field const* const old = plan.find(name);
+    if (old == nullptr) return;
+    if (same_type(*old->type, descriptor_of<type>())) return plan.will_move<type>(*old, field);
+    plain_value value;
+    if (!old->to_plain(old->value, value) || !from_plain(value, field))
+      plan.refuse(*old, type_name<type>());
+  });
+}
+
+/// `Frame` is a behaviour's body without its object.
+template <class Frame, class Object>
+class succeeding_body final : public Frame {
+ public:
+  succeeding_body() : Frame(origin{}) { this->stage() = object_stage::nothing; }
+  ~succeeding_body() override {
+    if (Object* o = get()) std::destroy_at(o);
+  }
+  void construct(typename Object::state&& state) noexcept {
+    ::new (static_cast<void*>(memory_)) Object(std::move(state));
+    this->stage() = object_stage::constructed;
+  }
+  void start() override {}
+
+ private:
+  Object* get() const noexcept {
+    if (this->stage() != object_stage::constructed) return nullptr;
+    return std::launder(reinterpret_cast<Object*>(const_cast<std::byte*>(memory_)));
+  }
+  void* object() const noexcept override { return get(); }
+
+  alignas(Object) std::byte memory_[sizeof(Object)];
+};
+
+/// What changes hands when nothing can fail any more.
+template <class Frame, class Object>
+class object_successor final : public successor {
+ public:
+  explicit object_successor(succession& plan) {
+    auto body = make_reactive<succeeding_body<Frame, Object>>();
+    body_ = static_cast<succeeding_body<Frame, Object>*>(body.get());
+    core = body_;
+    next = std::move(body);
+    convert_fields(plan, now_);
+    if constexpr (has_code_change<Object>) {
+      code::old_state old(plan);
+      Object::code_change(old, now_);
+    }
+  }
+  void finish() noexcept override { body_->construct(std::move(now_)); }
+
+ private:
+  typename Object::state now_{};
+  succeeding_body<Frame, Object>* body_ = nullptr;
+};
+
+template <class Frame, class Object>
+struct object_change {
+  static bool describe(void* object, succession& plan, exit_reason& why) {
+    return guarded_change(
+        why, [&] { describe_fields(static_cast<Object*>(object)->system_state(), plan); });
+  }
+  static bool succeed(succession& plan, std::unique_ptr<successor>& next, exit_reason& why) {
+    return guarded_change(why,
+                          [&] { next = std::make_unique<object_successor<Frame, Object>>(plan); });
+  }
+};
+
+/// What a behaviour's class must have, in one line each.
+template <class Object>
+constexpr bool check_change() noexcept {
+  static_assert(has_state<Object>,
+                "otter: what survives a code change is said by the class: a public `struct state` "
+                "and a public `state& system_state()`");
+  if constexpr (has_state<Object>) {
+    using state = typename Object::state;
+    static_assert(reflectable<state>,
+                  "otter: the fields of `state` cannot be told: it must be a plain aggregate");
+    static_assert(
+        std::is_nothrow_move_constructible_v<state> &&
+            std::is_nothrow_constructible_v<Object, state&&>,
+        "otter: a code change ends with moves that cannot fail: the class needs a public "
+        "constructor `explicit T(state s) noexcept`, and the fields moves that do not throw");
+    static_assert(std::is_default_constructible_v<state>,
+                  "otter: fields that the old version does not have begin with their defaults: "
+                  "give each field of `state` one");
+  }
+  return true;
+}
+
+}  // namespace otter::detail
