@@ -17,14 +17,15 @@ using namespace slab_detail;
 
 namespace slab_detail {
 
-/// In front of every large block.
+/// In front of every large block, and on a cache line.
 struct large_header {
   slab* owner;
   large_header* prev;
   large_header* next;
   std::size_t bytes;
+  std::byte gap[slab::large_alignment];  // so that is_large() knows what lies behind it
 };
-static_assert(sizeof(large_header) == cache_line / 2);
+static_assert(sizeof(large_header) % slab::smallest == slab::large_alignment);
 
 }  // namespace slab_detail
 
@@ -109,7 +110,7 @@ void* slab::allocate_large(std::size_t bytes) {
   auto* const header = static_cast<large_header*>(
       ::operator new (sizeof(large_header) + bytes, std::align_val_t{cache_line}));
   std::lock_guard const lock{large_mutex_};
-  *header = {.owner = this, .prev = nullptr, .next = large_, .bytes = bytes};
+  *header = {.owner = this, .prev = nullptr, .next = large_, .bytes = bytes, .gap = {}};
   if (large_ != nullptr) large_->prev = header;
   large_ = header;
   ++large_count_;
@@ -335,11 +336,11 @@ std::size_t slab_set::bytes_returned() const {
 void* slab_set::take_chunk() {
   std::unique_lock lock{mutex_};
   if (warm_.empty()) {
-    // Somebody else may have more than enough. Two blocks sorted for each that a chunk has of the
-    // smallest: what is free is found sooner than it is needed, and the step stays short.
+    // Somebody else may have more than enough. Two blocks sorted for each that a chunk has of one
+    // line: what is free is found sooner than it is needed, and the step stays short.
     shortages_.fetch_add(1, std::memory_order_relaxed);
     lock.unlock();
-    tidy_resting(2 * blocks_per_chunk(0));
+    tidy_resting(2 * blocks_per_chunk(class_of(cache_line)));
     lock.lock();
   }
   std::vector<void*>* from = &warm_;

@@ -50,16 +50,20 @@ namespace slab_detail {
 /// Chunks are aligned to their size: masking a block's address finds its chunk.
 constexpr std::size_t chunk_bytes = std::size_t{64} * 1024;
 
-/// 64, 128, ... 512, 768, 1024.
-constexpr std::size_t class_count = 10;
+/// 32, 64, 128, ... 512, 768, 1024. Half a line is for what there is one of in each of a million
+/// processes; two neighbours share the line.
+constexpr std::size_t class_count = 11;
+constexpr std::size_t smallest = cache_line / 2;
 constexpr std::size_t largest_small = 1024;
 
 constexpr std::size_t class_of(std::size_t bytes) noexcept {
-  std::size_t const lines = bytes == 0 ? 1 : (bytes + cache_line - 1) / cache_line;
-  return lines <= 8 ? lines - 1 : lines <= 12 ? 8 : 9;
+  if (bytes <= smallest) return 0;
+  std::size_t const lines = (bytes + cache_line - 1) / cache_line;
+  return lines <= 8 ? lines : lines <= 12 ? 9 : 10;
 }
 constexpr std::size_t class_bytes(std::size_t index) noexcept {
-  return index < 8 ? (index + 1) * cache_line : index == 8 ? 768 : 1024;
+  if (index == 0) return smallest;
+  return index <= 8 ? index * cache_line : index == 9 ? 768 : 1024;
 }
 /// The first cache line of a chunk is its header.
 constexpr std::size_t blocks_per_chunk(std::size_t index) noexcept {
@@ -98,10 +102,10 @@ inline chunk* chunk_of(void* block) noexcept {
   return reinterpret_cast<chunk*>(address & ~(std::uintptr_t{chunk_bytes} - 1));
 }
 
-/// Blocks from a slab start on a cache line, large ones in the middle of one. That one bit tells
-/// free() which it has, without a look at memory.
+/// Blocks from a slab start on a half of a cache line, large ones in the middle of a half. That one
+/// bit tells free() which it has, without a look at memory.
 inline bool is_large(void* block) noexcept {
-  return (reinterpret_cast<std::uintptr_t>(block) & (cache_line / 2)) != 0;
+  return (reinterpret_cast<std::uintptr_t>(block) & (smallest / 2)) != 0;
 }
 
 struct large_header;
@@ -121,9 +125,12 @@ struct large_header;
 class slab {
  public:
   static constexpr std::size_t largest_small = slab_detail::largest_small;
-  /// Alignment of blocks of up to `largest_small` bytes, and of larger ones.
+  /// Up to so many bytes a block is aligned to as many.
+  static constexpr std::size_t smallest = slab_detail::smallest;
+  /// Alignment of blocks of up to `largest_small` bytes, and of larger ones, which lie so far
+  /// behind twice their alignment.
   static constexpr std::size_t small_alignment = cache_line;
-  static constexpr std::size_t large_alignment = cache_line / 2;
+  static constexpr std::size_t large_alignment = smallest / 2;
 
   slab(slab const&) = delete;
   slab& operator=(slab const&) = delete;

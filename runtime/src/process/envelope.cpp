@@ -50,12 +50,15 @@ envelope* filled_in(envelope* e, signal_kind kind, std::size_t payload_at,
   return e;
 }
 
+/// What the payload of a message beyond the slab's classes may ask for.
+constexpr std::size_t large_alignment = 2 * slab::large_alignment;
+
 [[noreturn]] OTTER_COLD void refuse_alignment(std::size_t bytes, std::size_t alignment) {
   if (alignment > slab::small_alignment)
     throw error(errc::badarg, fmt::format("a message type is aligned to {} bytes; {} is the most",
                                           alignment, slab::small_alignment));
   throw error(errc::badarg, fmt::format("a message of {} bytes may be aligned to {} bytes at most",
-                                        bytes, slab::large_alignment));
+                                        bytes, large_alignment));
 }
 
 }  // namespace
@@ -63,10 +66,15 @@ envelope* filled_in(envelope* e, signal_kind kind, std::size_t payload_at,
 envelope* new_envelope(signal_kind kind, envelope_layout layout, std::size_t alignment) {
   slab& memory = memory_here();
   std::size_t bytes = layout.bytes;
-  // Blocks beyond the slab's classes are aligned to half a line only.
-  if (alignment > slab::large_alignment &&
+  if (alignment > large_alignment &&
       (alignment > slab::small_alignment || bytes > slab::largest_small)) [[unlikely]]
     refuse_alignment(bytes, alignment);
+  std::size_t payload_at = layout.payload_at;
+  if (bytes > slab::largest_small && alignment == large_alignment) {
+    // Such a block lies half of that behind what is so aligned: its payload comes as much later.
+    payload_at += slab::large_alignment;
+    bytes += slab::large_alignment;
+  }
   // A request may have to become the failure of its call in place.
   bool const asks =
       kind == signal_kind::request || kind == signal_kind::system || kind == signal_kind::query;
@@ -79,7 +87,7 @@ envelope* new_envelope(signal_kind kind, envelope_layout layout, std::size_t ali
     e = ::new (block) id_envelope;
   else
     e = ::new (block) envelope;
-  return filled_in(e, kind, layout.payload_at, bytes);
+  return filled_in(e, kind, payload_at, bytes);
 }
 
 envelope* new_plain_envelope(signal_kind kind, envelope_layout layout) {

@@ -23,11 +23,17 @@ std::uintptr_t address(void* block) { return reinterpret_cast<std::uintptr_t>(bl
 
 }  // namespace
 
-TEST_CASE("a small block starts on a cache line, a large one in the middle of one", "[slab]") {
+TEST_CASE("a small block starts on a cache line or its half, a large one in between", "[slab]") {
   slab_set set;
   slab& mine = set.lend();
   std::vector<void*> blocks;
-  for (std::size_t bytes : {0u, 1u, 63u, 64u, 65u, 512u, 513u, 768u, 769u, 1024u}) {
+  for (std::size_t bytes : {0u, 1u, 31u, 32u}) {
+    blocks.push_back(mine.allocate(bytes));
+    CAPTURE(bytes);
+    CHECK(address(blocks.back()) % slab::smallest == 0);
+    std::memset(blocks.back(), 0xab, bytes);
+  }
+  for (std::size_t bytes : {33u, 63u, 64u, 65u, 512u, 513u, 768u, 769u, 1024u}) {
     blocks.push_back(mine.allocate(bytes));
     CAPTURE(bytes);
     CHECK(address(blocks.back()) % slab::small_alignment == 0);
@@ -51,9 +57,21 @@ TEST_CASE("a freed block is the next one of its size to be handed out", "[slab]"
   void* const other = mine.allocate(128);
   slab::free(first, &mine);
   CHECK(mine.allocate(100) != first);
-  CHECK(mine.allocate(10) == first);
+  CHECK(mine.allocate(10) != first);
+  CHECK(mine.allocate(33) == first);
   slab::free(other, &mine);
   CHECK(mine.allocate(128) == other);
+}
+
+TEST_CASE("two blocks of up to half a line share a line", "[slab]") {
+  slab_set set;
+  slab& mine = set.lend();
+  void* const first = mine.allocate(32);
+  void* const second = mine.allocate(1);
+  CHECK(address(second) == address(first) + 32);
+  slab::free(second, &mine);
+  CHECK(set.blocks_in_use() == 1);
+  CHECK(mine.allocate(32) == second);
 }
 
 TEST_CASE("a block freed by a stranger comes back once the owner's list is dry", "[slab]") {

@@ -1,7 +1,11 @@
 // Sending and receiving, names and timers, as a user sees them.
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <cstdint>
+#include <cstring>
+#include <iterator>
 #include <memory>
 #include <otter/alias.hpp>
 #include <otter/blocking.hpp>
@@ -24,6 +28,26 @@ struct word {
   std::string text;
 };
 
+/// Bytes that know whether they lie where their type asks for.
+template <std::size_t Alignment, std::size_t Bytes>
+struct alignas(Alignment) placed {
+  unsigned char bytes[Bytes] = {};
+
+  bool well() const { return reinterpret_cast<std::uintptr_t>(this) % Alignment == 0; }
+};
+
+template <std::size_t Alignment, std::size_t Bytes>
+bool arrives_well_placed() {
+  using message = placed<Alignment, Bytes>;
+  message sent;
+  std::memset(sent.bytes, 0x5a, sizeof(sent.bytes));
+  otter::send(otter::self(), sent);
+  return otter::receive([](message const& p) {
+    return p.well() && std::all_of(std::begin(p.bytes), std::end(p.bytes),
+                                   [](unsigned char b) { return b == 0x5a; });
+  });
+}
+
 }  // namespace
 
 TEST_CASE("a message to a dead pid is dropped", "[process][P-7]") {
@@ -38,6 +62,19 @@ TEST_CASE("a message to a dead pid is dropped", "[process][P-7]") {
 TEST_CASE("sending to a name that nobody has is badarg", "[process][P-8]") {
   on_every_driver([](driver_report& report) {
     report.equal("error", errc_of([] { otter::send("nobody", number{1}); }), std::string("badarg"));
+  });
+}
+
+TEST_CASE("a message lies where its type asks, be it small or large", "[process]") {
+  on_every_driver([](driver_report& report) {
+    report.check("half a line", arrives_well_placed<32, 32>());
+    report.check("a line", arrives_well_placed<64, 64>());
+    report.check("the largest of the small", arrives_well_placed<64, 960>());
+    report.check("a large one", arrives_well_placed<16, 2000>());
+    report.check("half a line, large", arrives_well_placed<32, 1024>());
+    report.check("half a line, larger", arrives_well_placed<32, 5000>());
+    report.equal("a line, large", errc_of([] { otter::send(otter::self(), placed<64, 1024>()); }),
+                 std::string("badarg"));
   });
 }
 
