@@ -12,24 +12,28 @@
 //   uses it
 //   otter::code::delete_module()   the current version becomes the old one
 //   otter::code::restore_old()     the old version is current again, without a file
+//   otter::code::unload()          unmaps purged versions to which nothing refers; purged() lists
+//   them, unload_when_purged() does it after each purge
 //   otter::code::which(), which_old(), all_loaded(), check_process_code(), check_old_code()
 //   otter::code::users(), old_users()   the processes whose body is of a module
 //
 // A module has at most two versions, current and old (CL-1). Who runs in the old one goes on there:
 // loading touches no process. A process uses a version while its body is from it - a server whose
 // class is in the module, a function spawned there - or while it is in a call of latest. Closures
-// that a module has handed to others are not seen; they stay callable, since a version is never
-// unmapped, but start nothing of a purged one any more.
+// that a module has handed to others are not seen; they stay callable as long as the version is
+// mapped, but start nothing of a purged one any more. Unless unload() is called that is for ever.
 //
 // Each node has modules of its own. All functions here: Called from: a process, or an attached
 // thread. Where nothing else is said: Blocks: until it is done. Exits: may.
 // Module authors: otter/module.hpp. How it works: runtime/doc/code_loading.md.
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <new>
 #include <optional>
+#include <otter/duration.hpp>
 #include <otter/error.hpp>
 #include <otter/message.hpp>
 #include <otter/pid.hpp>
@@ -82,6 +86,50 @@ struct module_info {
   std::string abi;     ///< the stamp of the headers that it was built against
   std::vector<std::string> functions;
   std::size_t processes = 0;  ///< that use it now
+  std::size_t bytes = 0;      ///< of address space that it takes until it is unmapped
+};
+
+/// Where something was found that refers to a purged version: an address in its memory.
+enum class holder_kind : unsigned char {
+  frames,      ///< of a process that waits: functions that it returns to, or what they have at hand
+  state,       ///< what a process keeps between two events
+  message,     ///< waits to be received
+  request,     ///< a call that is owed an answer, or the answer of one
+  timer,       ///< a message that is to come
+  dictionary,  ///< a value of a process
+  monitor,     ///< the tag of a monitor or of a spawn request
+  exit_reason,  ///< its payload, wherever the reason is kept
+  exception,    ///< on its way in a process that waits
+  job,          ///< of offload(), waiting or running
+  module,       ///< a variable of another version
+  table,        ///< what the room above keeps for the node
+  memory,       ///< anything else that the runtime has made for a process
+  busy,         ///< nobody could look: a thread did not come to rest in time
+  loader,       ///< nothing refers to it, but the dynamic loader keeps it
+};
+[[nodiscard]] std::string_view to_string(holder_kind what) noexcept;
+
+/// Why a purged version stays.
+struct holder {
+  holder_kind what;
+  pid process{};          ///< whose it is; a false pid where that is not known, or nobody's
+  std::size_t count = 1;  ///< how many of the same
+  std::string text;       ///< "3 messages of type sums::report wait for <0.7.0>"
+};
+
+/// A version that was purged, and is mapped as long as something refers to it.
+struct purged_version {
+  module_info version;
+  std::vector<holder> held_by;  ///< as unload() saw it last; empty if it has not looked
+};
+
+/// What unload() has done with one version.
+struct unload_result {
+  module_info version;
+  bool unmapped = false;
+  /// If not, because of whom: longest_list of them at most.
+  std::vector<holder> held_by;
+  static constexpr std::size_t longest_list = 32;
 };
 
 /// What a module has; at least one of the two.
@@ -148,6 +196,22 @@ bool delete_module(std::string_view module);
 /// is killed: the way back from a load. False, and nothing has changed, if one of them has no old
 /// version.
 bool restore_old(std::vector<std::string> modules);
+
+/// Unmaps the purged versions of `module`, of all modules if it is empty, to which nothing refers
+/// any more (CL-11). Nobody is killed and nothing is changed for those that stay; the result says
+/// because of whom. For the time of the search no process runs: some milliseconds, with a million
+/// messages a second. A process that does not come to a safe point within `limit`, counted for all
+/// of them together, stops the search, and everything stays.
+///
+/// What is found, and what cannot be seen and must therefore not outlive the version:
+/// runtime/doc/code_loading.md, "Unmapping a version".
+std::vector<unload_result> unload(std::string_view module,
+                                  duration limit = std::chrono::seconds(1));
+/// Whether each purge is followed by unload(), on this node; false in the beginning. Blocks: never.
+void unload_when_purged(bool on);
+/// Purged versions that are still mapped, in the order of their loading; of all modules if `module`
+/// is empty. Blocks: never.
+std::vector<purged_version> purged(std::string_view module);
 
 /// The current version. Blocks: never.
 std::optional<module_info> which(std::string_view module);

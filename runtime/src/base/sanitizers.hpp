@@ -41,6 +41,9 @@
 #define OTTER_NO_ASAN
 #endif
 
+/// On a function that reads memory of which it knows nothing.
+#define OTTER_UNCHECKED __attribute__((no_sanitize_address, no_sanitize_thread, noinline))
+
 namespace otter::rts {
 
 constexpr bool built_with_asan = OTTER_ASAN != 0;

@@ -11,23 +11,11 @@
 #include <thread>
 #include <utility>
 
+#include "base/slab_large.hpp"
+
 namespace otter::rts {
 
 using namespace slab_detail;
-
-namespace slab_detail {
-
-/// In front of every large block, and on a cache line.
-struct large_header {
-  slab* owner;
-  large_header* prev;
-  large_header* next;
-  std::size_t bytes;
-  std::byte gap[slab::large_alignment];  // so that is_large() knows what lies behind it
-};
-static_assert(sizeof(large_header) % slab::smallest == slab::large_alignment);
-
-}  // namespace slab_detail
 
 namespace {
 

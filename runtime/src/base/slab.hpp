@@ -32,9 +32,11 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <limits>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <vector>
 
 #include "base/cache_line.hpp"
@@ -200,6 +202,13 @@ class slab {
       wait_for_hand();
   }
 
+  /// Calls look(block, bytes) for each block in use, whole as it came from the slab: what lies
+  /// behind the bytes that were asked for is what somebody left there. The owner's thread, or who
+  /// knows that it does nothing; one that is freed meanwhile counts as in use. Throws:
+  /// std::bad_alloc.
+  void each_block_in_use(
+      std::function<void(std::byte const* block, std::size_t bytes)> const& look) const;
+
   /// Blocks allocated and not yet freed, large ones included. Exact when no other thread is
   /// freeing. Walks the free lists: for tests and diagnostics.
   [[nodiscard]] std::size_t blocks_in_use() const noexcept;
@@ -318,6 +327,13 @@ class slab_set {
     bool all = true;
   };
   [[nodiscard]] at_rest blocks_in_use_at_rest() const;
+  /// Calls look(block, bytes) for the blocks in use of all slabs that rest, and of `still`, whose
+  /// owners do nothing, as the caller knows. While it looks at one that rests, its owner waits in
+  /// resume(). False: others are in somebody's hand, and were left out. `look` must not want memory
+  /// of the set. Any thread. Throws: std::bad_alloc; what `look` throws.
+  bool each_block_in_use(
+      std::span<slab* const> still,
+      std::function<void(std::byte const* block, std::size_t bytes)> const& look) const;
   /// Address space of all chunks, and the bytes of them that were returned to the system.
   [[nodiscard]] std::size_t bytes_mapped() const;
   [[nodiscard]] std::size_t bytes_returned() const;

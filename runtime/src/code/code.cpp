@@ -19,6 +19,8 @@
 #include <otter/receive.hpp>
 
 #include "code/code_table.hpp"
+#include "code/unload.hpp"
+#include "message/exit_detail.hpp"
 #include "process/process.hpp"
 #include "process/process_system.hpp"
 
@@ -125,10 +127,17 @@ std::string title_of(module_version const& v) {
   return fmt::format("module {} {}", v.code.description().name, v.code.description().version);
 }
 
+/// What is done by itself, if that is wanted. Of what it says the table keeps a note.
+void after_purge(code_table& modules, std::string module) {
+  if (modules.unloads_purged.load(std::memory_order_relaxed))
+    unload_purged(modules, module, std::chrono::seconds(1));
+}
+
 bool purge_old(code_table& modules, module_version& old) {
   bool const any = end_users(modules, old);
   report(node_event::kind::code, fmt::format("{} is purged{}", title_of(old),
                                              any ? "; processes that used it were killed" : ""));
+  after_purge(modules, old.code.description().name);
   return any;
 }
 
@@ -240,6 +249,7 @@ void discard_all(code_table& modules, std::vector<module_version*> const& candid
 
 /// code_loading.md, steps 1 to 4.
 load_result<std::vector<module_version*>> prepare_all(std::vector<source> const& sources) {
+  detail::exit_detail::keep_list();
   auto images = blocking([&] { return open_all(sources); });
   if (!images) return tl::unexpected(std::move(images.error()));
   code_table& modules = table();
@@ -408,11 +418,11 @@ void detail::call_latest(std::string_view module, std::string_view function,
   {
     rts::use const in_use(*modules, *at.version);
     end = at.entry->run(arguments, result, why);
+    if (end == module_call_end::crashed)
+      rts::report(node_event::kind::crash,
+                  fmt::format("{}: {} failed: {}", rts::title_of(*at.version), function, why));
   }
   if (end == module_call_end::returned) return;
-  if (end == module_call_end::crashed)
-    rts::report(node_event::kind::crash,
-                fmt::format("{}: {} failed: {}", rts::title_of(*at.version), function, why));
   throw process_exit(std::move(why));
 }
 
@@ -493,6 +503,7 @@ bool soft_purge(std::string_view module) {
     if (old == nullptr) return true;
     if (!modules->users_or_end(*old).empty()) return false;
     rts::report(node_event::kind::code, fmt::format("{} is purged", rts::title_of(*old)));
+    rts::after_purge(*modules, name);
     return true;
   });
 }
@@ -518,6 +529,24 @@ bool restore_old(std::vector<std::string> modules) {
           fmt::format("{} is current again", rts::title_of(*table->find(name, state::current))));
     return true;
   });
+}
+
+std::vector<unload_result> unload(std::string_view module, duration limit) {
+  duration const checked = detail::checked_limit(limit);
+  return rts::one_at_a_time([name = std::string(module), checked] {
+    code_table* const modules = table_if_any();
+    return modules != nullptr ? rts::unload_purged(*modules, name, checked)
+                              : std::vector<unload_result>{};
+  });
+}
+
+void unload_when_purged(bool on) {
+  rts::table().unloads_purged.store(on, std::memory_order_relaxed);
+}
+
+std::vector<purged_version> purged(std::string_view module) {
+  code_table* const modules = table_if_any();
+  return modules != nullptr ? modules->describe_purged(module) : std::vector<purged_version>{};
 }
 
 std::optional<module_info> which(std::string_view module) {

@@ -211,6 +211,45 @@ std::vector<pid> code_table::users_or_end(module_version& version) {
   return pids_of(users);
 }
 
+// --- those that are gone ---
+
+std::vector<module_version*> code_table::purged(std::string_view module) {
+  std::lock_guard lock(mutex_);
+  std::vector<module_version*> result;
+  for (auto const& v : versions_)
+    if (v->now == module_version::state::gone &&
+        (module.empty() || v->code.description().name == module))
+      result.push_back(v.get());
+  return result;
+}
+
+std::vector<code::purged_version> code_table::describe_purged(std::string_view module) {
+  std::vector<code::purged_version> result;
+  for (module_version* const v : purged(module)) {
+    std::lock_guard lock(mutex_);
+    result.push_back({info_of(*v), v->held_by});
+  }
+  return result;
+}
+
+void code_table::note_holders(module_version& version, std::vector<code::holder> const& who) {
+  std::lock_guard lock(mutex_);
+  version.held_by = who;
+}
+
+std::unique_ptr<module_version> code_table::remove(module_version& version) {
+  std::lock_guard lock(mutex_);
+  return remove_locked(version);
+}
+
+std::unique_ptr<module_version> code_table::remove_locked(module_version const& version) {
+  auto const at = std::find_if(versions_.begin(), versions_.end(),
+                               [&](auto const& v) { return v.get() == &version; });
+  std::unique_ptr<module_version> removed = std::move(*at);
+  versions_.erase(at);
+  return removed;
+}
+
 // --- versions ---
 
 module_version& code_table::add(image&& code) {
@@ -239,11 +278,7 @@ std::vector<module_version*> code_table::take(std::uint64_t set) {
 std::unique_ptr<module_version> code_table::remove_untouched(module_version& candidate) {
   std::lock_guard lock(mutex_);
   if (candidate.touched) return nullptr;
-  auto const at = std::find_if(versions_.begin(), versions_.end(),
-                               [&](auto const& v) { return v.get() == &candidate; });
-  std::unique_ptr<module_version> removed = std::move(*at);
-  versions_.erase(at);
-  return removed;
+  return remove_locked(candidate);
 }
 
 void code_table::make_current(std::vector<module_version*> const& versions) {
@@ -302,7 +337,8 @@ module_version* code_table::find(std::string_view module, module_version::state 
 
 code::module_info code_table::info_of(module_version const& v) {
   module_description const& d = v.code.description();
-  code::module_info info{d.name, d.version, v.code.file(), d.digest, d.abi, {}, v.bodies.size()};
+  code::module_info info{d.name, d.version, v.code.file(),   d.digest,
+                         d.abi,  {},        v.bodies.size(), v.code.memory().size()};
   detail::module_table const& table = v.code.table();
   for (std::size_t i = 0; i < table.count; ++i)
     if (table.entries[i].what == detail::module_entry::kind::function)

@@ -11,6 +11,7 @@
 // code pays for it. Not chosen: looking for return addresses on the stacks. Only its own worker may
 // look at a stack, so each process of the node would have to be woken for a purge.
 
+#include <atomic>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -46,10 +47,11 @@ struct module_version {
 
   explicit module_version(image&& i) : code(std::move(i)) {}
 
-  image const code;
+  image code;
   state now = state::candidate;
   number_set<bits_hash> bodies;                // pids, by their bits
   std::map<std::uint64_t, std::size_t> calls;  // how many calls a process is in
+  std::vector<code::holder> held_by;           // gone: as the last unload() has seen
   /// Code of it has been handed out, so somebody may keep an address in it.
   bool touched = false;
 };
@@ -112,6 +114,23 @@ class code_table final : public code_watch {
   /// Current and old change places, in all of them or none: false if one has no old one.
   bool restore_old(std::vector<std::string> const& modules);
 
+  /// Those that are gone and still mapped, in the order of their loading; of all modules if
+  /// `module` is empty.
+  std::vector<module_version*> purged(std::string_view module);
+  std::vector<code::purged_version> describe_purged(std::string_view module);
+  void note_holders(module_version& version, std::vector<code::holder> const& who);
+  /// It is about to be unmapped: from now on the table does not know it.
+  std::unique_ptr<module_version> remove(module_version& version);
+  /// Whether each purge tries to unmap. Any thread.
+  std::atomic<bool> unloads_purged{false};
+  /// Its variables, of each version that is mapped. The table must not change meanwhile, as it does
+  /// not while nobody else is at work and all workers rest.
+  template <class F>
+  void each_mapped(F&& f) {
+    std::lock_guard lock(mutex_);
+    for (auto const& v : versions_) f(*v);
+  }
+
   module_version* find(std::string_view module, module_version::state which);
   std::optional<code::module_info> info(std::string_view module, module_version::state which);
   code::module_info info(module_version const& version);
@@ -127,6 +146,7 @@ class code_table final : public code_watch {
     module_version* old = nullptr;
   };
   module_version* find_locked(std::string_view module, module_version::state which);
+  std::unique_ptr<module_version> remove_locked(module_version const& version);
   static bool used_by(module_version const& v, std::uint64_t bits) noexcept;
   static code::module_info info_of(module_version const& v);
   static std::vector<std::uint64_t> bodies_of(module_version const& v);
@@ -139,8 +159,7 @@ class code_table final : public code_watch {
   std::mutex mutex_;
   // --- guarded by mutex_ ---
   std::map<std::string, slot, std::less<>> slots_;
-  /// All, in the order of loading: what has been mapped stays, so bodies of those that are gone are
-  /// known too.
+  /// All that are mapped, in the order of loading: bodies of those that are gone are known too.
   std::vector<std::unique_ptr<module_version>> versions_;
   std::map<std::uint64_t, std::vector<module_version*>> sets_;
   std::uint64_t last_set_ = 0;

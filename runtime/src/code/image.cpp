@@ -14,6 +14,8 @@
 #include <string_view>
 #include <utility>
 
+#include "base/sanitizers.hpp"
+
 namespace otter::rts {
 
 namespace {
@@ -75,22 +77,39 @@ struct object_range {
   void const* inside;
   std::byte const* begin = nullptr;
   std::byte const* end = nullptr;
+  std::vector<std::span<std::byte const>> writable{};
 };
 int find_range(dl_phdr_info* info, std::size_t, void* out) {
   auto& wanted = *static_cast<object_range*>(out);
+  auto const page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
   std::uintptr_t begin = UINTPTR_MAX;
   std::uintptr_t end = 0;
+  std::vector<std::span<std::byte const>> writable;
   for (int i = 0; i < info->dlpi_phnum; ++i) {
     ElfW(Phdr) const& p = info->dlpi_phdr[i];
     if (p.p_type != PT_LOAD) continue;
-    begin = std::min<std::uintptr_t>(begin, info->dlpi_addr + p.p_vaddr);
-    end = std::max<std::uintptr_t>(end, info->dlpi_addr + p.p_vaddr + p.p_memsz);
+    std::uintptr_t const first = info->dlpi_addr + p.p_vaddr;
+    begin = std::min<std::uintptr_t>(begin, first / page * page);
+    end = std::max<std::uintptr_t>(end, (first + p.p_memsz + page - 1) / page * page);
+    if ((p.p_flags & PF_W) != 0)
+      writable.emplace_back(reinterpret_cast<std::byte const*>(first), p.p_memsz);
   }
   auto const inside = reinterpret_cast<std::uintptr_t>(wanted.inside);
   if (inside < begin || inside >= end) return 0;
   wanted.begin = reinterpret_cast<std::byte const*>(begin);
   wanted.end = reinterpret_cast<std::byte const*>(end);
+  wanted.writable = std::move(writable);
   return 1;
+}
+
+/// Nothing else comes to that place: whoever still has an address there is reported.
+void keep_out([[maybe_unused]] void* begin, [[maybe_unused]] std::size_t bytes) noexcept {
+#if OTTER_ASAN
+  // Never over what somebody else has put there meanwhile, and without memory behind it. What is
+  // loaded later gets other addresses from the kernel.
+  ::mmap(begin, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE,
+         -1, 0);
+#endif
 }
 
 }  // namespace
@@ -150,7 +169,16 @@ code::load_result<checked_file> checked_file::read(std::span<std::byte const> co
   });
 }
 
-void image::unmap() const noexcept { ::dlclose(handle_); }
+bool image::unmap() noexcept {
+  ::dlclose(handle_);
+  // By its name, which no two copies have: another one may have come to that place meanwhile.
+  auto const is_it = [](dl_phdr_info* info, std::size_t, void* name) -> int {
+    return *static_cast<std::string const*>(name) == info->dlpi_name ? 1 : 0;
+  };
+  if (::dl_iterate_phdr(is_it, &name_) != 0) return false;
+  keep_out(const_cast<std::byte*>(begin_), static_cast<std::size_t>(end_ - begin_));
+  return true;
+}
 
 code::load_result<image> image::map(checked_file&& from) {
   image result(std::move(from));
@@ -159,8 +187,8 @@ code::load_result<image> image::map(checked_file&& from) {
   if (::fstat(from.copy(), &facts) != 0) return failed(file, "cannot look at the private copy");
   std::string const title =
       fmt::format("module {} {}", result.description_.name, result.description_.version);
-  void* const handle =
-      ::dlopen(unique_path(from.copy(), facts.st_ino).c_str(), RTLD_NOW | RTLD_LOCAL);
+  result.name_ = unique_path(from.copy(), facts.st_ino);
+  void* const handle = ::dlopen(result.name_.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (handle == nullptr) {
     std::string_view why = ::dlerror();
     // `/proc/self/fd//./7: undefined symbol: ...`: the name says nothing to anybody.
@@ -200,6 +228,7 @@ code::load_result<image> image::map(checked_file&& from) {
   result.table_ = table;
   result.begin_ = range.begin;
   result.end_ = range.end;
+  result.variables_ = std::move(range.writable);
   return result;
 }
 

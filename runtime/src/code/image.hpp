@@ -3,7 +3,7 @@
 // code/image.hpp - one version of a module in memory.
 //
 //   checked_file   a private copy of a module's file, checked
-//   image          that in memory, for as long as the OS process lives
+//   image          that in memory, to the end of the OS process or until it is unmapped
 //
 // The dynamic loader knows a library by its path, its soname and its inode: the same file loaded
 // twice would be one library. So each load has a file of its own, and what is checked is what is
@@ -16,6 +16,7 @@
 #include <span>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "code/module_file.hpp"
 
@@ -52,15 +53,18 @@ class checked_file {
   module_description description_;
 };
 
-/// Ownership: the mapping is nobody's and stays, once code of it may have been handed on.
+/// Ownership: the mapping is nobody's and stays, once code of it may have been handed on, until
+///            somebody has seen that nothing refers to it and calls unmap().
 /// Threads:   constant after map().
 class image {
  public:
   /// Runs the constructors of its static objects.
   /// Called from: a thread that may wait for the disk. Throws: std::bad_alloc.
   static code::load_result<image> map(checked_file&& file);
-  /// Nothing but those has run, and nobody will use it: it goes.
-  void unmap() const noexcept;
+  /// The destructors of its static objects run, and it goes. Nobody has an address in it. False:
+  /// the dynamic loader keeps it all the same. With AddressSanitizer nothing comes to its place any
+  /// more, so that each access there is reported. Called from: a thread that may wait.
+  bool unmap() noexcept;
 
   [[nodiscard]] module_description const& description() const noexcept { return description_; }
   [[nodiscard]] detail::module_table const& table() const noexcept { return *table_; }
@@ -70,16 +74,24 @@ class image {
     auto const* const p = static_cast<std::byte const*>(address);
     return begin_ <= p && p < end_;
   }
+  /// All of it. Other things may lie between its parts, but nothing does.
+  [[nodiscard]] std::span<std::byte const> memory() const noexcept { return {begin_, end_}; }
+  /// What of it can be written.
+  [[nodiscard]] std::vector<std::span<std::byte const>> const& variables() const noexcept {
+    return variables_;
+  }
 
  private:
   explicit image(checked_file&& file) : file_(file.file()), description_(file.description()) {}
 
   std::string file_;
   module_description description_;
+  std::string name_;  // by which the dynamic loader knows it
   void* handle_ = nullptr;
   detail::module_table const* table_ = nullptr;
-  std::byte const* begin_ = nullptr;
+  std::byte const* begin_ = nullptr;  // whole pages
   std::byte const* end_ = nullptr;
+  std::vector<std::span<std::byte const>> variables_;
 };
 
 /// A name under which the dynamic loader has never seen anything: that of a descriptor comes back

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <mutex>
 #include <new>
 
 namespace otter {
@@ -39,6 +40,18 @@ std::string_view store(std::string_view text, char*& out) noexcept {
 
 constexpr std::size_t rounded_up(std::size_t size, std::size_t align) noexcept {
   return (size + align - 1) / align * align;
+}
+
+/// Those with a payload, once there are modules: what a program keeps of an end is in no place
+/// where the runtime could find it, and the payload's type may be of a module.
+struct payload_list {
+  std::atomic<bool> kept{false};
+  std::mutex mutex;
+  exit_detail* first = nullptr;  // guarded by mutex
+};
+payload_list& payloads() noexcept {
+  static constinit payload_list list;
+  return list;
 }
 
 std::align_val_t alignment_of(const type_descriptor* payload) noexcept {
@@ -87,7 +100,30 @@ exit_detail* exit_detail::make(const parts& given) {
   made->type = store(given.type, out);
   made->text = store(given.text, out);
   made->place = store(given.place, out);
+  // Relaxed: a payload of a module is made by its code, which was loaded after the flag was set.
+  if (type != nullptr && payloads().kept.load(std::memory_order_relaxed)) made->enlist();
   return made;
+}
+
+void exit_detail::keep_list() noexcept { payloads().kept.store(true, std::memory_order_relaxed); }
+
+void exit_detail::each_payload(std::function<void(const type_descriptor&)> const& look) {
+  std::lock_guard lock(payloads().mutex);
+  for (exit_detail const* d = payloads().first; d != nullptr; d = d->next) look(*d->payload_type);
+}
+
+void exit_detail::enlist() noexcept {
+  std::lock_guard lock(payloads().mutex);
+  next = payloads().first;
+  back = &payloads().first;
+  if (next != nullptr) next->back = &next;
+  payloads().first = this;
+}
+
+void exit_detail::unlist() noexcept {
+  std::lock_guard lock(payloads().mutex);
+  *back = next;
+  if (next != nullptr) next->back = back;
 }
 
 exit_detail* exit_detail::undescribed() noexcept {
@@ -109,6 +145,7 @@ exit_detail* exit_detail::undescribed() noexcept {
 void exit_detail::destroy() noexcept {
   const std::align_val_t align = alignment_of(payload_type);
   if (payload_type != nullptr) payload_type->destroy(payload);
+  if (back != nullptr) unlist();  // after the payload's own code has run
   this->~exit_detail();
   ::operator delete(this, align);
 }

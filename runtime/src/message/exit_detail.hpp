@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <otter/exit_reason.hpp>
 #include <span>
 #include <string_view>
@@ -33,6 +34,12 @@ struct exit_detail {
   /// gives undescribed(). Throws: what moving the payload throws.
   static exit_detail* make(const parts& given);
 
+  /// Calls look(type) for the payload of each detail made since keep_list() was called first.
+  /// Called from: any thread. `look` must not make or release reasons.
+  static void each_payload(std::function<void(const type_descriptor&)> const& look);
+  /// From now on details with a payload are in a list: modules are about to be loaded. For good.
+  static void keep_list() noexcept;
+
   /// Says that there was no memory to say more.
   static exit_detail* undescribed() noexcept;
 
@@ -57,7 +64,13 @@ struct exit_detail {
   exit_reason cause{};
 
  private:
+  void enlist() noexcept;
+  void unlist() noexcept;
   void destroy() noexcept;
+
+  // --- of the list of those with a payload ---
+  exit_detail* next = nullptr;
+  exit_detail** back = nullptr;  // null: in no list
 };
 
 }  // namespace otter::detail

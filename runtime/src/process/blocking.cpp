@@ -41,6 +41,14 @@ struct owned_job final : rts::blocking_job {
   std::unique_ptr<detail::offloaded> work;
   rts::process_system* system;
   from caller;
+  rts::offloads::entry listed;
+
+  owned_job() = default;
+  owned_job(owned_job const&) = delete;
+  owned_job& operator=(owned_job const&) = delete;
+  ~owned_job() {
+    if (listed.back != nullptr) system->jobs.remove(listed);
+  }
 
   void run() noexcept override {
     std::unique_ptr<owned_job> self(this);
@@ -53,6 +61,7 @@ struct owned_job final : rts::blocking_job {
       why = exit_reason::from_current_exception();
     }
     work.reset();
+    system->jobs.remove(listed);  // its code has run; what it made is seen once `memory` has gone
     detail::envelope* e = nullptr;
     if (reply) {
       auto* r = static_cast<detail::id_envelope*>(reply.release());
@@ -115,6 +124,10 @@ request_id detail::run_offloaded(std::unique_ptr<offloaded> job) {
   work->work = std::move(job);
   work->system = at.system;
   work->caller = from(id);
+  // The first word of a class with virtual functions, in the C++ ABI that gcc and clang share.
+  work->listed.code = *reinterpret_cast<void const* const*>(work->work.get());
+  work->listed.asked_by = at.self->bits();
+  at.system->jobs.add(work->listed);
   try {
     at.system->sched().submit_blocking(*work);
   } catch (...) {

@@ -58,6 +58,12 @@ class inbox {
 
   bool nothing_waits() const noexcept { return word_.load(std::memory_order_relaxed) == nullptr; }
 
+  /// What waits, newest first, or null. It stays; others may push meanwhile, but nobody may take.
+  envelope const* waiting() const noexcept {
+    envelope const* const head = word_.load(std::memory_order_acquire);  // [I1]
+    return head == idle() || head == closed() ? nullptr : head;
+  }
+
   /// Removes everything and returns it newest first, or null: who goes through it anyway turns it
   /// round on the way.
   envelope* take_newest() noexcept {

@@ -280,6 +280,7 @@ class process final : public runnable {
   void mark_fresh_priority(otter::priority p) noexcept;
 
  private:
+  friend struct process_overview;
   enum : std::uint32_t {
     flag_started = 1,
     flag_trap_exit = 2,

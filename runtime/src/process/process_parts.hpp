@@ -13,6 +13,7 @@
 #include <iterator>
 #include <otter/memory.hpp>
 #include <otter/spawn.hpp>
+#include <span>
 #include <string>
 
 #include "process/signal_queue.hpp"
@@ -31,6 +32,10 @@ class attached_waker {
   virtual bool sleep(std::int64_t due_ns) noexcept = 0;
   virtual slab& memory() noexcept = 0;
   virtual local_state& local() noexcept = 0;
+  /// From another thread: keeps the attached one in sleep(), for which it waits until `until_ns`,
+  /// up to let_go(). Its stack is [stack.data(), its end) then. Null: it did not come there.
+  virtual std::span<std::byte const> hold(std::int64_t until_ns) noexcept = 0;
+  virtual void let_go() noexcept = 0;
   /// Whether a descriptor has to be kept readable while signals wait.
   virtual bool has_descriptor() const noexcept = 0;
   /// What holds while the thread runs, for the sake of the descriptor.

@@ -20,8 +20,11 @@
 
 #include "base/slab.hpp"
 #include "base/stable_table.hpp"
+#include "process/attached_threads.hpp"
 #include "process/code_watch.hpp"
 #include "process/names.hpp"
+#include "process/offloads.hpp"
+#include "process/pool_gate.hpp"
 #include "process/process.hpp"
 #include "process/system_watch.hpp"
 #include "process/throw_note.hpp"
@@ -164,6 +167,11 @@ class process_system {
   std::shared_ptr<void> ports;
   std::mutex ports_mutex;
 
+  // --- for who looks at everything (code/reachability.cpp): what no worker does ---
+  pool_gate pool;
+  offloads jobs;
+  attached_threads attached;
+
   /// Foreign threads spawn through these, one at a time.
   std::mutex foreign_mutex;
   local_state* foreign_local = nullptr;  // guarded by foreign_mutex
@@ -224,8 +232,20 @@ class pool_memory {
   pool_memory& operator=(pool_memory const&) = delete;
 
  private:
-  foreign_context context_;
+  /// Nothing, if the thread has entered already.
+  struct entry {
+    pool_gate* gate;
+    entry(process_system& system, foreign_context const* before) noexcept;
+    entry(entry const&) = delete;
+    entry& operator=(entry const&) = delete;
+    ~entry() {
+      if (gate != nullptr) gate->leave();
+    }
+  };
+
   foreign_context* before_;
+  entry const inside_;
+  foreign_context context_;
 };
 
 /// While it lives, a thread that works for no node (a job of the pool, the watchdog) works for this

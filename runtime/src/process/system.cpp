@@ -22,7 +22,15 @@ constexpr std::size_t longest_event = 8192;  // bytes
 [[gnu::noinline]] foreign_context* foreign_context::current() noexcept { return foreign; }
 [[gnu::noinline]] void foreign_context::set_current(foreign_context* c) noexcept { foreign = c; }
 
-pool_memory::pool_memory(process_system& system) : before_(foreign_context::current()) {
+pool_memory::entry::entry(process_system& system, foreign_context const* before) noexcept
+    : gate(before != nullptr && before->system == &system && before->memory != nullptr
+               ? nullptr
+               : &system.pool) {
+  if (gate != nullptr) gate->enter();
+}
+
+pool_memory::pool_memory(process_system& system)
+    : before_(foreign_context::current()), inside_(system, before_) {
   context_.system = &system;
   context_.memory = &system.slabs().lend();
   context_.local = &system.lend_local();

@@ -64,9 +64,12 @@ void threads_driver::ask_for_core_locked(worker_thread& t) noexcept {
 bool threads_driver::await_core_locked(worker_thread& t, std::unique_lock<std::mutex>& lock,
                                        bool mid_turn) noexcept {
   t.memory().rest();
+  t.mid_turn = mid_turn;
+  tell_rest_locked();
   t.changed.wait(lock, [&] {
     return t.held != nullptr || (!mid_turn && stopping_.load(std::memory_order_relaxed));
   });
+  t.mid_turn = false;
   t.memory().resume();  // who is at the slab wants no mutex of ours
   if (t.held == nullptr) {
     std::erase(line_, &t);

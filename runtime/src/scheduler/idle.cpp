@@ -69,6 +69,7 @@ bool threads_driver::anything_shared() const noexcept {
   return overflow_.size(std::memory_order_seq_cst) != 0 ||     // [R1]
          rarer_.load(std::memory_order_seq_cst) != 0 ||        // [R1]
          core_wanted_.load(std::memory_order_seq_cst) != 0 ||  // [R1]
+         rest_wanted_.load(std::memory_order_seq_cst) ||       // [Q1]
          stopping_.load(std::memory_order_seq_cst);
 }
 
@@ -84,7 +85,7 @@ void threads_driver::idle(worker_thread& t) noexcept {
     hand_over(t);
     return;
   }
-  if (stopping_.load(std::memory_order_relaxed)) {
+  if (stopping_.load(std::memory_order_relaxed) || rest_wanted_.load(std::memory_order_relaxed)) {
     c.attention.store(true, std::memory_order_relaxed);
     return;
   }

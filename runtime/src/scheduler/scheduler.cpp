@@ -257,6 +257,19 @@ scheduler::statistics scheduler::stats() const noexcept {
   return impl_->simulated ? impl_->simulated->stats() : impl_->threads->stats();
 }
 
+std::vector<std::string> scheduler::at_rest(std::int64_t limit_ns,
+                                            std::function<void()> const& look) {
+  if (impl_->threads) return impl_->threads->at_rest(limit_ns, look);
+  look();  // a job runs between two turns
+  return {};
+}
+
+bool scheduler::each_block_in_use(
+    std::function<void(std::byte const*, std::size_t)> const& look) const {
+  return impl_->simulated ? impl_->simulated->each_block_in_use(look)
+                          : impl_->threads->memory().each_block_in_use({}, look);
+}
+
 bool scheduler::interleave() noexcept { return impl_->simulated && impl_->simulated->interleave(); }
 
 void scheduler::trace(char const* what, std::uint64_t a, std::uint64_t b,

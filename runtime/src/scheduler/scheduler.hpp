@@ -15,6 +15,7 @@
 #include <otter/poller_kind.hpp>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/slab.hpp"
 #include "scheduler/claim.hpp"
@@ -333,6 +334,15 @@ class scheduler {
     std::uint64_t turns = 0;
   };
   statistics stats() const noexcept;  ///< exact when quiescent
+
+  /// Runs `look()` while no worker is in a turn: each waits between two of them, its slab at rest,
+  /// and what they have written is seen. Empty if that was so. Otherwise who did not come there
+  /// within `limit_ns`, a text for each, and `look()` was not called. All that is due waits as long
+  /// as `look()` runs; that must neither submit anything nor make a signal.
+  /// Called from: a job of the blocking pool, one at a time.
+  std::vector<std::string> at_rest(std::int64_t limit_ns, std::function<void()> const& look);
+  /// The blocks that are the workers'; see slab_set. Called from: look() of at_rest().
+  bool each_block_in_use(std::function<void(std::byte const*, std::size_t)> const& look) const;
 
   /// Simulation: this is a place where another core could get in between. Time passes, and timers
   /// of other virtual workers may fire. True: the caller, if it can, is to let other processes run

@@ -323,6 +323,14 @@ void simulation::trace(char const* what, std::uint64_t a, std::uint64_t b,
   std::fputc('\n', trace_file_);
 }
 
+/// Between two turns, and so no worker does anything with its slab.
+bool simulation::each_block_in_use(
+    std::function<void(std::byte const*, std::size_t)> const& look) const {
+  std::vector<slab*> still;
+  for (auto const& w : workers_) still.push_back(&w->memory());
+  return slabs_.each_block_in_use(still, look);
+}
+
 scheduler::statistics simulation::stats() const {
   scheduler::statistics s;
   for (auto const& w : workers_) s.timers += w->timers.count();

@@ -57,6 +57,7 @@ class simulation {
   void keep_trace(std::string const& path) noexcept;
 
   scheduler::statistics stats() const;
+  bool each_block_in_use(std::function<void(std::byte const*, std::size_t)> const& look) const;
 
  private:
   enum class step : std::uint8_t { turn, timers, job };

@@ -101,6 +101,7 @@ void threads_driver::thread_main(worker_thread& t) noexcept {
   t.status = thread_status::ended;
   --running_;
   life_changed_.notify_all();
+  tell_rest_locked();
 }
 
 std::size_t threads_driver::stop(std::int64_t limit_ns) {
@@ -115,6 +116,8 @@ std::size_t threads_driver::stop(std::int64_t limit_ns) {
     std::lock_guard lock(mutex_);
     watchdog_ends_ = true;
     watchdog_wake_.notify_all();
+    rest_over_.notify_all();
+    rest_changed_.notify_all();
     for (auto& t : threads_) {
       if (t->inbox.claim(private_queue::mark::parked)) unpark(*t);
       t->changed.notify_all();
@@ -282,6 +285,10 @@ threads_driver::after threads_driver::housekeeping(worker_thread& t) noexcept {
     c.sockets->wait(0);
   }
   tidy_a_little(t);
+  if (rest_wanted_.load(std::memory_order_seq_cst)) [[unlikely]] {  // [Q1]
+    rest(t);
+    return after::again;
+  }
   if (core_wanted_.load(std::memory_order_seq_cst) != 0) {
     if (c.clock - c.held_since >= hand_over_after_ns) {
       hand_over(t);

@@ -7,6 +7,7 @@
 //   idle.cpp             searching, stealing, parking, waking
 //   cores.cpp            cores that move: hand-over, spares, coming back from user code
 //   watchdog.cpp         the thread that takes cores from stuck threads
+//   rest.cpp             all workers between two turns, for who wants to look at everything
 //
 // [R1] No runnable may lie ready in a shared queue while every worker sleeps. Two sides, each
 // writes its own word and then reads the other's, all seq_cst:
@@ -64,6 +65,8 @@ class threads_driver {
   void submit_foreign(runnable& r) noexcept;
   void submit_blocking(blocking_job& job) { blocking_.submit(job); }
   scheduler::statistics stats() const;
+  std::vector<std::string> at_rest(std::int64_t limit_ns, std::function<void()> const& look);
+  slab_set const& memory() const noexcept { return slabs_; }
   poller_kind poller() const noexcept { return poller_; }
   std::string const& poller_refused() const noexcept { return poller_refused_; }
 
@@ -128,6 +131,13 @@ class threads_driver {
   void give_up_core(worker_thread& t) noexcept;
   void want_core(worker_thread& t) noexcept;
 
+  // rest.cpp
+  void rest(worker_thread& t) noexcept;
+  bool turn_waits_locked() const noexcept;
+  static bool between_turns_locked(worker_thread const& t) noexcept;
+  void tell_rest_locked() noexcept;
+  std::string why_not_at_rest(worker_thread& t) const;
+
   // watchdog.cpp
   void watch_over();
   void look_at(worker_thread& t, std::int64_t now) noexcept;
@@ -157,6 +167,7 @@ class threads_driver {
   alignas(cache_line) std::atomic<std::size_t> rarer_{0};  // in levels_: written after the push
   std::atomic<std::size_t> core_wanted_{0};                // size of line_
   std::atomic<bool> stopping_{false};
+  std::atomic<bool> rest_wanted_{false};               // written under mutex_
   std::atomic<unsigned> wake_backoff_{0};              // offers skipped: 2^this
   alignas(cache_line) std::atomic<unsigned> idle_{0};  // [R1] parked, or about to be
   std::atomic<unsigned> searching_{0};
@@ -174,6 +185,8 @@ class threads_driver {
   std::size_t lost_ = 0;
   std::condition_variable life_changed_;  // running_ or started_
   std::condition_variable watchdog_wake_;
+  std::condition_variable rest_changed_;  // for at_rest(): a thread came between two turns
+  std::condition_variable rest_over_;     // for those who rest
   bool watchdog_ends_ = false;
 
   std::thread watchdog_;

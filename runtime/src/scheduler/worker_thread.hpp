@@ -130,6 +130,8 @@ struct worker_thread : worker {
   thread_status status = thread_status::spare;
   std::condition_variable changed;  ///< held or the driver's stopping has changed
   std::int64_t taken_at = 0;        ///< when the watchdog took its core
+  bool resting = false;             ///< with its core between two turns: rest.cpp
+  bool mid_turn = false;            ///< in line, with a turn to finish
 
   /// Held by the watchdog while it reports on this thread, abandons what it runs, or looks through
   /// its lists; taken by the thread when it comes back from user code without a core, and when it
