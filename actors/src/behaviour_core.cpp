@@ -176,8 +176,8 @@ class behaviour_core::host final : public system_host {
   std::string system_status() const override;
   void system_terminate(exit_reason reason) override;
   void system_suspend(bool suspended) override { body_.suspend(suspended); }
-  void system_change_code(std::string const& module, retired_body& before) override {
-    body_.change_code(module, before);
+  void system_change_code(code_change_request& wanted, retired_body& before) override {
+    body_.change_code(wanted, before);
   }
   debug_state* debug() const noexcept override { return body_.debug(); }
   debug_state& start_debugging() override;

@@ -44,22 +44,25 @@ void behaviour_core::inherit(behaviour_core& before) noexcept {
 
 /// Everything that can fail comes first, in the two modules and here; then the bodies change
 /// places, and what is left are moves.
-void behaviour_core::change_code(std::string const& module, retired_body& before) {
-  if (!suspended_) refuse_unsuspended(self_text(), module);
+void behaviour_core::change_code(code_change_request& wanted, retired_body& before) {
+  std::string const& module = wanted.module;
+  if (!suspended_ && !wanted.check) refuse_unsuspended(self_text(), module);
   module_class const from = class_of_body(type().name);
-  module_class const to = current_class(module, type().name);
+  module_class const to = wanted.of ? prepared_class(*wanted.of, module, type().name)
+                                    : current_class(module, type().name);
   auto const& old = *static_cast<change_class const*>(from.behaviour);
   auto const& now = *static_cast<change_class const*>(to.behaviour);
   if (from.module != module || old.kind != now.kind)
     refuse_change(fmt::format("{} is a {} of module {}, and not a {} of {}", type().name, old.kind,
                               from.module, now.kind, module));
-  succession plan;
+  succession plan(wanted.extra);
   plan.from_version = from.version;
   plan.to_version = to.version;
   std::unique_ptr<successor> next;
   exit_reason why;
   if (!old.describe(object(), plan, why) || !now.succeed(plan, next, why))
     throw process_exit(std::move(why));
+  if (wanted.check) return;  // what was made for it goes, and nothing has moved
   before = replace_body(std::move(next->next));
   next->core->inherit(*this);
   plan.move_all();

@@ -119,12 +119,33 @@ envelope_ptr pack_value(T&& value) {
 
 }  // namespace
 
-void change_code_target(target const& to, std::string module, duration limit) {
-  run_job(
-      to,
-      [module = std::move(module), before = retired_body()](
-          system_host& host, system_answer&) mutable { host.system_change_code(module, before); },
-      limit);
+std::unique_ptr<system_job> job_of_code_change(code_change_request wanted) {
+  auto change = [wanted = std::move(wanted), before = retired_body()](system_host& host,
+                                                                      system_answer&) mutable {
+    host.system_change_code(wanted, before);
+  };
+  return std::make_unique<plain_job<decltype(change)>>(std::move(change));
+}
+void change_code_target(target const& to, code_change_request wanted, duration limit) {
+  system_message m;
+  m.what = system_message::kind::job;
+  m.job = job_of_code_change(std::move(wanted));
+  system_answer answer = ask_system(to, std::move(m), limit);
+  check_answer(answer);
+}
+
+request_id send_system(target const& to, system_message message) {
+  return detail::send_request(to.process,
+                              pack<system_message>(signal_kind::system, std::move(message)),
+                              [](void* payload, from asker) noexcept {
+                                static_cast<system_message*>(payload)->asker = asker;
+                              });
+}
+request_id send_code_change(target const& to, code_change_request wanted) {
+  system_message m;
+  m.what = system_message::kind::job;
+  m.job = job_of_code_change(std::move(wanted));
+  return send_system(to, std::move(m));
 }
 void trace_target(target const& to, sys::debugging on, duration limit) {
   change_debugging(
@@ -205,7 +226,12 @@ void serve_system_message(system_host& host, system_message& m) {
       m.job->run(host, answer);
       break;
   }
-  otter::send(m.answer_to, std::move(answer));
+  if (!m.asker)
+    otter::send(m.answer_to, std::move(answer));
+  else if (answer.done)
+    detail::reply(m.asker, pack_reply<void_reply>(void_reply{}));
+  else
+    reply_failed(m.asker, std::move(answer.failed));
 }
 
 }  // namespace detail
@@ -226,10 +252,19 @@ void callbacks::stop_debugging() noexcept { debug_.reset(); }
 
 void callbacks::terminate(exit_reason const&) {}
 std::string callbacks::format_status() const { return {}; }
-void callbacks::code_change(std::string const& module) {
+namespace {
+
+[[noreturn]] void refuse_change_of(std::string const& module) {
   throw process_exit(exit_reason::error(
       "code_change",
       fmt::format("{} does not take code changes (of {})", detail::self_text(), module)));
+}
+
+}  // namespace
+
+void callbacks::code_change(std::string const& module, any_message&) { refuse_change_of(module); }
+void callbacks::check_code_change(std::string const& module, any_message&) {
+  refuse_change_of(module);
 }
 
 void callbacks::note(debug_event const& event) noexcept {
@@ -247,9 +282,10 @@ void callbacks::system_terminate(exit_reason reason) {
   throw process_exit(std::move(reason));
 }
 
-void callbacks::system_change_code(std::string const& module, detail::retired_body&) {
-  if (!suspended_) detail::refuse_unsuspended(detail::self_text(), module);
-  code_change(module);
+void callbacks::system_change_code(detail::code_change_request& wanted, detail::retired_body&) {
+  if (wanted.check) return check_code_change(wanted.module, wanted.extra);
+  if (!suspended_) detail::refuse_unsuspended(detail::self_text(), wanted.module);
+  code_change(wanted.module, wanted.extra);
 }
 
 void handle_system_msg(system_request& request, callbacks& desk) {

@@ -27,10 +27,13 @@
 //
 // A class may say more in `code_change(old, now)`, which runs in the process when fields were
 // converted, before anything has moved. It fills what is renamed or new; if it throws, the upgrade
-// is refused with that reason. Moves come last and cannot fail: so a refusal leaves the old version
-// whole, and serving when it is resumed. It is asked for by otter::sys::change_code(), between
-// suspend() and resume(); an older version is gone back to in the same way, when it has been loaded
-// again.
+// is refused with that reason. With a third argument, an `otter::any_message& extra`, it is told
+// what the asker has to say. Moves come last and cannot fail: so a refusal leaves the old version
+// whole, and serving when it is resumed.
+//
+// It is asked for by otter::sys::change_code(), between suspend() and resume(); an older version is
+// gone back to in the same way, when it has been loaded again. otter::sys::check_code_change() does
+// all that but the moves, to see whether it would go: so a hook must do nothing but fill in `now`.
 
 #include <otter/detail/object_change.hpp>
 #include <otter/detail/succession.hpp>

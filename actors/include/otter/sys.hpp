@@ -8,6 +8,8 @@
 //   otter::sys::get_state()      a copy of its state
 //   otter::sys::replace_state()  changes its state
 //   otter::sys::change_code()    it goes on in the current version of its module
+//   otter::sys::check_code_change()   whether it could, or in one that is prepared
+//   otter::sys::send_suspend(), send_change_code(), send_resume()   the same without waiting
 //   otter::sys::terminate()      it runs terminate() and ends; to wait for that, see otter::stop()
 //
 // and to watch what it does (debugging; nothing of it costs anything while it is off):
@@ -37,6 +39,8 @@
 #include <otter/detail/system_message.hpp>
 #include <otter/duration.hpp>
 #include <otter/gen.hpp>
+#include <otter/message.hpp>
+#include <otter/request.hpp>
 #include <otter/server_ref.hpp>
 #include <otter/timer.hpp>
 #include <string>
@@ -70,7 +74,9 @@ namespace detail {
 
 system_answer ask_system(target const& to, system_message message, duration limit);
 void terminate_target(target const& to, exit_reason reason, duration limit);
-void change_code_target(target const& to, std::string module, duration limit);
+void change_code_target(target const& to, code_change_request wanted, duration limit);
+request_id send_system(target const& to, system_message message);
+request_id send_code_change(target const& to, code_change_request wanted);
 void trace_target(target const& to, sys::debugging on, duration limit);
 void log_target(target const& to, std::size_t events, duration limit);
 std::vector<std::string> get_log_target(target const& to, duration limit);
@@ -218,6 +224,13 @@ void terminate(Address const& server, exit_reason reason, duration limit = infin
   detail::stop_target(detail::locate(server), std::move(reason), limit);
 }
 
+/// What else is said of a change of code.
+struct code_change_options {
+  /// For a hook that takes it, `code_change(old, now, extra)`: what OTP's Extra is.
+  any_message extra{};
+  duration limit = default_call_limit;
+};
+
 /// A suspended server goes on in the current version of `module`, from the one that it is in: its
 /// state is brought there as otter/code_change.hpp says, everything else - pid, name, mailbox,
 /// links, monitors, timers - is as it was. It stays suspended (SY-7).
@@ -226,8 +239,67 @@ void terminate(Address const& server, exit_reason reason, duration limit = infin
 /// its class is not in both versions, or if its state cannot be brought there. Then nothing has
 /// changed, and when it is resumed the old version serves on.
 template <server_address Address>
-void change_code(Address const& server, std::string module, duration limit = default_call_limit) {
-  detail::change_code_target(detail::locate(server), std::move(module), limit);
+void change_code(Address const& server, std::string module, code_change_options how = {}) {
+  detail::change_code_target(detail::locate(server), {std::move(module), std::move(how.extra)},
+                             how.limit);
+}
+template <server_address Address>
+void change_code(Address const& server, std::string module, duration limit) {
+  detail::change_code_target(detail::locate(server), {std::move(module)}, limit);
+}
+
+/// Whether change_code() would go now: everything that may fail is done, on copies, the hook
+/// included, and thrown away; what would be moved is compared by its type. The server need not be
+/// suspended, and goes on. `next` is a version that is not current yet, of
+/// code::prepare_loading(): then it is about that one.
+///
+/// Throws also: process_exit(call_failed), as change_code() would.
+template <server_address Address>
+void check_code_change(Address const& server, std::string module, code_change_options how = {}) {
+  detail::change_code_target(detail::locate(server),
+                             {std::move(module), std::move(how.extra), true}, how.limit);
+}
+template <server_address Address>
+void check_code_change(Address const& server, std::string module, code::prepared next,
+                       code_change_options how = {}) {
+  detail::change_code_target(detail::locate(server),
+                             {std::move(module), std::move(how.extra), true, std::move(next)},
+                             how.limit);
+}
+
+// --- the same without waiting ---
+//
+// For one who changes many. The answers are those of requests (otter/request.hpp): that it is done,
+// or why not. System messages are served in the order of their sending, between two callbacks. So a
+// process that is sent suspend, change and resume at once is held as long as the change takes, and
+// goes on whatever comes of it, and of the sender.
+//
+// Called from: a process, or an attached thread. Blocks: never. Exits: may.
+
+template <server_address Address>
+sent_request<void> send_suspend(Address const& server) {
+  detail::system_message m;
+  m.what = detail::system_message::kind::suspend;
+  return sent_request<void>(detail::send_system(detail::locate(server), std::move(m)));
+}
+template <server_address Address>
+sent_request<void> send_resume(Address const& server) {
+  detail::system_message m;
+  m.what = detail::system_message::kind::resume;
+  return sent_request<void>(detail::send_system(detail::locate(server), std::move(m)));
+}
+template <server_address Address>
+sent_request<void> send_change_code(Address const& server, std::string module,
+                                    any_message extra = {}) {
+  return sent_request<void>(
+      detail::send_code_change(detail::locate(server), {std::move(module), std::move(extra)}));
+}
+template <server_address Address>
+sent_request<void> send_check_code_change(Address const& server, std::string module,
+                                          std::optional<code::prepared> next = {},
+                                          any_message extra = {}) {
+  return sent_request<void>(detail::send_code_change(
+      detail::locate(server), {std::move(module), std::move(extra), true, std::move(next)}));
 }
 
 // --- debugging ---
@@ -313,9 +385,11 @@ class callbacks : public detail::system_host {
   /// Its state, for status and reports; leave secrets out.
   virtual std::string format_status() const;
   /// `module` has a new version, and this process, which is suspended, is to go on in it once it is
-  /// resumed: by its next call of code::latest, for example. An exception refuses. Without it every
-  /// change is refused.
-  virtual void code_change(std::string const& module);
+  /// resumed: by its next call of code::latest, for example. `extra` is what the asker has to say.
+  /// An exception refuses. Without it every change is refused.
+  virtual void code_change(std::string const& module, any_message& extra);
+  /// Whether it could: an exception says why not. Changes nothing. Without it every check fails.
+  virtual void check_code_change(std::string const& module, any_message& extra);
   /// For get_state<T>() and replace_state<T>(): gives this object if it is asked for a T.
   template <class T>
   void offer_state(T& object) noexcept {
@@ -333,7 +407,7 @@ class callbacks : public detail::system_host {
   std::string system_status() const final;
   void system_terminate(exit_reason reason) final;
   void system_suspend(bool suspended) final { suspended_ = suspended; }
-  void system_change_code(std::string const& module, detail::retired_body& before) final;
+  void system_change_code(detail::code_change_request& wanted, detail::retired_body& before) final;
   detail::debug_state* debug() const noexcept final { return debug_.get(); }
   detail::debug_state& start_debugging() final;
   void stop_debugging() noexcept final;

@@ -165,7 +165,8 @@ response call(pid server, envelope_ptr request, duration limit) {
   return response_of(answer);
 }
 
-request_id send_request(pid server, envelope_ptr request) {
+request_id send_request(pid server, envelope_ptr request,
+                        void (*tell)(void* payload, from asker) noexcept) {
   runtime_entry entry;
   rts::refuse_abandoned(entry);
   here const at = here::in_process(entry);
@@ -180,6 +181,7 @@ request_id send_request(pid server, envelope_ptr request) {
   request_id const id(self.make_own_ref(mine->id));
   auto& r = *static_cast<request_envelope*>(request.get());
   r.caller = from(id);
+  if (tell != nullptr) tell(r.payload(), r.caller);
   exit_reason why;
   bool sent = false;
   if (r.kind == signal_kind::request) {

@@ -78,9 +78,34 @@ void process::receive_system_messages() noexcept {
   if (has(flag_receives_system)) return;
   set(flag_receives_system, true);
   while (envelope* e = system_messages_.pop()) {
-    e->kind = signal_kind::message;
-    accept_message(e);
+    if (e->kind == signal_kind::system)
+      system_becomes_message(*static_cast<request_envelope*>(e));
+    else
+      accept_message(e);
   }
+}
+
+/// The head of one that is to be answered stays behind, as that of a request does when its handler
+/// has returned: so the asker hears of the end of this process.
+OTTER_COLD void process::system_becomes_message(request_envelope& r) noexcept {
+  if (!r.caller) {
+    r.kind = signal_kind::message;
+    return accept_message(&r);
+  }
+  envelope* m = nullptr;
+  try {
+    m = detail::move_to_envelope(signal_kind::message, *r.type, r.payload());
+    m->target = bits();
+  } catch (...) {
+    // No memory. The asker hears of it by its time limit, or when this process ends.
+  }
+  if (!r.type->trivially_destructible) r.type->destroy(r.payload());
+  r.type = nullptr;
+  if ((r.flags & listed) != 0)
+    r.flags |= handled;
+  else
+    detail::delete_block(&r);  // nobody waits any more
+  if (m != nullptr) accept_message(m);
 }
 
 void process::link_to(pid other) {

@@ -334,6 +334,7 @@ class process final : public runnable {
   void act_on_each(envelope* oldest) noexcept;
   bool accepts_at_once() const noexcept;
   void list_request(request_envelope& r) noexcept;
+  void system_becomes_message(request_envelope& r) noexcept;
   void act(envelope* e) noexcept;
   void accept_message(envelope* e) noexcept;
   void on_exit_signal(exit_signal* e) noexcept;

@@ -98,12 +98,10 @@ void process::act(envelope* e) noexcept {
     case signal_kind::system: {
       auto& r = *static_cast<request_envelope*>(e);
       if (r.caller) list_request(r);
-      if (has(flag_receives_system) && !r.caller) {
-        e->kind = signal_kind::message;
-        accept_message(e);
-        return;
-      }
-      system_messages_.append(e);
+      if (has(flag_receives_system))
+        system_becomes_message(r);
+      else
+        system_messages_.append(e);
       return;
     }
     case signal_kind::ready:

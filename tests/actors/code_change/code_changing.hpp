@@ -12,8 +12,11 @@
 
 namespace code_changing {
 
+inline std::string file(std::string_view module, int version) {
+  return fmt::format("{}/{}-{}.so", CODE_TEST_MODULES, module, version);
+}
 inline void load(std::string_view module, int version) {
-  otter::code::load(fmt::format("{}/{}-{}.so", CODE_TEST_MODULES, module, version)).value();
+  otter::code::load(file(module, version)).value();
 }
 
 /// Why a change was refused; "done" if it was not.

@@ -33,6 +33,11 @@ struct tick {};
 /// A tick comes after an hour.
 struct set_alarm {};
 
+/// What version 6 is to be told when a server comes to it.
+struct new_unit {
+  std::string name;
+};
+
 using started = tl::expected<otter::pid, otter::start_error>;
 using starter = otter::code::latest<started(int)>;
 

@@ -5,6 +5,7 @@
 //   3  as 1, but a text is a number: it fits only if it is one
 //   4  as 2, but its code_change() always throws
 //   5  has no such server
+//   6  as 2, but its code_change() must be told a unit
 
 #include <chrono>
 #include <memory>
@@ -74,6 +75,13 @@ class counter : public otter::gen_server<counter> {
 #elif COUNTER_VERSION == 1
   static void code_change(otter::code::old_state& old, state& now) {
     old.move("hidden", now.secret);  // on the way down
+  }
+#elif COUNTER_VERSION == 6
+  static void code_change(otter::code::old_state& old, state& now, otter::any_message& extra) {
+    old.move("secret", now.hidden);
+    counting::new_unit const* const told = extra.get_if<counting::new_unit>();
+    if (told == nullptr) throw std::runtime_error("it is not said what the unit is");
+    old.set(now.unit, told->name);
   }
 #endif
 

@@ -189,7 +189,7 @@ class behaviour_core : public reactive, public kin {
   void suspend(bool suspended);
   /// What it knows of its family, and what few behaviours have, from the body that it follows.
   void inherit(behaviour_core& before) noexcept;
-  void change_code(std::string const& module, retired_body& before);
+  void change_code(code_change_request& wanted, retired_body& before);
 
   // These first, to fill up the word that kin begins.
   bool follows_parent_;  // the exit of who started it ends it too (GS-27)

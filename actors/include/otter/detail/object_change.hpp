@@ -16,6 +16,7 @@
 #include <otter/detail/throw_probe.hpp>
 #include <otter/detail/unwinding.hpp>
 #include <otter/exit.hpp>
+#include <otter/message.hpp>
 #include <otter/old_state.hpp>
 #include <otter/reflection.hpp>
 #include <string_view>
@@ -29,9 +30,14 @@ concept has_state = requires(Object& s) {
   typename Object::state;
   { s.system_state() } -> std::same_as<typename Object::state&>;
 };
-template <class Object>
-concept has_code_change = requires(code::old_state& old, typename Object::state& now) {
+template <class Object, class State>
+concept has_code_change = requires(code::old_state& old, State& now) {
   Object::code_change(old, now);
+};
+template <class Object, class State>
+concept has_code_change_with_extra = requires(code::old_state& old, State& now,
+                                              any_message& extra) {
+  Object::code_change(old, now, extra);
 };
 
 /// Runs `f` and hands out what it throws as a reason: the border of the module.
@@ -78,6 +84,16 @@ void convert_fields(succession& plan, State& now) {
   });
 }
 
+/// The class has its say. Throws: what it throws, which refuses the change.
+template <class Object, class State>
+void run_change_hook(succession& plan, State& now) {
+  [[maybe_unused]] code::old_state old(plan);
+  if constexpr (has_code_change_with_extra<Object, State>)
+    Object::code_change(old, now, plan.extra);
+  else if constexpr (has_code_change<Object, State>)
+    Object::code_change(old, now);
+}
+
 /// `Frame` is a behaviour's body without its object.
 template <class Frame, class Object>
 class succeeding_body final : public Frame {
@@ -112,10 +128,7 @@ class object_successor final : public successor {
     core = body_;
     next = std::move(body);
     convert_fields(plan, now_);
-    if constexpr (has_code_change<Object>) {
-      code::old_state old(plan);
-      Object::code_change(old, now_);
-    }
+    run_change_hook<Object>(plan, now_);
   }
   void finish() noexcept override { body_->construct(std::move(now_)); }
 

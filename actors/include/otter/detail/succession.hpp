@@ -6,6 +6,7 @@
 
 #include <memory>
 #include <otter/exit_reason.hpp>
+#include <otter/message.hpp>
 #include <otter/reactive.hpp>
 #include <otter/type_descriptor.hpp>
 #include <string>
@@ -30,6 +31,9 @@ struct state_field {
 /// What one change is made of. Lives in the process, while it is changed.
 class succession {
  public:
+  explicit succession(any_message& given) noexcept : extra(given) {}
+
+  any_message& extra;  // what the asker gave for the hook; false if nothing
   std::string from_version;
   std::string to_version;
   std::vector<state_field> fields;

@@ -6,9 +6,13 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
+#include <otter/code.hpp>
 #include <otter/detail/code_change.hpp>
 #include <otter/detail/envelope.hpp>
 #include <otter/exit_reason.hpp>
+#include <otter/message.hpp>
+#include <otter/pid.hpp>
 #include <otter/ref.hpp>
 #include <string>
 
@@ -28,6 +32,15 @@ struct system_answer {
   bool done = true;
 };
 
+/// Where a process is to go on.
+struct code_change_request {
+  std::string module;
+  any_message extra{};  // for the hook
+  bool check = false;   // find out whether it would go, and change nothing
+  /// The version: of these, which are not current yet, if it is only a check; else the current one.
+  std::optional<code::prepared> of{};
+};
+
 /// The address of one class's mark tells the class of a process's object.
 template <class Object>
 [[gnu::visibility("hidden")]] inline char object_mark = 0;
@@ -44,9 +57,9 @@ class system_host {
   /// Runs terminate() and ends the process; of a function it does not return.
   virtual void system_terminate(exit_reason reason) = 0;
   virtual void system_suspend(bool suspended) = 0;
-  /// Goes on in the current version of `module`. `before` gets what has been replaced.
-  /// Throws: process_exit, error(undef), std::bad_alloc; then nothing has changed.
-  virtual void system_change_code(std::string const& module, retired_body& before) = 0;
+  /// Goes on in another version, or only finds out whether it could. `before` gets what has been
+  /// replaced. Throws: process_exit, error(undef), std::bad_alloc; then nothing has changed.
+  virtual void system_change_code(code_change_request& wanted, retired_body& before) = 0;
 
   /// Null while nothing is debugged.
   [[nodiscard]] virtual debug_state* debug() const noexcept = 0;
@@ -71,7 +84,12 @@ struct system_message {
   exit_reason reason{};   // terminate
   alias_ref answer_to{};  // the others; both a monitor of the asker and the address for the answer
   std::unique_ptr<system_job> job{};
+  from
+      asker{};  // instead of answer_to: who has sent it as a request, and hears of its success only
 };
+
+/// The job of a change or a check.
+std::unique_ptr<system_job> job_of_code_change(code_change_request wanted);
 
 /// Does what `message` asks for, and answers. Called from: the process.
 void serve_system_message(system_host& host, system_message& message);

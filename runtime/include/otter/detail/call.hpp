@@ -28,8 +28,11 @@ struct response {
 /// Called from: a process, or an attached thread. Blocks: until the answer. Exits: may.
 response call(pid server, envelope_ptr request, duration limit);
 
-/// Sends and returns; never throws for a missing server: the response says so (GC-11).
-request_id send_request(pid server, envelope_ptr request);
+/// Sends and returns; never throws for a missing server: the response says so (GC-11). Before it is
+/// sent, `tell` writes into its payload whom to answer: for a system message, which a process that
+/// receives those itself gets without its head.
+request_id send_request(pid server, envelope_ptr request,
+                        void (*tell)(void* payload, from asker) noexcept = nullptr);
 
 enum class response_state : unsigned char { ready, late, unknown };
 /// Waits for the response to `id` up to `limit`. `abandon` gives the request up when late: a later
