@@ -33,6 +33,13 @@ void succession::refuse(state_field const& field, std::string_view wanted) const
       from_version, to_version, field.name, field.type->name, wanted));
 }
 
+void succession::refuse_state() const {
+  refuse_change(
+      fmt::format("from version {} to {}: it is in the state {}, which is not one any more; "
+                  "let code_change() say in which it goes on",
+                  from_version, to_version, state.name));
+}
+
 void behaviour_core::inherit(behaviour_core& before) noexcept {
   take_family_of(before);
   follows_parent_ = before.follows_parent_;
@@ -40,6 +47,7 @@ void behaviour_core::inherit(behaviour_core& before) noexcept {
   suspended_ = before.suspended_;
   hibernates_ = before.hibernates_;
   rare_ = std::move(before.rare_);
+  take_over(before);
 }
 
 /// Everything that can fail comes first, in the two modules and here; then the bodies change
@@ -47,6 +55,7 @@ void behaviour_core::inherit(behaviour_core& before) noexcept {
 void behaviour_core::change_code(code_change_request& wanted, retired_body& before) {
   std::string const& module = wanted.module;
   if (!suspended_ && !wanted.check) refuse_unsuspended(self_text(), module);
+  check_changeable();
   module_class const from = class_of_body(type().name);
   module_class const to = wanted.of ? prepared_class(*wanted.of, module, type().name)
                                     : current_class(module, type().name);

@@ -419,6 +419,23 @@ void statem_core::end(step& how) {
   finish(how, current_ != nullptr ? current_->describe() : last_event{});
 }
 
+// --- another version of its class ---
+
+void statem_core::check_changeable() const {
+  // Its name is looked for in the new version, and those that wait below it are not.
+  if (!waiting_ || waiting_->modules.empty()) return;
+  throw process_exit(exit_reason::error(
+      "code_change", fmt::format("the callback module {} handles its events: a machine is changed "
+                                 "when that was popped",
+                                 class_->name)));
+}
+
+/// What waits, and the time-outs that run, are the machine's whatever its version; the runtime's
+/// timer is the process's.
+void statem_core::take_over(behaviour_core& before) noexcept {
+  waiting_ = std::move(static_cast<statem_core&>(before).waiting_);
+}
+
 std::string statem_core::more_status() const {
   std::string text;
   if (object() != nullptr && class_->state != nullptr)

@@ -3,7 +3,7 @@
 // otter/code_change.hpp - processes of modules that go on in another version of their class.
 //
 //   otter::code::behaviour<T>()   an entry of OTTER_MODULE: the processes of the class T, a
-//                                 gen_server or special_process, can be upgraded
+//                                 gen_server, gen_statem or special_process, can be upgraded
 //   otter::code::old_state        what a hook of T sees of the version that it comes from:
 //                                 otter/old_state.hpp
 //
@@ -31,13 +31,21 @@
 // what the asker has to say. Moves come last and cannot fail: so a refusal leaves the old version
 // whole, and serving when it is resumed.
 //
+// Of a gen_statem it is `struct data`, since its `state` is another thing. The state goes on as
+// that of the same name; states that are types bring what is in them, as a whole or field by field.
+// If the new version has no state of that name, `code_change(old, state, now)` says which: `state`
+// is an otter::code::next_state<machine::state>&. Postponed events, time-outs and callers are
+// untouched, and no state is entered (SM-29, SM-16).
+//
 // It is asked for by otter::sys::change_code(), between suspend() and resume(); an older version is
 // gone back to in the same way, when it has been loaded again. otter::sys::check_code_change() does
 // all that but the moves, to see whether it would go: so a hook must do nothing but fill in `now`.
 
 #include <otter/detail/object_change.hpp>
+#include <otter/detail/statem_change.hpp>
 #include <otter/detail/succession.hpp>
 #include <otter/gen_server.hpp>
+#include <otter/gen_statem.hpp>
 #include <otter/module.hpp>
 #include <otter/old_state.hpp>
 #include <otter/special_process.hpp>
@@ -72,6 +80,13 @@ struct change_of<Process> {
   using change = object_change<special_frame<Process>, Process>;
   static_assert(check_change<Process>());
   static constexpr change_class value{"special_process", &change::describe, &change::succeed};
+};
+
+template <class Machine>
+requires std::is_base_of_v<gen_statem<Machine>, Machine>
+struct change_of<Machine> {
+  using change = machine_change<Machine>;
+  static constexpr change_class value{"gen_statem", &change::describe, &change::succeed};
 };
 
 }  // namespace detail

@@ -181,6 +181,12 @@ class behaviour_core : public reactive, public kin {
   /// More lines for reports and status, each beginning with a line feed; or nothing.
   virtual std::string more_status() const { return {}; }
 
+  // --- when its process goes on in another version of its class ---
+  /// Throws: process_exit, if it cannot be left now.
+  virtual void check_changeable() const {}
+  /// What else a behaviour of this kind keeps beside its object; `before` is of the same kind.
+  virtual void take_over(behaviour_core&) noexcept {}
+
   bool shed_call(event& e, busy_policy const& policy);
   void on_system(event& e);
   void show_in(last_event const& e) noexcept;

@@ -22,6 +22,7 @@
 #include <string_view>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 namespace otter::detail {
 
@@ -58,26 +59,25 @@ bool guarded_change(exit_reason& why, F&& f) {
   return false;
 }
 
-/// Adds the fields of what is left.
+/// What is left, field by field.
 template <class State>
-void describe_fields(State& state, succession& plan) {
+void describe_fields(State& state, std::vector<state_field>& fields) {
   for_each_field(state, [&](std::string_view name, auto& field) {
     using type = std::remove_reference_t<decltype(field)>;
-    plan.fields.push_back(
-        {name, &descriptor_of<type>(), &field, [](void const* from, plain_value& to) {
-           return to_plain(*static_cast<type const*>(from), to);
-         }});
+    fields.push_back({name, &descriptor_of<type>(), &field, [](void const* from, plain_value& to) {
+                        return to_plain(*static_cast<type const*>(from), to);
+                      }});
   });
 }
 
 /// Fills `now`, which has its defaults: converts, or notes a move. Throws: process_exit.
 template <class State>
-void convert_fields(succession& plan, State& now) {
+void convert_fields(succession& plan, std::vector<state_field> const& fields, State& now) {
   for_each_field(now, [&](std::string_view name, auto& field) {
     using type = std::remove_reference_t<decltype(field)>;
-    state_field const* const old = plan.find(name);
+    state_field const* const old = find_field(fields, name);
     if (old == nullptr) return;
-    if (same_type(*old->type, descriptor_of<type>())) return plan.will_move<type>(*old, field);
+    if (same_type(*old->type, descriptor_of<type>())) return plan.will_move(old->value, field);
     plain_value value;
     if (!old->to_plain(old->value, value) || !from_plain(value, field))
       plan.refuse(*old, type_name<type>());
@@ -127,7 +127,7 @@ class object_successor final : public successor {
     body_ = static_cast<succeeding_body<Frame, Object>*>(body.get());
     core = body_;
     next = std::move(body);
-    convert_fields(plan, now_);
+    convert_fields(plan, plan.fields, now_);
     run_change_hook<Object>(plan, now_);
   }
   void finish() noexcept override { body_->construct(std::move(now_)); }
@@ -141,7 +141,7 @@ template <class Frame, class Object>
 struct object_change {
   static bool describe(void* object, succession& plan, exit_reason& why) {
     return guarded_change(
-        why, [&] { describe_fields(static_cast<Object*>(object)->system_state(), plan); });
+        why, [&] { describe_fields(static_cast<Object*>(object)->system_state(), plan.fields); });
   }
   static bool succeed(succession& plan, std::unique_ptr<successor>& next, exit_reason& why) {
     return guarded_change(why,
@@ -149,25 +149,27 @@ struct object_change {
   }
 };
 
-/// What a behaviour's class must have, in one line each.
+/// What is asked of a class and the aggregate of what survives, in one line each.
+template <class Object, class State>
+constexpr bool check_state() noexcept {
+  static_assert(reflectable<State>,
+                "otter: the fields of `state` cannot be told: it must be a plain aggregate");
+  static_assert(
+      std::is_nothrow_move_constructible_v<State> &&
+          std::is_nothrow_constructible_v<Object, State&&>,
+      "otter: a code change ends with moves that cannot fail: the class needs a public "
+      "constructor `explicit T(state s) noexcept`, and the fields moves that do not throw");
+  static_assert(std::is_default_constructible_v<State>,
+                "otter: fields that the old version does not have begin with their defaults: give "
+                "each field of `state` one");
+  return true;
+}
 template <class Object>
 constexpr bool check_change() noexcept {
   static_assert(has_state<Object>,
                 "otter: what survives a code change is said by the class: a public `struct state` "
                 "and a public `state& system_state()`");
-  if constexpr (has_state<Object>) {
-    using state = typename Object::state;
-    static_assert(reflectable<state>,
-                  "otter: the fields of `state` cannot be told: it must be a plain aggregate");
-    static_assert(
-        std::is_nothrow_move_constructible_v<state> &&
-            std::is_nothrow_constructible_v<Object, state&&>,
-        "otter: a code change ends with moves that cannot fail: the class needs a public "
-        "constructor `explicit T(state s) noexcept`, and the fields moves that do not throw");
-    static_assert(std::is_default_constructible_v<state>,
-                  "otter: fields that the old version does not have begin with their defaults: "
-                  "give each field of `state` one");
-  }
+  if constexpr (has_state<Object>) static_assert(check_state<Object, typename Object::state>());
   return true;
 }
 

@@ -155,6 +155,8 @@ class statem_core : public behaviour_core {
   behaviour_class const& type() const noexcept final;
   void on_event(event& e) final;
   std::string more_status() const final;
+  void check_changeable() const final;
+  void take_over(behaviour_core& before) noexcept final;
 
   void on_timer(std::uint64_t token);
   void settle();

@@ -4,6 +4,7 @@
 // the two modules and the host. Each function of a module is called through a pointer that its own
 // code made, and throws nothing but the unwinding token.
 
+#include <cstdint>
 #include <memory>
 #include <otter/exit_reason.hpp>
 #include <otter/message.hpp>
@@ -28,6 +29,21 @@ struct state_field {
   bool (*to_plain)(void const* from, plain_value& to);
 };
 
+/// The present state of a gen_statem that is left.
+struct left_machine_state {
+  std::string_view name{};                // of a gen_server: empty
+  type_descriptor const* type = nullptr;  // null: an enumerator
+  void* value = nullptr;
+  std::vector<state_field> fields{};  // of that type
+};
+
+inline state_field const* find_field(std::vector<state_field> const& fields,
+                                     std::string_view name) noexcept {
+  for (state_field const& f : fields)
+    if (f.name == name) return &f;
+  return nullptr;
+}
+
 /// What one change is made of. Lives in the process, while it is changed.
 class succession {
  public:
@@ -37,26 +53,33 @@ class succession {
   std::string from_version;
   std::string to_version;
   std::vector<state_field> fields;
+  left_machine_state state;
 
   [[nodiscard]] state_field const* find(std::string_view name) const noexcept {
-    for (state_field const& f : fields)
-      if (f.name == name) return &f;
-    return nullptr;
+    return find_field(fields, name);
   }
   /// At the end, when nothing can fail any more.
   template <class T>
-  void will_move(state_field const& from, T& to) {
+  void will_move(void* from, T& to) {
     static_assert(std::is_nothrow_move_assignable_v<T>,
                   "otter: a field of a state must have a move assignment that does not throw");
-    moves_.push_back({from.value, &to, [](void* source, void* target) noexcept {
+    moves_.push_back({from, &to, [](void* source, void* target) noexcept {
                         *static_cast<T*>(target) = std::move(*static_cast<T*>(source));
                       }});
   }
-  void will_not_move(void const* to) noexcept {
-    std::erase_if(moves_, [to](move const& m) { return m.to == to; });
+  /// Nothing goes to `to`, or to a part of it.
+  template <class T>
+  void will_not_move(T const& to) noexcept {
+    auto const begin = reinterpret_cast<std::uintptr_t>(&to);
+    std::erase_if(moves_, [begin](move const& m) {
+      auto const at = reinterpret_cast<std::uintptr_t>(m.to);
+      return at >= begin && at - begin < sizeof(T);
+    });
   }
   /// Throws: process_exit, an error "code_change" that names field and types.
   [[noreturn]] void refuse(state_field const& field, std::string_view wanted) const;
+  /// The same: the state that is left is none of the new version.
+  [[noreturn]] void refuse_state() const;
   void move_all() noexcept {
     for (move const& m : moves_) m.run(m.from, m.to);
   }
