@@ -151,8 +151,10 @@ class direct_network final : public network {
   void follow(poll_source& source) noexcept override {
     if (!is_direct(source.fd)) system_->follow(source);
   }
-  void unwatch(poll_source& source) noexcept override {
-    is_direct(source.fd) ? at(source.fd).unwatch(source) : system_->unwatch(source);
+  bool unwatch(poll_source& source) noexcept override {
+    if (!is_direct(source.fd)) return system_->unwatch(source);
+    at(source.fd).unwatch(source);
+    return false;
   }
 
   resolver name_resolver() const noexcept override { return system_->name_resolver(); }

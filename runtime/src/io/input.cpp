@@ -25,7 +25,7 @@ tl::unexpected<std::error_code> fail(tcp_errc e) { return tl::unexpected(make_er
 /// A read of the socket: how many bytes, 0 at the end, or minus an errno.
 std::ptrdiff_t port::read_wire(char* into, std::size_t room) noexcept {
   std::ptrdiff_t const r = net().receive(fd, into, room);
-  if (r == -EAGAIN) hint_ = false;
+  if (r == -EAGAIN) hint_ = hung_up_ = false;  // nobody has hung up who has not ended
   if (r <= 0) return r;
   count.received_bytes += static_cast<std::uint64_t>(r);
   note_activity();
@@ -39,7 +39,7 @@ port::got port::read(char* into, std::size_t room, std::size_t& n, wakes& woken)
   n = 0;
   if (input_ended_ || fd < 0) return got::end;
   if (!hint_) return got::nothing;  // edge-triggered: an event will come
-  net().follow(*this);
+  if (!hung_up_) net().follow(*this);  // else it has little more to say
   if (tls() != nullptr) return read_tls(into, room, n, woken);
   std::ptrdiff_t const r = read_wire(into, room);
   if (r == -EAGAIN) return got::nothing;

@@ -70,7 +70,8 @@ class network {
   virtual int watch(poll_source& source) noexcept = 0;
   /// The process that the source is for runs on this worker: events come here from now on. A hint.
   virtual void follow(poll_source&) noexcept {}
-  virtual void unwatch(poll_source& source) noexcept = 0;
+  /// Before close(), which is next. True: it is over; else released() follows.
+  virtual bool unwatch(poll_source& source) noexcept = 0;
 
   /// Gives the addresses of a name, or none. A plain function, since the pool's thread that runs
   /// it may outlive the network.

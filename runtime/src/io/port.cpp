@@ -280,7 +280,7 @@ void port::close_descriptor(bool reset, wakes& woken) noexcept {
   bool const all_read = datagrams_ || (input_ended_ && tls() == nullptr);
   if (!reset && !all_read && phase_ != port_phase::listening && phase_ != port_phase::connecting)
     net().discard_input(fd);
-  net().unwatch(*this);
+  if (net().unwatch(*this)) polled_ = false;
   net().close(fd, reset);
   fd = -1;
   io_->replenished();

@@ -437,7 +437,7 @@ int simulated_network::watch(poll_source& source) noexcept {
   return 0;
 }
 
-void simulated_network::unwatch(poll_source& source) noexcept {
+bool simulated_network::unwatch(poll_source& source) noexcept {
   endpoint* const e = find(source.fd);
   if (e != nullptr) e->source = nullptr;
   auto* const job = new release_job;
@@ -446,6 +446,7 @@ void simulated_network::unwatch(poll_source& source) noexcept {
   job->next_release = releases_;
   releases_ = job;
   node_.submit_blocking(*job);
+  return false;
 }
 
 network::resolver simulated_network::name_resolver() const noexcept {

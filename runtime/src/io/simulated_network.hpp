@@ -60,7 +60,7 @@ class simulated_network final : public network {
   int local_address(int fd, tcp_address& out) noexcept override;
   int peer_address(int fd, tcp_address& out) noexcept override;
   int watch(poll_source& source) noexcept override;
-  void unwatch(poll_source& source) noexcept override;
+  bool unwatch(poll_source& source) noexcept override;
   resolver name_resolver() const noexcept override;
   bool resolver_blocks() const noexcept override { return false; }
 

@@ -367,7 +367,7 @@ class socket_network final : public network {
     }
   }
   void follow(poll_source& source) noexcept override { node_.follow(source); }
-  void unwatch(poll_source& source) noexcept override { node_.unwatch(source); }
+  bool unwatch(poll_source& source) noexcept override { return node_.forget(source); }
 
   resolver name_resolver() const noexcept override { return &resolve; }
   bool resolver_blocks() const noexcept override { return true; }

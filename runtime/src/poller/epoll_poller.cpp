@@ -126,6 +126,11 @@ class epoll_poller final : public poller {
     source.removed_.store(true, std::memory_order_release);       // [L1]
     {
       std::lock_guard lock(mutex_);
+  bool forget(poll_source&) noexcept override {
+    sources_.fetch_sub(1, std::memory_order_relaxed);
+    return true;
+  }
+
       source.next_ = removed_;
       removed_ = &source;
       count_removed_.fetch_add(1, std::memory_order_seq_cst);  // [E1]

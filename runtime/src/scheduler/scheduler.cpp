@@ -6,6 +6,7 @@
 #include <mutex>
 #include <optional>
 #include <stdexcept>
+#include <utility>
 #include <vector>
 
 #include "base/cache_line.hpp"
@@ -241,16 +242,25 @@ void scheduler::watch(poll_source& source) {
   if (impl_->simulated) {
     throw std::logic_error("watch: there are no real descriptors in a simulation");
   }
+  source.strayed_ = false;
   thread_of(*current_worker()).held->sockets->add(source);
 }
 
 void scheduler::follow(poll_source& source) noexcept {
   auto& here = *thread_of(*current_worker()).held->sockets;
-  if (source.home_ != &here) here.take_over(source);
+  bool const at_home = source.home_ == &here;
+  bool const again = std::exchange(source.strayed_, !at_home);
+  if (!at_home && again && here.take_over(source)) source.strayed_ = false;
 }
 
 void scheduler::unwatch(poll_source& source) noexcept {
   if (source.home_ != nullptr) source.home_->remove(source);
+}
+
+bool scheduler::forget(poll_source& source) noexcept {
+  if (source.home_ == nullptr || source.home_->forget(source)) return true;
+  source.home_->remove(source);
+  return false;
 }
 
 scheduler::statistics scheduler::stats() const noexcept {

@@ -321,10 +321,13 @@ class scheduler {
 
   /// Registers a descriptor with the poller of the current worker's core (see poller/poller.hpp).
   void watch(poll_source& source);
-  /// Its events come to the current worker from now on, if they do not already: see
-  /// poller::take_over(). On a worker.
+  /// It is used here. The second time in a row that this is not where its events come, they are
+  /// made to come here: see poller::take_over(). The first time may be the last, and moving costs
+  /// two system calls. On a worker.
   void follow(poll_source& source) noexcept;
   void unwatch(poll_source& source) noexcept;
+  /// Its descriptor is closed at once: see poller::forget(). False: released() follows.
+  bool forget(poll_source& source) noexcept;
 
   struct statistics {
     std::size_t timers = 0, stacks_mapped = 0, stacks_in_use = 0, blocks_in_use = 0;

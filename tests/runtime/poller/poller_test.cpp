@@ -256,6 +256,49 @@ TEST_CASE("a source that another poller takes over is heard of there, and there 
   CHECK(source.releases == 1);
 }
 
+TEST_CASE("a source that is forgotten is silent once its descriptor is closed, and serves again",
+          "[poller]") {
+  auto const p = make_epoll_poller();
+  counting_source source;
+  int before = 0;
+  {
+    socket_pair first;
+    source.fd = first.ends[0];
+    p->add(source);
+    p->wait(0);
+    before = source.readies;
+    first.write(1);
+    REQUIRE(p->forget(source));
+    CHECK_FALSE(p->has_work());
+  }
+  CHECK(p->wait(0).events == 0);
+  CHECK(source.readies == before);
+  CHECK(source.releases == 0);
+  socket_pair next;
+  source.fd = next.ends[0];
+  p->add(source);
+  next.write(1);
+  CHECK(p->wait(poller::no_limit).events == 1);
+  CHECK(source.readies == before + 1);
+}
+
+TEST_CASE("a poll of io_uring is not forgotten but removed", "[poller]") {
+  poller_set made = make_pollers(poller_kind::io_uring, 1);
+  if (made.kind != poller_kind::io_uring) {
+    WARN("only epoll here: " << made.refused);
+    return;
+  }
+  poller& p = *made.pollers.front();
+  socket_pair pair;
+  counting_source source;
+  source.fd = pair.ends[0];
+  p.add(source);
+  CHECK_FALSE(p.forget(source));
+  p.remove(source);
+  while (source.releases == 0) p.wait(poller::no_limit);
+  CHECK(source.releases == 1);
+}
+
 TEST_CASE("adding a descriptor that does not exist is refused", "[poller]") {
   auto p = each_poller();
   counting_source source;

@@ -227,3 +227,67 @@ TEST_CASE("a sleeping worker is woken by its descriptors", "[scheduler][poller]"
   ::close(ends[0]);
   ::close(ends[1]);
 }
+
+TEST_CASE("a descriptor moves to the worker that has used it twice in a row",
+          "[scheduler][poller]") {
+  struct source final : poll_source {
+    countdown* readable = nullptr;
+    unsigned told_on = 0;
+    void ready(std::uint32_t events) noexcept override {
+      if ((events & EPOLLIN) == 0) return;
+      told_on = current_worker()->number();
+      readable->one();
+    }
+  };
+  int ends[2];
+  REQUIRE(::pipe(ends) == 0);
+  running_scheduler s(2);
+  source in;
+  in.fd = ends[0];
+  unsigned home = 0;
+  countdown watched(1);
+  task t([&](task&) {
+    home = current_worker()->number();
+    s.rts.watch(in);
+    watched.one();
+  });
+  s.rts.submit(t);
+  REQUIRE(watched.wait());
+  // While one worker is held up the other one runs what comes, so one of the two is not `home`.
+  auto const use_elsewhere = [&] {
+    countdown holds(1), used(1), over(1);
+    auto const use = [&] {
+      if (current_worker()->number() != home) s.rts.follow(in);
+    };
+    task first([&](task&) {
+      use();
+      holds.one();
+      used.wait();
+      over.one();
+    });
+    task second([&](task&) {
+      use();
+      used.one();
+    });
+    s.rts.submit(first);
+    REQUIRE(holds.wait());
+    s.rts.submit(second);
+    REQUIRE(over.wait());
+  };
+  auto const told_on = [&] {
+    countdown readable(1);
+    in.readable = &readable;
+    REQUIRE(::write(ends[1], "x", 1) == 1);
+    REQUIRE(readable.wait());
+    char byte = 0;  // what lies there would be told again where it moves to
+    REQUIRE(::read(ends[0], &byte, 1) == 1);
+    return in.told_on;
+  };
+  use_elsewhere();
+  CHECK(told_on() == home);
+  use_elsewhere();
+  CHECK(told_on() != home);
+  CHECK(s.rts.stop(30'000'000'000) == 0);
+  ::close(ends[0]);
+  ::close(ends[1]);
+}
