@@ -87,6 +87,9 @@ class stable_table {
     return blocks_ + index;
   }
 
+  /// The block of an index that was handed out to who asks.
+  [[nodiscard]] T& operator[](index_type index) const noexcept { return blocks_[index]; }
+
   /// Calls f(T&) for every block that was ever handed out, in use or not, by ascending index. Any
   /// thread; what T says meanwhile is T's business.
   template <class F>

@@ -28,14 +28,22 @@ template <auto Next, class Node>
 /// Threads:   any may push(), and any may take_all(): each node goes to exactly one taker.
 /// Invariant: nobody but the pusher writes to a node's link until it has been taken.
 /// Ordering:  [L1] carries a node and all that was written before push() to its taker.
-template <class Node, Node* Node::*Next>
+template <class Node, auto Next>
 class treiber_stack {
  public:
+  /// What was pushed before it.
+  static Node* next_of(Node const& node) noexcept {
+    if constexpr (std::is_same_v<decltype(Next), Node * Node::*>)
+      return node.*Next;
+    else
+      return static_cast<Node*>((node.*Next).load(std::memory_order_relaxed));
+  }
+
   /// True if the list was empty before.
   bool push(Node& node) noexcept {
     Node* newest = head_.load(std::memory_order_relaxed);  // a guess; the CAS checks it
     do {
-      node.*Next = newest;
+      link(node, newest);
       // [L1] release: the node and its link are visible to take_all(). Every push is a
       // read-modify-write, so one acquire meets all pushes since the last take.
     } while (!head_.compare_exchange_weak(newest, &node, std::memory_order_release,
@@ -57,6 +65,13 @@ class treiber_stack {
   }
 
  private:
+  static void link(Node& node, Node* next) noexcept {
+    if constexpr (std::is_same_v<decltype(Next), Node * Node::*>)
+      node.*Next = next;
+    else  // release: for who else reads the word
+      (node.*Next).store(next, std::memory_order_release);
+  }
+
   std::atomic<Node*> head_{nullptr};
 };
 

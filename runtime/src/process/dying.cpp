@@ -18,7 +18,7 @@
 
 namespace otter::rts {
 
-void cancel_listed_timers(timer_block* first) noexcept;
+void cancel_listed_timers(process_system& system, timer_list& list) noexcept;
 
 namespace {
 constexpr int portion_size = 1000;
@@ -85,14 +85,16 @@ void process::release_resources() noexcept {
   }
   if (system_->watch().tells(bits())) system_->watch().clear(bits());
   clear_timeout_at_death();
-  cancel_listed_timers(std::exchange(timers_, nullptr));
+  cancel_listed_timers(*system_, timers_);
   release_estate();
   if (name_state_.exchange(nameless, std::memory_order_acq_rel) == named)
     system_->names().erase_bits(bits());
 }
 
 void process::clear_timeout_at_death() noexcept {
-  timeout_ = nullptr;  // in the list of timers, or in the mailbox: goes with it
+  envelope* const was = std::exchange(timeout_, nullptr);  // its event goes with the mailbox
+  if (was != nullptr && was->kind == signal_kind::timer)
+    cancel_own_timer(static_cast<timer_block&>(*was));
 }
 
 /// True when the process is gone.

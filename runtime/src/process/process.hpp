@@ -210,7 +210,7 @@ class process final : public runnable {
   void set_timeout(std::int64_t delay_ns, std::uint64_t token);
   void clear_timeout() noexcept;
   bool time_out(timer_block& t) noexcept;
-  void list_timer(timer_block& t) noexcept;
+  timer_list& timers() noexcept { return timers_; }
 
   // --- events of a reactive body ---
   void request_stop(exit_reason reason) noexcept;
@@ -432,8 +432,8 @@ class process final : public runnable {
   keyed_set<link_entry, link_key> link_entries_;
   keyed_set<request_envelope, request_key> open_requests_;  // calls to answer, monitors on us
   keyed_set<own_ref, own_ref_key> own_refs_;
-  timer_block* timers_ = nullptr;  // message timers that are for this process
-  envelope* timeout_ = nullptr;    // the body's: its timer_block, then its event in the mailbox
+  timer_list timers_;
+  envelope* timeout_ = nullptr;  // the body's: its timer_block, then its event in the mailbox
   resource* resources_ = nullptr;
   std::uint64_t last_id_ = 0;
   awaited_call* call_ = nullptr;

@@ -57,6 +57,9 @@ void return_places(process_system& system, peer_signal& given) noexcept;
 
 /// A timer's block, no longer armed or listed, goes back to its table with what it carried.
 void give_back_timer(timer_block& t) noexcept;
+/// Cancels one of the calling process, in no list any more. Its block goes back, at once or when it
+/// comes.
+void cancel_own_timer(timer_block& t) noexcept;
 /// A spawn request that nobody waits for.
 void drop_spawn_signal(spawn_signal* e) noexcept;
 /// The owner of the notice is dead.

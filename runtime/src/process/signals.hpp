@@ -33,6 +33,8 @@ inline constexpr std::uint8_t voided = 16;      ///< timeout: stopped while it s
 inline constexpr std::uint8_t of_start = 128;   ///< monitor: of who waits for the process's start
 inline constexpr std::uint8_t from_table = 32;  ///< the block is a timer's: back to its table
 inline constexpr std::uint8_t of_body = 64;     ///< timer: of reactive::start_timeout()
+inline constexpr std::uint8_t of_wait = 4;      ///< timer: the limit of a wait
+inline constexpr std::uint8_t by_name = 2;      ///< timer: its message is for who has a name
 
 /// kind exit, link_exit.
 struct exit_signal : envelope {

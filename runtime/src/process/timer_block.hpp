@@ -6,11 +6,14 @@
 // send_after. Blocks lie in a table, so that whoever holds a timer_ref finds the block by its
 // index and sees by the generation whether it is still that timer.
 
+#include <bit>
 #include <cstdint>
 #include <otter/duration.hpp>
 #include <otter/pid.hpp>
 #include <string>
+#include <utility>
 
+#include "base/stable_table.hpp"
 #include "process/signals.hpp"
 #include "scheduler/scheduler.hpp"
 #include "timers/wheel.hpp"
@@ -65,36 +68,97 @@ struct wait_limit : deferred_timer {
   timer_block* timer_ = nullptr;
 };
 
+/// What a timer is for is said by its flags, and decides what two of its words are:
+///
+///                 the word in place of a payload's type     the last word
+///   of_body       token: for the event                      put_off_ns: when it is due by now, or
+///   0 of_wait       limit: to be told, or null                - by_name       message: to be
+///   delivered                  name: to whoever has it then none of them  message: to be
+///   delivered, or null         list: of its receiver's
+///
 /// Ownership: of the table. While armed, the wheel of `home` holds it; when it fires it travels as
 ///            a signal of kind timer to the process that it is for, which gives it back.
-/// Threads:   `word` any (see timers/wheel.hpp). limit, message, list links, and of a body's
+/// Threads:   `word` any (see timers/wheel.hpp). limit, message to a pid, list, and of a body's
 ///            time-out also token and put_off_ns: the process that it is for (`target`). The rest
 ///            is constant from start to end.
 struct timer_block : envelope, timer_node {
-  explicit timer_block(std::uint32_t table_index) noexcept : index(table_index) {
+  static constexpr std::uint32_t in_no_list = UINT32_MAX;
+  static constexpr std::uint32_t end_of_list = in_no_list - 1;
+  /// Of a timer_list: two indices in the table.
+  struct list_links {
+    std::uint32_t next = end_of_list;
+    std::uint32_t back = in_no_list;
+  };
+
+  explicit timer_block(std::uint32_t table_index) noexcept : table_next(0) {
     kind = signal_kind::timer;
     flags = from_table;
+    bytes = table_index;
   }
 
-  std::uint32_t index;
-  std::uint32_t table_next = 0;
   union {
-    wait_limit* limit = nullptr;  ///< to be told, or null
-    std::uint64_t token;          ///< of a body's time-out, for its event
+    std::uint32_t table_next;
+    list_links list;
+    std::int64_t put_off_ns;
+    std::string* name;
   };
-  envelope* message = nullptr;  ///< to be delivered, or null
-  union {
-    std::string* name = nullptr;  ///< deliver to whoever has this name then
-    std::int64_t put_off_ns;      ///< of a body's time-out: when it is due by now, or 0
-  };
-  timer_block* list_next = nullptr;   ///< the receiver's list of message timers, for its death
-  timer_block** list_back = nullptr;  ///< what points at this one; null: in no list
+
+  /// Its place in the table, where a message says how long it is.
+  std::uint32_t index() const noexcept { return bytes; }
+
+  std::uint64_t token() const noexcept { return std::bit_cast<std::uint64_t>(type); }
+  wait_limit* limit() const noexcept { return std::bit_cast<wait_limit*>(type); }
+  envelope* message() const noexcept { return std::bit_cast<envelope*>(type); }
+  void set_token(std::uint64_t t) noexcept { type = std::bit_cast<type_descriptor const*>(t); }
+  void set_limit(wait_limit* l) noexcept { type = std::bit_cast<type_descriptor const*>(l); }
+  void set_message(envelope* m) noexcept { type = std::bit_cast<type_descriptor const*>(m); }
+  envelope* take_message() noexcept {
+    envelope* const m = message();
+    type = nullptr;
+    return m;
+  }
 
   /// The one that reactive::start_timeout() sets. It has no message: its event is made when it
   /// fires, so that ten thousand servers that wait do not hold as many.
   bool is_of_body() const noexcept { return (flags & of_body) != 0; }
-  bool is_for_name() const noexcept { return !is_of_body() && name != nullptr; }
+  bool is_of_wait() const noexcept { return (flags & of_wait) != 0; }
+  bool is_for_name() const noexcept { return (flags & by_name) != 0; }
+  bool has_message() const noexcept { return (flags & (of_body | of_wait)) == 0; }
 };
-static_assert(sizeof(timer_block) == 2 * cache_line, "with a million timers each line is a miss");
+static_assert(sizeof(timer_block) == 80,
+              "each idle connection has one: a signal's head, a node of the wheel, a word");
+
+/// The message timers that are for one process, for its death.
+///
+/// Ownership: of none. Threads: the process's.
+class timer_list {
+ public:
+  using table = stable_table<timer_block>;
+
+  static bool has(timer_block const& t) noexcept { return t.list.back != timer_block::in_no_list; }
+  void add(table& all, timer_block& t) noexcept {
+    t.list = {.next = first_, .back = timer_block::end_of_list};
+    if (first_ != timer_block::end_of_list) all[first_].list.back = t.index();
+    first_ = t.index();
+  }
+  /// It need not be in the list; then it is in none.
+  void remove(table& all, timer_block& t) noexcept {
+    if (!has(t)) return;
+    auto const [next, back] = t.list;
+    (back != timer_block::end_of_list ? all[back].list.next : first_) = next;
+    if (next != timer_block::end_of_list) all[next].list.back = back;
+    t.list = {};
+  }
+  /// Null if there is none.
+  timer_block* take_first(table& all) noexcept {
+    if (first_ == timer_block::end_of_list) return nullptr;
+    timer_block& t = all[first_];
+    first_ = std::exchange(t.list, {}).next;
+    return &t;
+  }
+
+ private:
+  std::uint32_t first_ = timer_block::end_of_list;
+};
 
 }  // namespace otter::rts

@@ -36,21 +36,13 @@ timer_block* block_of(process_system& system, timer_ref ref, std::uint64_t& gene
   return (generation & generation_mask) == (id & generation_mask) ? t : nullptr;
 }
 
-void unlist(timer_block& t) noexcept {
-  if (t.list_back == nullptr) return;
-  *t.list_back = t.list_next;
-  if (t.list_next != nullptr) t.list_next->list_back = t.list_back;
-  t.list_back = nullptr;
-  t.list_next = nullptr;
-}
-
 /// Cancels a timer that is ours. True if its block is ours too now; else it comes to our inbox,
 /// fired or sent back by its home.
 bool cancelled_at_home(here const& at, timer_block& t) noexcept {
   timer_wheel* const mine = at.on != nullptr ? &at.on->wheel() : nullptr;
   // Asked first: after a cancel elsewhere the block is its home's.
   bool const here = t.home.load(std::memory_order_acquire) == mine;
-  std::uint32_t const index = t.index;
+  std::uint32_t const index = t.index();
   std::uint64_t const generation = t.generation();
   bool const in_time = timer_wheel::cancel(t, generation, mine);
   if (at.system->simulated()) [[unlikely]]
@@ -62,6 +54,7 @@ bool cancelled_at_home(here const& at, timer_block& t) noexcept {
 timer_block* try_acquire_timer(here const& at) noexcept {
   timer_block* const t = at.local->timers.acquire();
   if (t == nullptr) return nullptr;
+  t->list = {};
   local_state::add(at.local->timer_count, 1);
   return t;
 }
@@ -79,19 +72,25 @@ timer_block& acquire_timer(here const& at) {
 namespace {
 
 void give_back(here const& at, timer_block& t) noexcept {
-  if (t.message != nullptr) detail::delete_envelope(std::exchange(t.message, nullptr));
+  if (t.has_message() && t.message() != nullptr) detail::delete_envelope(t.message());
   if (t.is_for_name()) [[unlikely]]
     delete t.name;
   t.flags = from_table;
-  t.name = nullptr;
-  t.limit = nullptr;
+  t.set_message(nullptr);
   local_state::add(at.local->timer_count, -1);
-  at.local->timers.release(t.index);
+  at.local->timers.release(t.index());
 }
 
 }  // namespace
 
 void give_back_timer(timer_block& t) noexcept { give_back(here::now(), t); }
+
+void cancel_own_timer(timer_block& t) noexcept {
+  // Lost: it has fired and is on its way to our inbox, which gives it back. Won, but at home
+  // elsewhere: its home sends it to us for that.
+  here const at = here::now();
+  if (cancelled_at_home(at, t)) give_back(at, t);
+}
 
 // --- the limits of waits ---
 
@@ -149,30 +148,21 @@ bool wait_limit::start_deferred(std::int64_t now_ns) noexcept {
 }
 
 void wait_limit::arm(timer_block& t, std::uint64_t whom) noexcept {
+  t.flags = from_table | of_wait;
   t.target = whom;
-  t.limit = this;
+  t.set_limit(this);
   timer_ = &t;
   current_worker()->start_timer_at(t, due_ns_);
   trace_timer(*here::now().system, "timer started", t);
 }
 
 void wait_limit::stop() noexcept {
-  timer_->limit = nullptr;  // from here on it tells nobody
-  // Lost: it has fired and is on its way to our inbox, which gives it back. Won, but at home
-  // elsewhere: its home sends it to us for that.
-  here const at = here::now();
-  if (cancelled_at_home(at, *timer_)) give_back(at, *timer_);
+  timer_->set_limit(nullptr);  // from here on it tells nobody
+  cancel_own_timer(*timer_);
 }
 
 void start_deferred(deferred_timer& t, std::int64_t now_ns) noexcept {
   static_cast<wait_limit&>(t).start_deferred(now_ns);
-}
-
-void process::list_timer(timer_block& t) noexcept {
-  t.list_next = timers_;
-  t.list_back = &timers_;
-  if (timers_ != nullptr) timers_->list_back = &t.list_next;
-  timers_ = &t;
 }
 
 /// A timer's block has come: it fired, or it was cancelled elsewhere and comes to be given back.
@@ -180,16 +170,14 @@ void process::on_timer(timer_block* t) noexcept {
   bool const fired = t->state() == timer_state::fired;
   if (t->is_of_body()) {
     if (fired && timeout_ == t && !time_out(*t)) return;
-    unlist(*t);
-    give_back_timer(*t);
-    return;
-  }
-  unlist(*t);
-  if (fired && t->limit != nullptr) t->limit->expired = true;
-  if (fired && t->message != nullptr) {
-    envelope* e = std::exchange(t->message, nullptr);
-    e->target = bits();
-    act(e);  // a message, or the exit signal of exit_after()
+  } else if (t->is_of_wait()) {
+    if (fired && t->limit() != nullptr) t->limit()->expired = true;
+  } else {
+    timers_.remove(system_->timers(), *t);
+    if (envelope* const e = fired ? t->take_message() : nullptr; e != nullptr) {
+      e->target = bits();
+      act(e);  // a message, or the exit signal of exit_after()
+    }
   }
   give_back_timer(*t);
 }
@@ -202,8 +190,8 @@ void process::on_attach_timer(peer_signal* e) noexcept {
   // was started for us, it stays ours until we have drained it, since it comes to us when it ends.
   // Its target says no more, and may not be read: the core that fires it writes it (push).
   if (t != nullptr && t->state() == timer_state::armed && t->generation() == generation &&
-      t->list_back == nullptr)
-    list_timer(*t);
+      !timer_list::has(*t))
+    timers_.add(system_->timers(), *t);
   detail::delete_block(e);
 }
 
@@ -214,7 +202,7 @@ void timer_fired(timer_node& node) noexcept {
   trace_timer(system, "timer fires", t);
   if (t.is_for_name()) {  // looked up now (TM-5)
     std::uint64_t const bits = system.names().find(*t.name);
-    envelope* e = std::exchange(t.message, nullptr);
+    envelope* e = t.take_message();
     if (bits != 0)
       deliver(system, bits, e);
     else
@@ -245,7 +233,7 @@ void process::set_timeout(std::int64_t delay_ns, std::uint64_t token) {
   if (timeout_ != nullptr && timeout_->kind == signal_kind::timer) {
     auto& t = static_cast<timer_block&>(*timeout_);
     if (due >= t.due_ns.load(std::memory_order_relaxed)) {
-      t.token = token;
+      t.set_token(token);
       t.put_off_ns = due;
       trace_timer(*at.system, "timer put off", t);
       return;
@@ -255,10 +243,9 @@ void process::set_timeout(std::int64_t delay_ns, std::uint64_t token) {
   timer_block& t = acquire_timer(at);
   t.flags = from_table | of_body;
   t.target = bits();
-  t.token = token;
+  t.set_token(token);
   t.put_off_ns = 0;
   timeout_ = &t;
-  list_timer(t);
   at.on->start_timer_at(t, due);
   trace_timer(*at.system, "timer started", t);
 }
@@ -273,7 +260,7 @@ bool process::time_out(timer_block& t) noexcept {
     try {
       auto* e = static_cast<id_envelope*>(detail::new_envelope(
           signal_kind::timeout, detail::layout_of(signal_kind::timeout, 0, 1), 1));
-      e->id = t.token;
+      e->id = t.token();
       e->target = bits();
       timeout_ = e;
       act(e);
@@ -294,22 +281,12 @@ void process::clear_timeout() noexcept {
     was->flags |= voided;
     return;
   }
-  auto* const t = static_cast<timer_block*>(was);
-  unlist(*t);
-  here const at = here::now();
-  if (cancelled_at_home(at, *t)) give_back(at, *t);
+  cancel_own_timer(static_cast<timer_block&>(*was));
 }
 
 /// At the death of the receiver: whatever is armed for it goes.
-void cancel_listed_timers(timer_block* first) noexcept {
-  here const at = here::now();
-  while (first != nullptr) {
-    timer_block* t = first;
-    first = t->list_next;
-    t->list_back = nullptr;
-    t->list_next = nullptr;
-    if (cancelled_at_home(at, *t)) give_back(at, *t);
-  }
+void cancel_listed_timers(process_system& system, timer_list& list) noexcept {
+  while (timer_block* const t = list.take_first(system.timers())) cancel_own_timer(*t);
 }
 
 }  // namespace rts
@@ -365,7 +342,7 @@ timer_block& reserve(here const& at, pid to) {
 /// The ref of `t` once it is started.
 timer_ref ref_of(here const& at, timer_block const& t) noexcept {
   return timer_ref(
-      rts::ref_access::make(at.self->self_pid(), rts::timer_id_of(t.index, t.generation() + 1)));
+      rts::ref_access::make(at.self->self_pid(), rts::timer_id_of(t.index(), t.generation() + 1)));
 }
 
 /// Tells a receiver that is not the caller; a dead one ends the timer at once (TM-4).
@@ -387,9 +364,9 @@ void arm(here const& at, timer_block& t, timer_ref ref, std::int64_t due,
          envelope* message) noexcept {
   std::uint64_t const target = t.target;
   bool const for_us = target == at.self->bits();
-  bool const for_a_name = t.name != nullptr;
-  t.message = message;
-  if (for_us) at.self->list_timer(t);
+  bool const for_a_name = t.is_for_name();
+  t.set_message(message);
+  if (for_us) at.self->timers().add(at.system->timers(), t);
   at.on->start_timer_at(t, due);
   if (at.system->simulated()) [[unlikely]]
     rts::trace_timer(*at.system, "timer started", t);
@@ -447,6 +424,7 @@ timer_ref start_message_timer(node_clock::time_point due, std::string_view name,
   here const at = here::in_process(entry);
   auto owned = std::make_unique<std::string>(name);
   timer_block& t = rts::acquire_timer(at);
+  t.flags = rts::from_table | rts::by_name;
   t.target = 0;
   t.name = owned.release();
   timer_ref const ref = ref_of(at, t);
@@ -470,22 +448,20 @@ std::optional<duration> cancel_timer(timer_ref timer) noexcept {
   // Before the attempt: afterwards a foreign home may reuse the block at any moment. If this is
   // its home, nobody else can make it anything else meanwhile.
   bool const home_is_here = t->home.load(std::memory_order_acquire) == mine;
-  bool const for_a_name = t->target == 0;
-  std::uint64_t const target = t->target;
   std::int64_t due = 0;
-  std::uint32_t const index = t->index;
+  std::uint32_t const index = t->index();
   bool const in_time = rts::timer_wheel::cancel(*t, generation, mine, &due);
   if (simulated) [[unlikely]]
     rts::trace_cancel(*at.system, index, generation, in_time);
   if (!in_time) return std::nullopt;
-  if (home_is_here) {
-    if (!for_a_name && at.self != nullptr && at.self->bits() == target) {
-      rts::unlist(*t);
+  if (home_is_here) {  // then it is ours
+    if (t->is_for_name()) {
       rts::give_back(at, *t);
-    } else if (for_a_name) {
+    } else if (at.self != nullptr && at.self->bits() == t->target) {
+      at.self->timers().remove(at.system->timers(), *t);
       rts::give_back(at, *t);
     } else {
-      rts::deliver(*at.system, target, t);  // it stands in the receiver's list
+      rts::deliver(*at.system, t->target, t);  // it stands in the receiver's list
     }
   }
   std::int64_t const left = due - at.system->sched().now();

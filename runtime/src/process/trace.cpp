@@ -42,13 +42,13 @@ void put_payload(text_sink& out, envelope& e) {
 
 void put_timer(text_sink& out, timer_block& t) {
   out.vformat(" {}.{} {}",
-              fmt::make_format_args(t.index, t.generation(), static_cast<int>(t.state())));
+              fmt::make_format_args(t.index(), t.generation(), static_cast<int>(t.state())));
   if (t.is_for_name()) {
     out.put(" ");
     out.put_quoted(*t.name);
   }
-  if (t.is_of_body()) out.vformat(" {}", fmt::make_format_args(t.token));
-  if (t.message != nullptr) put_payload(out, *t.message);
+  if (t.is_of_body()) out.vformat(" {}", fmt::make_format_args(t.token()));
+  if (t.has_message() && t.message() != nullptr) put_payload(out, *t.message());
 }
 
 /// What `e` carries beside its kind and target.
@@ -100,7 +100,7 @@ void put_details(text_sink& out, process_system& system, envelope& e) {
       break;
     case signal_kind::timer:
       put_timer(out, static_cast<timer_block&>(e));
-      break;
+      return;
     case signal_kind::message:
     case signal_kind::cast:
     case signal_kind::ready:

@@ -124,7 +124,7 @@ timer_node* timer_wheel::take_released(std::size_t& work) noexcept {
   }
   --work;
   timer_node* const node = released_;
-  released_ = node->remote_next;
+  released_ = way_home::next_of(*node);
   if (node->next != nullptr) unlink(*node);
   --size_;
   std::uint64_t const word = node->word.load(std::memory_order_relaxed);

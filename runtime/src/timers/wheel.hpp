@@ -59,8 +59,9 @@ struct timer_link {
 struct timer_node : timer_link {
   std::atomic<std::int64_t> due_ns{0};
   std::atomic<std::uint64_t> word{0};  // generation << 2 | timer_state
-  std::atomic<timer_wheel*> home{nullptr};
-  timer_node* remote_next = nullptr;  // from a foreign cancel until release
+  /// Armed: the wheel that it is in. From a foreign cancel until the release it is on its way
+  /// there: the next node on the same way.
+  std::atomic<void*> home{nullptr};
 
   [[nodiscard]] timer_state state() const noexcept {
     return static_cast<timer_state>(word.load(std::memory_order_acquire) & 3);
@@ -78,10 +79,10 @@ struct timer_node : timer_link {
 ///            slot that its due time and elapsed_ say, or is unlinked with next == nullptr.
 /// Ordering:  [W1] start() publishes a node under its generation: whoever reads armed with that
 ///                 generation sees home and due_ns of this start.
-///            [W2] home and due_ns may be rewritten (by the next start) as soon as the word has
-///            left
-///                 armed. Who reads such a later value sees, by the release and acquire on them,
-///                 the word's change too: so its compare-exchange, or second look, fails.
+///            [W2] home and due_ns may be rewritten (by a foreign cancel, by the next start) as
+///                 soon as the word has left armed. Who reads such a later value sees, by the
+///                 release and acquire on them, the word's change too: so its compare-exchange, or
+///                 second look, fails, and what it has read is used for nothing.
 ///            [L1] (treiber_stack) carries a node from a foreign cancel to its home.
 class timer_wheel {
  public:
@@ -119,7 +120,7 @@ class timer_wheel {
                      std::int64_t* due_ns = nullptr) noexcept {
     std::uint64_t armed = generation << 2 | bits(timer_state::armed);
     if (node.word.load(std::memory_order_acquire) != armed) return false;  // [W1]
-    timer_wheel* const home = node.home.load(std::memory_order_acquire);   // [W2]
+    void* const home = node.home.load(std::memory_order_acquire);          // [W2]
     std::uint64_t const after =
         generation << 2 | bits(home == mine ? timer_state::idle : timer_state::cancelled);
     // Our own thread cannot be firing it now, but another may be cancelling it.
@@ -133,7 +134,7 @@ class timer_wheel {
       unlink(node);
       --mine->size_;
     } else {
-      home->hand_in(node);
+      static_cast<timer_wheel*>(home)->hand_in(node);
     }
     return true;
   }
@@ -239,7 +240,8 @@ class timer_wheel {
   void* const whom_;
 
   // --- any thread ---
-  alignas(cache_line) treiber_stack<timer_node, &timer_node::remote_next> remote_;
+  using way_home = treiber_stack<timer_node, &timer_node::home>;
+  alignas(cache_line) way_home remote_;
   std::atomic<std::uint32_t> backlog_{0};  // a hint; orders nothing
 };
 

@@ -338,6 +338,43 @@ TEST_CASE("a time-out that is set again comes once, at the time that was said la
   });
 }
 
+TEST_CASE("the time-out of a body ends with it", "[timer][TM-4]") {
+  in_simulation([](driver_report& report) {
+    for (otter::duration last : {1h, 2h}) {  // as it was set; put off
+      otter::spawned const p = otter::spawn_reactive(
+          {.monitor = otter::alias_mode::none}, otter::make_reactive<restarted>(otter::self()));
+      otter::send(p, restarted::set{1h, 1});
+      otter::send(p, restarted::set{last, 2});
+      otter::send(p, go{});
+      otter::receive([](otter::down const&) {});
+      otter::sleep_for(1s);  // a core that has armed it for another one looks at it in its turn
+      report.equal("left", report.statistics().timers, std::size_t{0});
+    }
+  });
+}
+
+TEST_CASE("of the timers for one process each can be cancelled, and the others end with it",
+          "[timer][TM-4]") {
+  in_simulation([](driver_report& report) {
+    for (auto const& cancelled : std::vector<std::vector<std::size_t>>{
+             {0}, {1}, {2}, {0, 1}, {1, 0}, {1, 2}, {2, 0}, {2, 1, 0}, {0, 1, 2}, {}}) {
+      otter::spawned const p = otter::spawn_monitor([] { otter::receive([](go) {}); });
+      std::vector<otter::timer_ref> timers;
+      for (int i = 0; i < 3; ++i) timers.push_back(otter::send_after(1h, p, number{i}));
+      otter::checkpoint();  // the process may know of them, or not yet
+      for (std::size_t i : cancelled) report.check("was on", !!otter::cancel_timer(timers[i]));
+      for (std::size_t i = 0; i < 3; ++i) {
+        bool const off = std::count(cancelled.begin(), cancelled.end(), i) != 0;
+        report.equal("on", otter::read_timer(timers[i]).has_value(), !off);
+      }
+      otter::send(p, go{});
+      otter::receive([](otter::down const&) {});
+      otter::sleep_for(1s);  // a core that has armed it for another one looks at it in its turn
+      report.equal("left", report.statistics().timers, std::size_t{0});
+    }
+  });
+}
+
 TEST_CASE("exit_after and kill_after send exit signals, unless cancelled", "[timer][TM-12]") {
   on_every_driver([](driver_report& report) {
     auto const trapping = [] {
