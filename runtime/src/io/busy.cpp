@@ -21,7 +21,7 @@ void wakes::post_busy() noexcept { busy_->post_busy(); }
 void port::post_busy() noexcept {
   port_lock lock(mutex_);
   if (phase_ == port_phase::open && set.extras) {
-    pid const to = owner_;
+    std::uint64_t const to = owner_;
     lock.unlock();
     set.extras->busy.post(to);
     lock.lock();
@@ -43,7 +43,7 @@ void port::busy_refused() noexcept {
 void port::tell_of_queue(process& owner, message_sink& sink) noexcept {
   wakes woken;
   port_lock lock(mutex_);
-  if (phase_ == port_phase::open && owner_ != owner.self_pid()) {
+  if (phase_ == port_phase::open && !is_owned_by(owner)) {
     // The owner has changed while the notice was on its way to the old one.
     ++pins_;
     woken.add(*this);

@@ -23,6 +23,8 @@ inline constexpr std::size_t most_at_once = std::size_t{64} * 1024 * 1024;
 struct packet_limits {
   std::uint32_t packet_size = 0;  ///< not 0: a longer packet is an error
   std::uint32_t buffer = 65536;   ///< else: raw and lines come in pieces of this size at most
+
+  friend bool operator==(packet_limits const&, packet_limits const&) = default;
 };
 
 /// `stream` is not empty; its first `seen` bytes are known to hold no end. `framer` is there in the

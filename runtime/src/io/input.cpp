@@ -27,7 +27,7 @@ std::ptrdiff_t port::read_wire(char* into, std::size_t room) noexcept {
   std::ptrdiff_t const r = net().receive(fd, into, room);
   if (r == -EAGAIN) hint_ = hung_up_ = false;  // nobody has hung up who has not ended
   if (r <= 0) return r;
-  count.received_bytes += static_cast<std::uint64_t>(r);
+  count(port_count::received_bytes, static_cast<std::uint64_t>(r));
   note_activity();
   // A short read has emptied the socket. Unless it has hung up: there is no event for an end
   // that was there already when the last event came.
@@ -87,7 +87,7 @@ void port::keep(std::string_view came) {
 
 packet_cut port::cut(std::string_view stream, std::size_t seen) const noexcept {
   if (stream.empty()) return {};
-  return next_packet(set.packet, stream, seen, set.limits,
+  return next_packet(set.packet, stream, seen, tuning().limits,
                      set.extras ? set.extras->framer.get() : nullptr);
 }
 
@@ -109,7 +109,7 @@ tcp_bytes port::take_input(packet_cut const& what) {
   }
   b.scanned = 0;
   trim_buffers();
-  ++count.received_packets;
+  count(port_count::received_packets);
   return taken;
 }
 
@@ -164,8 +164,8 @@ std::optional<tcp_result<tcp_bytes>> port::try_recv(std::size_t length, wakes& w
     }
     std::string_view const came(scratch.get(), n);
     // The common case without a detour through the kept input.
-    if (!buffers_ && set.packet == packet::raw && length == 0 && n <= set.limits.buffer) {
-      ++count.received_packets;
+    if (!buffers_ && set.packet == packet::raw && length == 0 && n <= tuning().limits.buffer) {
+      count(port_count::received_packets);
       return tcp_bytes(came);
     }
     keep(came);
@@ -182,7 +182,7 @@ std::optional<tcp_result<std::size_t>> port::try_recv_some(std::span<std::byte> 
     buffers_->in_at += n;
     buffers_->scanned = 0;
     trim_buffers();
-    ++count.received_packets;
+    count(port_count::received_packets);
     return n;
   }
   std::size_t n = 0;
@@ -194,7 +194,7 @@ std::optional<tcp_result<std::size_t>> port::try_recv_some(std::span<std::byte> 
     case got::bytes:
       break;
   }
-  ++count.received_packets;
+  count(port_count::received_packets);
   return n;
 }
 
@@ -206,7 +206,7 @@ tcp_result<void> port::set_active(port_lock& lock, active_mode mode, process& se
   if (end_told_ || (phase_ != port_phase::open && phase_ != port_phase::ended))
     return fail(tcp_errc::einval);
   if (mode.mode != active::off && reader != nullptr) return fail(tcp_errc::einval);
-  bool const mine = owner_ == self.self_pid();
+  bool const mine = is_owned_by(self);
   // `direct` is the owner's.
   if ((mode.mode == active::ready || direct) && !mine) return fail(tcp_errc::not_owner);
   if (mode.mode == active::count) {
@@ -235,7 +235,7 @@ void port::append_packet(std::string_view packet_bytes, message_sink& sink) {
   auto const name = port_access::name_of<tcp_socket>(*this);
   sink.append(detail::pack<tcp_data>(detail::signal_kind::message,
                                      tcp_data{name, tcp_bytes(packet_bytes)}));
-  ++count.received_packets;
+  count(port_count::received_packets);
   count_down();
 }
 
@@ -343,7 +343,7 @@ detail::lent_input port::lend(port_lock& lock, wakes& woken, process& self,
     out.error = why;
     return out;
   };
-  if (owner_ != self.self_pid()) return refuse(make_error_code(tcp_errc::not_owner));
+  if (!is_owned_by(self)) return refuse(make_error_code(tcp_errc::not_owner));
   if (set.mode != active::ready || lent_) return refuse(make_error_code(tcp_errc::einval));
   std::string_view const kept = buffers_ ? buffers_->input() : std::string_view{};
   std::size_t const before = kept.size();
@@ -358,7 +358,7 @@ detail::lent_input port::lend(port_lock& lock, wakes& woken, process& self,
   if (before + n == 0) return out;
   drop_input();
   trim_buffers();
-  ++count.received_packets;
+  count(port_count::received_packets);
   lent_ = true;
   out.view = {reinterpret_cast<std::byte const*>(scratch), before + n};
   out.buffer = scratch;

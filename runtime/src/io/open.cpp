@@ -81,22 +81,24 @@ tcp_result<Name> make_port(io_state& io, process& self, int fd, port_phase phase
 }
 
 /// What a listener's sockets inherit; what the descriptor has, the system has inherited already.
-tcp_options inherited(port::settings const& s) {
+tcp_options inherited(port const& listener) {
+  port::settings const& s = listener.set;
+  port_tuning const& t = listener.tuning();
   tcp_options o;
   o.active = {s.mode, s.count};
   o.packet = s.packet;
-  o.packet_size = s.limits.packet_size;
+  o.packet_size = t.limits.packet_size;
   if (s.extras) {
     o.framer = s.extras->framer;
     o.tell_busy = s.extras->busy.wanted;
     if (s.extras->shed_after_ns != 0) o.shed_when_idle = duration(s.extras->shed_after_ns);
   }
-  o.buffer = s.limits.buffer;
+  o.buffer = t.limits.buffer;
   o.exit_on_close = s.exit_on_close;
   o.show_econnreset = s.show_econnreset;
-  o.high_watermark = s.high;
-  o.low_watermark = s.low;
-  if (s.send_timeout_ns != INT64_MAX) o.send_timeout = duration(s.send_timeout_ns);
+  o.high_watermark = t.high;
+  o.low_watermark = t.low;
+  if (t.send_timeout_ns != INT64_MAX) o.send_timeout = duration(t.send_timeout_ns);
   o.send_timeout_close = s.send_timeout_close;
   if (s.reset_on_close) o.linger = duration::zero();
   return o;
@@ -188,7 +190,7 @@ tcp_result<tcp_socket> tcp_accept(tcp_listener listener, duration limit) {
       if (p->gate() != nullptr) limits = p->gate()->limits();
       if (my_turn && gate.open) fd = p->net().accept(p->fd);
       if (fd >= 0) {
-        options = inherited(p->set);
+        options = inherited(*p);
         from = p->accepted(now);
       }
     }
@@ -353,7 +355,7 @@ tcp_result<tcp_listener_statistics> tcp_listener::statistics() const noexcept {
   held_port p(*call.self, *this);
   if (!p) return io_failure(tcp_errc::closed);
   tcp_listener_statistics s;
-  s.accepted = p->count.received_packets;
+  s.accepted = p->counted(port_count::received_packets);
   if (accept_gate const* const gate = p->gate()) {
     s.connections = gate->alive();
     s.times_full = gate->times_full();

@@ -29,7 +29,7 @@ std::error_code port::send_refused() const noexcept {
 tcp_result<void> port::write(std::string_view data, wakes& woken) noexcept {
   std::optional<length_header> const header = header_of(set.packet, data.size());
   if (!header) return fail(tcp_errc::emsgsize);
-  ++count.sends;
+  count(port_count::sends);
   if (header->size == 0) return write_bytes(data, woken);
   // Together with the first bytes, so that a small packet is one segment and one system call.
   std::array<char, 1024> front;
@@ -57,7 +57,7 @@ tcp_result<void> port::send_wire(std::string_view data, wakes& woken) noexcept {
       std::ptrdiff_t const n = net().send(fd, data.data(), data.size());
       if (n == -EAGAIN) break;
       if (n < 0) return write_failed(static_cast<int>(-n), woken);
-      count.sent_bytes += static_cast<std::uint64_t>(n);
+      count(port_count::sent_bytes, static_cast<std::uint64_t>(n));
       data.remove_prefix(static_cast<std::size_t>(n));
     }
   }
@@ -68,7 +68,7 @@ tcp_result<void> port::send_wire(std::string_view data, wakes& woken) noexcept {
     return fail(tcp_errc::enomem);
   }
   account_output();
-  set_congested(queued() >= set.high || io_->marks().output_above(), woken);
+  set_congested(queued() >= tuning().high || io_->marks().output_above(), woken);
   return {};
 }
 
@@ -83,7 +83,7 @@ void port::flush(wakes& woken) noexcept {
       return;
     }
     b.out_at += static_cast<std::size_t>(n);
-    count.sent_bytes += static_cast<std::uint64_t>(n);
+    count(port_count::sent_bytes, static_cast<std::uint64_t>(n));
     note_activity();
   }
   account_output();
@@ -93,7 +93,7 @@ void port::flush(wakes& woken) noexcept {
     buffers_->out.erase(0, buffers_->out_at);
     buffers_->out_at = 0;
   }
-  if (congested_ && (queued() == 0 || (queued() < set.low && !io_->marks().output_above()))) {
+  if (congested_ && (queued() == 0 || (queued() < tuning().low && !io_->marks().output_above()))) {
     set_congested(false, woken);
     wake_next(woken);
   }

@@ -27,28 +27,37 @@ constexpr bool is_live(port_phase p) noexcept {
 
 network& port::net() const noexcept { return io_->net(); }
 
+bool port::is_owned_by(process const& who) const noexcept { return owner_ == who.bits(); }
+pid port::owner() const noexcept { return io_->system().make_pid_of(owner_); }
+
 bool port::begin(io_state& io, process& owner, int descriptor, port_phase phase,
                  tcp_options const& options, int& error, gate_place from) noexcept {
   io_ = &io;
   fd = descriptor;
   phase_ = phase;
-  owner_ = owner.self_pid();
+  owner_ = owner.bits();
   error_ = 0;
   refused_ = hung_up_ = input_ended_ = end_told_ = passive_due_ = false;
   congested_ = shutdown_due_ = write_shut_ = lent_ = datagrams_ = false;
   hint_ = true;
-  count = {};
+  counts_ = {};
+  aside_.reset();
   set = {};
-  set.send_timeout_ns = options.send_timeout == infinity ? INT64_MAX : options.send_timeout.count();
-  set.limits = {options.packet_size, options.buffer};
-  set.high = options.high_watermark;
-  set.low = options.low_watermark;
   set.mode = options.active.mode;
   set.count = static_cast<std::int16_t>(options.active.by);
   set.packet = options.packet;
+  bool enough =
+      tune({.send_timeout_ns =
+                options.send_timeout == infinity ? INT64_MAX : options.send_timeout.count(),
+            .limits = {options.packet_size, options.buffer},
+            .high = options.high_watermark,
+            .low = options.low_watermark});
   try {
     set.extras = extras_of(options, std::move(from));
   } catch (std::bad_alloc const&) {
+    enough = false;
+  }
+  if (!enough) {
     error = ENOMEM;
     polled_ = false;
     fd = -1;
@@ -107,7 +116,7 @@ bool port::wants_notice() const noexcept {
 // --- the owner (doc/io.md, "Who owns a socket") ---
 
 void port::adopt(process& self) noexcept {
-  if (owned_ || !is_live(phase_) || owner_ != self.self_pid() || self.is_dying()) return;
+  if (owned_ || !is_live(phase_) || !is_owned_by(self) || self.is_dying()) return;
   self.own(*this);
   owned_ = true;
 }
@@ -115,7 +124,7 @@ void port::adopt(process& self) noexcept {
 void port::tell_owner(port_lock& lock) noexcept {
   ++pins_;
   for (;;) {
-    pid const to = owner_;
+    std::uint64_t const to = owner_;
     refused_ = false;
     lock.unlock();
     bool const flies = post(to);
@@ -135,7 +144,7 @@ void port::tell_owner(port_lock& lock) noexcept {
 void port::expand(process& owner, message_sink& sink) noexcept {
   wakes woken;
   port_lock lock(mutex_);
-  if (owner_ != owner.self_pid()) {
+  if (!is_owned_by(owner)) {
     // The owner has changed while the notice was on its way to the old one.
     if (is_live(phase_)) tell_owner(lock);
     release(lock);
@@ -204,7 +213,7 @@ void port::hand_over(port_lock& lock, process& from, pid to, active_mode resume)
   direct = false;
   from.disown(*this);
   owned_ = false;
-  owner_ = to;
+  owner_ = pid_access::bits(to);
   set.mode = resume.mode;
   set.count = static_cast<std::int16_t>(resume.by);
   // The notice carries the port to its next owner, behind the messages that were moved.
@@ -323,7 +332,7 @@ void port::close(port_lock& lock, wakes& woken, process* self, bool reset) noexc
     become_closed();
     buffers_.reset();
   }
-  if (owned_ && self != nullptr && owner_ == self->self_pid()) {
+  if (owned_ && self != nullptr && is_owned_by(*self)) {
     self->disown(*this);
     self->take_notice(*this);
     if (set.extras && set.extras->busy.in_flight()) self->take_notice(set.extras->busy);
@@ -343,6 +352,7 @@ void port::release(port_lock& lock) noexcept {
   phase_ = port_phase::free;
   buffers_.reset();
   extras_ptr const extras = std::move(set.extras);  // ends outside the lock
+  aside_ptr const aside = std::move(aside_);
   io_state& io = *std::exchange(io_, nullptr);
   lock.unlock();
   io.put_back(*this);

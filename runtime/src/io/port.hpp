@@ -25,6 +25,7 @@
 #include <utility>
 
 #include "io/framing.hpp"
+#include "io/port_aside.hpp"
 #include "io/port_extras.hpp"
 #include "io/small_mutex.hpp"
 #include "io/waiter.hpp"
@@ -85,6 +86,8 @@ struct port_buffers {
 /// Ordering:  the lock's [S1]. in_flight() is the notice's own and is read under the lock: a notice
 ///            that comes back later finds phase closed and calls release() itself.
 class port final : public notice, public resource, public poll_source {
+  port_phase phase_ = port_phase::free;  // fills a gap
+
  public:
   explicit port(std::uint32_t index) noexcept : index_(index) {}
 
@@ -108,7 +111,9 @@ class port final : public notice, public resource, public poll_source {
              tcp_options const& options, int& error, gate_place from = {}) noexcept;
   std::uint64_t generation() const noexcept { return generation_; }
   port_phase phase() const noexcept { return phase_; }
-  pid owner() const noexcept { return owner_; }
+  /// Of this node.
+  bool is_owned_by(process const& who) const noexcept;
+  pid owner() const noexcept;
   /// The calling process uses the port: if it has been made the owner, it takes it up now.
   void adopt(process& self) noexcept;
   /// Voids the name and ends the connection. `self`: the calling process if there is one.
@@ -126,18 +131,23 @@ class port final : public notice, public resource, public poll_source {
 
   // --- under the lock; input.cpp ---
   tcp_result<void> set_active(port_lock& lock, active_mode mode, process& self) noexcept;
-  void set_packet(otter::packet mode, std::uint32_t packet_size) noexcept {
+  /// False: no memory, and nothing has changed.
+  bool set_packet(otter::packet mode, std::uint32_t packet_size) noexcept {
+    port_tuning t = tuning();
+    t.limits.packet_size = packet_size;
+    if (!tune(t)) return false;
     set.packet = mode;
-    set.limits.packet_size = packet_size;
     if (buffers_) buffers_->scanned = 0;
+    return true;
   }
   /// `extras`: for a port that has none. Gives back what it replaces, to be let go of when the lock
-  /// is.
-  void set_framer(std::shared_ptr<tcp_framer const>& framer, extras_ptr& extras,
+  /// is. False: as above.
+  bool set_framer(std::shared_ptr<tcp_framer const>& framer, extras_ptr& extras,
                   std::uint32_t packet_size) noexcept {
-    set_packet(otter::packet::framer, packet_size);
+    if (!set_packet(otter::packet::framer, packet_size)) return false;
     if (!set.extras) set.extras = std::move(extras);
     set.extras->framer.swap(framer);
+    return true;
   }
   /// The outcome of a receive, or nothing: it must wait.
   std::optional<tcp_result<tcp_bytes>> try_recv(std::size_t length, wakes& woken);
@@ -181,7 +191,7 @@ class port final : public notice, public resource, public poll_source {
   accept_gate* gate() const noexcept { return set.extras ? set.extras->gate.get() : nullptr; }
   /// A connection was accepted: its place at the gate.
   gate_place accepted(std::int64_t now_ns) noexcept {
-    ++count.received_packets;
+    count(port_count::received_packets);
     if (gate() == nullptr) return {};
     gate()->accepted(now_ns);
     return gate_place(set.extras->gate);
@@ -205,13 +215,9 @@ class port final : public notice, public resource, public poll_source {
     if (waiters.first() != nullptr) woken.add(*waiters.first());
   }
 
-  /// What is set by tcp_options and does not concern the descriptor. Under the lock.
+  /// What is set by tcp_options and does not concern the descriptor; with tuning(). Under the lock.
   struct settings {
-    std::int64_t send_timeout_ns = INT64_MAX;
     extras_ptr extras;
-    packet_limits limits;
-    std::uint32_t high = 8192;
-    std::uint32_t low = 4096;
     std::int16_t count = 0;
     otter::active mode = otter::active::off;
     otter::packet packet = otter::packet::raw;
@@ -222,11 +228,19 @@ class port final : public notice, public resource, public poll_source {
   };
   settings set;
 
-  /// Under the lock.
-  struct counters {
-    std::uint64_t received_bytes = 0, received_packets = 0, sent_bytes = 0, sends = 0;
-  };
-  counters count;
+  // --- under the lock; what stands elsewhere when it is not as usual ---
+  port_tuning const& tuning() const noexcept { return aside_ ? aside_->tuning : usual_tuning; }
+  /// False: no memory, and nothing has changed.
+  bool tune(port_tuning const& t) noexcept {
+    if (t == tuning()) return true;
+    if (!aside_) aside_.reset(new (std::nothrow) port_aside);
+    if (aside_) aside_->tuning = t;
+    return aside_ != nullptr;
+  }
+  void count(port_count what, std::uint64_t n = 1) noexcept { counts_.add(what, n, aside_); }
+  std::uint64_t counted(port_count what) const noexcept {
+    return counts_.total(what, aside_.get());
+  }
 
   network& net() const noexcept;
 
@@ -290,29 +304,32 @@ class port final : public notice, public resource, public poll_source {
   friend struct port_access;
   friend class held_port;
 
+  aside_ptr aside_;
+  port_counts counts_;
   std::uint32_t const index_;
   small_mutex mutex_;
   io_state* io_ = nullptr;
   std::uint64_t generation_ = 1;
-  pid owner_;
+  std::uint64_t owner_ = 0;  // bits of its pid; 0: none
   std::unique_ptr<port_buffers> buffers_;
   std::int32_t error_ = 0;  // why input ended; 0: the peer's end of sending
   std::uint16_t pins_ = 0;  // who posts the notice without the lock
-  port_phase phase_ = port_phase::free;
-  bool polled_ = false;
-  bool owned_ = false;    // in the owner's list of resources
-  bool refused_ = false;  // the notice came back while somebody was posting
-  bool hint_ = false;     // a read may find something
-  bool hung_up_ = false;  // a short read does not mean that there is nothing more
-  bool input_ended_ = false;
-  bool end_told_ = false;      // the owner, or a receive, has heard of it
-  bool passive_due_ = false;   // tcp_passive is to be sent
-  bool congested_ = false;     // senders wait
-  bool shutdown_due_ = false;  // once the queue is empty
-  bool write_shut_ = false;
-  bool datagrams_ = false;  // udp.cpp
-  bool lent_ = false;       // the owner looks at input in a scratch buffer
+  // All in one word, which the lock allows.
+  bool polled_ : 1 = false;
+  bool owned_ : 1 = false;    // in the owner's list of resources
+  bool refused_ : 1 = false;  // the notice came back while somebody was posting
+  bool hint_ : 1 = false;     // a read may find something
+  bool hung_up_ : 1 = false;  // a short read does not mean that there is nothing more
+  bool input_ended_ : 1 = false;
+  bool end_told_ : 1 = false;      // the owner, or a receive, has heard of it
+  bool passive_due_ : 1 = false;   // tcp_passive is to be sent
+  bool congested_ : 1 = false;     // senders wait
+  bool shutdown_due_ : 1 = false;  // once the queue is empty
+  bool write_shut_ : 1 = false;
+  bool datagrams_ : 1 = false;  // udp.cpp
+  bool lent_ : 1 = false;       // the owner looks at input in a scratch buffer
 };
+static_assert(sizeof(port) == 216, "with a million connections each word counts");
 
 /// What error_ stands for: an errno, a tcp_errc, or a tls_errc.
 std::error_code code_of(int error) noexcept;

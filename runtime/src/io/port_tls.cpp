@@ -33,7 +33,7 @@ std::error_code port::begin_handshake(process const& self, waiter& who,
                                       std::string& ahead) noexcept {
   if (phase_ == port_phase::connecting || phase_ == port_phase::listening)
     return make_error_code(tcp_errc::enotconn);
-  if (owner_ != self.self_pid()) return make_error_code(tcp_errc::not_owner);
+  if (!is_owned_by(self)) return make_error_code(tcp_errc::not_owner);
   if (phase_ == port_phase::handshaking || reader != nullptr)
     return make_error_code(tcp_errc::ealready);
   if (set.mode != active::off || lent_ || tls() != nullptr || write_shut_ || shutdown_due_)

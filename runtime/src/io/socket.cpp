@@ -34,8 +34,8 @@ tcp_result<void> tcp_socket::send(std::string_view data) const {
         // below, without the lock
       } else if (place) {
         if (!place->entry().listed) p->waiters.append(place->entry());
-      } else if (p->set.send_timeout_ns != INT64_MAX) {
-        until.set_due(self.sched().now() + p->set.send_timeout_ns);
+      } else if (std::int64_t const most = p->tuning().send_timeout_ns; most != INT64_MAX) {
+        until.set_due(self.sched().now() + most);
       }
       close_late = p->set.send_timeout_close;
     }
@@ -145,6 +145,11 @@ tcp_result<void> outcome(int result) noexcept {
   return {};
 }
 
+tcp_result<void> tuned(bool done) noexcept {
+  if (!done) return io_failure(tcp_errc::enomem);
+  return {};
+}
+
 }  // namespace
 
 tcp_result<void> tcp_socket::set_active(active_mode mode) const noexcept {
@@ -155,10 +160,8 @@ tcp_result<void> tcp_socket::set_active(active_mode mode) const noexcept {
 
 tcp_result<void> tcp_socket::set_packet(otter::packet mode, std::uint32_t size) const noexcept {
   if (mode == packet::framer) return io_failure(tcp_errc::einval);
-  return with_port<void>(*this, tcp_errc::einval, [=](held_port& p, process&) {
-    p->set_packet(mode, size);
-    return tcp_result<void>{};
-  });
+  return with_port<void>(*this, tcp_errc::einval,
+                         [=](held_port& p, process&) { return tuned(p->set_packet(mode, size)); });
 }
 
 tcp_result<void> tcp_socket::set_framer(std::shared_ptr<tcp_framer const> framer,
@@ -177,8 +180,7 @@ tcp_result<void> tcp_socket::set_framer(std::shared_ptr<tcp_framer const> framer
   }
   // What is replaced ends here, not under the lock: it may be the last to hold a framer.
   return with_port<void>(*this, tcp_errc::einval, [&](held_port& p, process&) {
-    p->set_framer(framer, extras, size);
-    return tcp_result<void>{};
+    return tuned(p->set_framer(framer, extras, size));
   });
 }
 
@@ -213,7 +215,9 @@ tcp_result<void> tcp_socket::set_exit_on_close(bool on) const noexcept {
 tcp_result<void> tcp_socket::set_send_timeout(duration limit, bool close_then) const {
   limit = detail::checked_limit(limit);
   return with_port<void>(*this, tcp_errc::einval, [=](held_port& p, process&) {
-    p->set.send_timeout_ns = limit == infinity ? INT64_MAX : limit.count();
+    port_tuning t = p->tuning();
+    t.send_timeout_ns = limit == infinity ? INT64_MAX : limit.count();
+    if (!p->tune(t)) return tuned(false);
     p->set.send_timeout_close = close_then;
     return tcp_result<void>{};
   });
@@ -222,9 +226,10 @@ tcp_result<void> tcp_socket::set_send_timeout(duration limit, bool close_then) c
 tcp_result<void> tcp_socket::set_watermarks(std::uint32_t high, std::uint32_t low) const noexcept {
   if (low > high) return io_failure(tcp_errc::einval);
   return with_port<void>(*this, tcp_errc::einval, [=](held_port& p, process&) {
-    p->set.high = high;
-    p->set.low = low;
-    return tcp_result<void>{};
+    port_tuning t = p->tuning();
+    t.high = high;
+    t.low = low;
+    return tuned(p->tune(t));
   });
 }
 
@@ -260,9 +265,9 @@ tcp_result<tcp_address> tcp_socket::peer_address() const noexcept {
 
 tcp_result<tcp_statistics> tcp_socket::statistics() const noexcept {
   return with_port<tcp_statistics>(*this, tcp_errc::closed, [](held_port& p, process&) {
-    port::counters const& c = p->count;
-    return tcp_result<tcp_statistics>(
-        tcp_statistics{c.received_bytes, c.received_packets, c.sent_bytes, c.sends, p->queued()});
+    return tcp_result<tcp_statistics>(tcp_statistics{
+        p->counted(port_count::received_bytes), p->counted(port_count::received_packets),
+        p->counted(port_count::sent_bytes), p->counted(port_count::sends), p->queued()});
   });
 }
 

@@ -70,7 +70,7 @@ tcp_result<void> rts::give_away(process& self, detail::port_name socket, pid nex
   {
     held_port p(self, socket);
     if (!p) return io_failure(tcp_errc::closed);
-    if (p->owner() != self.self_pid()) return io_failure(tcp_errc::not_owner);
+    if (!p->is_owned_by(self)) return io_failure(tcp_errc::not_owner);
     if (next == self.self_pid()) return {};
     if (self.system().find(next) == nullptr) return io_failure(tcp_errc::badarg);
     resume = p->hold_still();

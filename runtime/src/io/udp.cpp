@@ -28,17 +28,17 @@ constexpr std::size_t batch_bytes = 65536;
 std::optional<tcp_result<udp_datagram>> port::take_datagram(char* scratch) {
   if (!hint_) return std::nullopt;  // edge-triggered: an event will come
   udp_datagram d;
-  std::ptrdiff_t const r = net().receive_from(fd, scratch, set.limits.buffer, d.from);
+  std::ptrdiff_t const r = net().receive_from(fd, scratch, tuning().limits.buffer, d.from);
   if (r == -EAGAIN) {
     hint_ = false;
     return std::nullopt;
   }
   if (r < 0) return tl::unexpected(code_of(static_cast<int>(-r)));
   std::size_t const length = static_cast<std::size_t>(r);
-  d.truncated = length > set.limits.buffer;
-  d.bytes.assign(scratch, std::min<std::size_t>(length, set.limits.buffer));
-  count.received_bytes += d.bytes.size();
-  ++count.received_packets;
+  d.truncated = length > tuning().limits.buffer;
+  d.bytes.assign(scratch, std::min<std::size_t>(length, tuning().limits.buffer));
+  count(port_count::received_bytes, d.bytes.size());
+  count(port_count::received_packets);
   return d;
 }
 
@@ -128,16 +128,16 @@ tcp_result<void> udp_socket::send_to(tcp_address const& to, std::string_view dat
       if (my_turn) {
         std::ptrdiff_t const r = p->net().send_to(p->fd, data, to);
         if (r >= 0) {
-          ++p->count.sends;
-          p->count.sent_bytes += data.size();
+          p->count(port_count::sends);
+          p->count(port_count::sent_bytes, data.size());
           return {};
         }
         if (r != -EAGAIN) return io_failure(static_cast<int>(-r));
       }
       at = &*p;
       if (place && !place->entry().listed) p->waiters.append(place->entry());
-      if (!place && p->set.send_timeout_ns != INT64_MAX)
-        until.set_due(self.sched().now() + p->set.send_timeout_ns);
+      if (std::int64_t const most = p->tuning().send_timeout_ns; !place && most != INT64_MAX)
+        until.set_due(self.sched().now() + most);
     }
     if (!place) {  // allocates: not under the lock. The next round enters it into the list.
       place.emplace(self, *at, wait_place::tcp_send);

@@ -64,28 +64,27 @@ class waiter final : public notice {
   std::atomic<bool> flying_{false};
 };
 
-/// Threads: under the lock of the port.
+/// Threads:   under the lock of the port.
+/// Invariant: a circle through waiter::next; last_->next came first.
 class waiter_list {
  public:
-  bool empty() const noexcept { return first_ == nullptr; }
-  waiter* first() const noexcept { return first_; }
+  bool empty() const noexcept { return last_ == nullptr; }
+  waiter* first() const noexcept { return last_ != nullptr ? last_->next : nullptr; }
   void append(waiter& w) noexcept {
-    w.next = nullptr;
+    w.next = last_ != nullptr ? std::exchange(last_->next, &w) : &w;
     w.listed = true;
-    (last_ != nullptr ? last_->next : first_) = &w;
     last_ = &w;
   }
   /// `w` is in the list.
   void remove(waiter& w) noexcept {
-    waiter* before = nullptr;
-    for (waiter* i = first_; i != &w; i = i->next) before = i;
-    (before != nullptr ? before->next : first_) = w.next;
-    if (last_ == &w) last_ = before;
+    waiter* before = last_;
+    while (before->next != &w) before = before->next;
+    before->next = w.next;
+    if (last_ == &w) last_ = before == &w ? nullptr : before;
     w.listed = false;
   }
 
  private:
-  waiter* first_ = nullptr;
   waiter* last_ = nullptr;
 };
 

@@ -42,6 +42,8 @@ class notice : public detail::envelope {
   /// Pushes the notice to `owner` unless it is on its way already. True if it is on its way now;
   /// false if `owner` is dead.
   bool post(pid owner) noexcept;
+  /// The same with the bits of a pid of the node that the calling thread is of.
+  bool post(std::uint64_t owner) noexcept;
   bool in_flight() const noexcept { return in_flight_.load(std::memory_order_acquire); }
 
   /// The owner has reached the notice. In the owner, in the runtime, must not suspend. May post()
@@ -77,7 +79,6 @@ class resource {
   friend class process;
   resource* previous_ = nullptr;
   resource* next_ = nullptr;
-  process* owner_ = nullptr;
 };
 
 }  // namespace otter::rts

@@ -322,7 +322,6 @@ void process::die(exit_reason reason, bool by_signal) noexcept {
 // --- what it owns ---
 
 void process::own(resource& r) noexcept {
-  r.owner_ = this;
   r.previous_ = nullptr;
   r.next_ = resources_;
   if (resources_ != nullptr) resources_->previous_ = &r;
@@ -330,10 +329,9 @@ void process::own(resource& r) noexcept {
 }
 
 void process::disown(resource& r) noexcept {
-  if (r.owner_ != this) return;
+  if (r.previous_ == nullptr && resources_ != &r) return;
   (r.previous_ != nullptr ? r.previous_->next_ : resources_) = r.next_;
   if (r.next_ != nullptr) r.next_->previous_ = r.previous_;
-  r.owner_ = nullptr;
   r.previous_ = r.next_ = nullptr;
 }
 

@@ -138,6 +138,7 @@ class process final : public runnable {
   bool drain() noexcept { return (attached() || !inbox_.nothing_waits()) && drain_inbox(); }
 
   void own(resource& r) noexcept;
+  /// It may be in no list, but in no other process's.
   void disown(resource& r) noexcept;
   bool take_notice(notice& n) noexcept;
   /// It has a limit on its mailbox, and twice as many messages lie there: what is behind a notice

@@ -194,10 +194,15 @@ void print_event(node_event const& event) noexcept {
 void refuse_notice(notice& n) noexcept { n.refuse(); }
 
 bool notice::post(pid owner) noexcept {
+  process_system const* const system = here::now().system;
+  bool const of_this_node = system != nullptr && node_of(owner) == system->node_index();
+  return post(of_this_node ? pid_access::bits(owner) : 0);
+}
+
+bool notice::post(std::uint64_t owner) noexcept {
   if (in_flight_.exchange(true, std::memory_order_acq_rel)) return true;
   process_system* const system = here::now().system;
-  if (system == nullptr || node_of(owner) != system->node_index() ||
-      !push(*system, pid_access::bits(owner), this)) {
+  if (system == nullptr || !push(*system, owner, this)) {
     in_flight_.store(false, std::memory_order_release);
     return false;
   }
