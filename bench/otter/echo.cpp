@@ -6,6 +6,7 @@
 // sockets by that instead of epoll. tls=full and tls=resumed: the connection's process shakes hands
 // first; which of the two it becomes, the clients decide.
 
+#include <functional>
 #include <future>
 #include <otter/dynamic_supervisor.hpp>
 #include <otter/message.hpp>
@@ -25,7 +26,7 @@ struct yours {
   otter::tcp_socket socket;
 };
 
-/// What all connections have in common.
+/// What all connections have in common; it lives as long as the node.
 struct service {
   std::int64_t work_ns;
   otter::tls_context tls;  // none: plain connections
@@ -45,7 +46,7 @@ void compute_for(std::int64_t ns) {
 
 class session final : public otter::reactive {
  public:
-  explicit session(service s) : service_(std::move(s)) {}
+  explicit session(service const& s) : service_(s) {}
 
   void start() override { start_timeout(idle_limit, 0); }
   void handle(otter::event& what) override {
@@ -72,10 +73,11 @@ class session final : public otter::reactive {
   }
 
   otter::tcp_socket socket_;
-  service service_;
+  service const& service_;
 };
+static_assert(sizeof(session) == 32);
 
-void serve(service s) {
+void serve(service const& s) {
   otter::tcp_socket const socket = otter::receive([](yours y) { return y.socket; });
   if (!protect(s, socket)) return;
   while (auto const came = socket.recv(0, idle_limit)) {
@@ -86,8 +88,8 @@ void serve(service s) {
 
 void accept_all(otter::tcp_listener listener, otter::pid sessions, bool free, service const& s) {
   otter::child_spec const spec{
-      .start = [free, s]() -> tl::expected<otter::pid, otter::start_error> {
-        if (free) return otter::spawn_link(serve, s);
+      .start = [free, &s]() -> tl::expected<otter::pid, otter::start_error> {
+        if (free) return otter::spawn_link(serve, std::cref(s));
         return otter::spawn_reactive({.link = true}, otter::make_reactive<session>(s)).process;
       },
       .restart = otter::restart_type::temporary};
@@ -129,7 +131,7 @@ void echo(job const& j) {
     }
     otter::pid const sessions = otter::dynamic_supervisor::start_link().value();
     for (unsigned i = 0; i < 4; ++i)
-      otter::spawn_link(accept_all, *listener, sessions, is_free(j), s);
+      otter::spawn_link(accept_all, *listener, sessions, is_free(j), std::cref(s));
     listening.set_value();
     otter::sleep_for(otter::infinity);
   });
