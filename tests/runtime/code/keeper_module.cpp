@@ -10,7 +10,6 @@
 #include <otter/spawn.hpp>
 
 #include "keeper.hpp"
-#include "sums.hpp"
 
 namespace {
 
@@ -43,12 +42,9 @@ std::function<int(int)> closure(int by) {
 otter::request_id offload_job() {
   return otter::offload([] { return scale(2); });
 }
-/// Waits in a function of the module that is called in the ordinary way, in a catch block.
-std::function<void(otter::pid)> waits() {
-  return [](otter::pid whom) {
-    otter::send(whom, sums::report{otter::self(), "waits"});
-    otter::receive([](keeper::go_on) {});
-  };
+/// Waits in a function of the module that is called in the ordinary way.
+std::function<void()> waits() {
+  return [] { otter::receive([](keeper::go_on) {}); };
 }
 
 }  // namespace
