@@ -234,13 +234,14 @@ class search {
   void timers() {
     if (blocks_.empty()) return;
     system_.timers().for_each([&](timer_block& t) {
-      if (t.message == nullptr || t.message->type == nullptr) return;
-      each_found(reinterpret_cast<std::byte const*>(t.message), [&](found_block& b) {
+      detail::envelope const* const m = t.has_message() ? t.message() : nullptr;
+      if (m == nullptr || m->type == nullptr) return;
+      each_found(reinterpret_cast<std::byte const*>(m), [&](found_block& b) {
         if (b.told) return;
         b.told = true;
         process* const to = system_.find(system_.make_pid_of(t.target));
         found_.add(b.version, holder_kind::timer, to != nullptr ? to->bits() : 0,
-                   fmt::format("a timer with a message of type {} for {}", t.message->type->name,
+                   fmt::format("a timer with a message of type {} for {}", m->type->name,
                                to != nullptr ? title(*to) : "a name"));
       });
     });
