@@ -104,9 +104,9 @@ class search {
 
   /// `still`: slabs of the node whose owners do nothing. False: not all memory could be seen.
   bool run(std::span<slab* const> still) {
-    auto const look = [this](std::byte const* block, std::size_t bytes) {
-      each_version_in({block, bytes}, [&](std::size_t version) {
-        blocks_.push_back({block, bytes, version});
+    auto const look = [this](std::byte const* block, std::size_t size) {
+      each_version_in({block, size}, [&](std::size_t version) {
+        blocks_.push_back({block, size, version});
       });
     };
     if (!system_.sched().each_block_in_use(look) || !system_.slabs().each_block_in_use(still, look))
