@@ -215,9 +215,11 @@ void serve_system_message(system_host& host, system_message& m) {
       return host.system_terminate(std::move(m.reason));
     case system_message::kind::suspend:
       host.system_suspend(true);
+      answer.at = node_clock::now();
       break;
     case system_message::kind::resume:
       host.system_suspend(false);
+      answer.at = node_clock::now();
       break;
     case system_message::kind::status:
       answer.text = host.system_status();

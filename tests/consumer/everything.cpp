@@ -89,6 +89,8 @@
 #include <otter/type_descriptor.hpp>
 #include <otter/type_name.hpp>
 #include <otter/udp.hpp>
+#include <otter/upgrade.hpp>
+#include <otter/upgrade_toml.hpp>
 #include <otter/worker_pool.hpp>
 #include <string>
 #include <unordered_map>
@@ -171,6 +173,7 @@ int main() {
     }
     static_cast<void>(otter::code::load("nowhere.so"));
     static_cast<void>(otter::code::latest<int(std::string)>("nowhere", "f"));
+    fmt::print("{}\n", to_string(otter::upgrade::check({.application = "all"})));
     fmt::print("{}\n", otter::to_text(std::map<int, tell>{{1, tell{"x"}}}));
   });
 }

@@ -14,6 +14,7 @@
 #include <otter/message.hpp>
 #include <otter/pid.hpp>
 #include <otter/ref.hpp>
+#include <otter/timer.hpp>
 #include <string>
 
 namespace otter {
@@ -30,6 +31,8 @@ struct system_answer {
   envelope_ptr value{};  // of a job; null if it has none
   exit_reason failed{};  // why it did not work, if it did not
   bool done = true;
+  /// When it was served: of suspend and resume only.
+  node_clock::time_point at{};
 };
 
 /// Where a process is to go on.
