@@ -44,6 +44,10 @@ foreach(part logger toml)
     DESTINATION ${otter_package_dir})
 endforeach()
 
+if(TARGET otter_upgrade)
+  install(TARGETS otter_upgrade RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+endif()
+
 configure_package_config_file(${CMAKE_CURRENT_LIST_DIR}/otter-config.cmake.in
   ${PROJECT_BINARY_DIR}/package/otter-config.cmake
   INSTALL_DESTINATION ${otter_package_dir}

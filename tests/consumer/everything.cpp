@@ -4,6 +4,7 @@
 
 #include <map>
 #include <otter/accepts.hpp>
+#include <otter/admin.hpp>
 #include <otter/agent.hpp>
 #include <otter/alias.hpp>
 #include <otter/application.hpp>
@@ -174,6 +175,7 @@ int main() {
     static_cast<void>(otter::code::load("nowhere.so"));
     static_cast<void>(otter::code::latest<int(std::string)>("nowhere", "f"));
     fmt::print("{}\n", to_string(otter::upgrade::check({.application = "all"})));
+    static_cast<void>(otter::admin::start_link({.socket = "/nowhere/admin.socket"}));
     fmt::print("{}\n", otter::to_text(std::map<int, tell>{{1, tell{"x"}}}));
   });
 }

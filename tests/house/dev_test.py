@@ -5,7 +5,7 @@ import shutil
 
 from support import ROOT, in_a_tree
 
-COMMANDS = ("chat", "test", "bench", "million", "simulate", "fuzz", "format", "install", "build", "packages")
+COMMANDS = ("chat", "test", "bench", "million", "simulate", "fuzz", "upgrade", "format", "install", "build", "packages")
 
 
 class dev(in_a_tree):
@@ -39,6 +39,7 @@ class dev(in_a_tree):
             (("simulate", "--seeds", "many"), "--seeds needs a number, not 'many'"),
             (("install", "--prefix"), "--prefix needs a value"),
             (("format", "--cheese"), "unknown option --cheese"),
+            (("upgrade",), "which program, and what?"),
             (("test", "--list", "--only", "cheese"), "invalid choice: 'cheese'"),
         ):
             with self.subTest(words=words):
