@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <list>
+#include <otter/detail/event_change.hpp>
 #include <otter/detail/event_manager.hpp>
 #include <otter/detail/throw_probe.hpp>
 #include <otter/detail/unwinding.hpp>
@@ -106,6 +108,7 @@ void* event_manager::find_object(void const* mark) noexcept {
 }
 
 void event_manager::add(event_box_ptr box, pid owner) {
+  box->use = part_use(code_of_object(*box));
   handlers_.push_front(std::move(box));
   if (owner) bind(*handlers_.front(), owner);
 }
@@ -210,6 +213,7 @@ void event_manager::swap(event_box* old, handler_swap const& how) {
   event_box_ptr made;
   try {
     made = how.maker.make(gone.get());
+    made->use = part_use(code_of_object(*made));
   } catch (unwinding const&) {
     throw;
   } catch (...) {
@@ -248,6 +252,53 @@ void event_manager::obey(event_box& box, handler_wish& wish) {
       return;
     }
   }
+}
+
+// --- another version of their module ---
+
+namespace {
+
+/// One handler that changes.
+struct handler_move {
+  event_box_ptr* place;
+  succession plan;
+  std::unique_ptr<box_successor> next;
+  part_use use;  // of what comes
+};
+
+}  // namespace
+
+/// As a server's change: what can fail comes first, for all of them; then they change places.
+void event_manager::change_parts(code_change_request& wanted) {
+  std::list<handler_move> moves;
+  for (event_box_ptr& box : handlers_) {
+    auto const from = class_of_part(code_of_object(*box), box->name());
+    if (!from || from->module != wanted.module) continue;
+    if (from->behaviour == nullptr)
+      refuse_change(fmt::format("module {} {} does not list the handler {}", from->module,
+                                from->version, box->name()));
+    module_class const to = class_to_go_to(wanted, box->name());
+    auto const& old = *static_cast<change_class const*>(from->behaviour);
+    auto const& now = *static_cast<change_class const*>(to.behaviour);
+    if (old.kind != now.kind)
+      refuse_change(fmt::format("{} is a {} in module {} {}, and a {} in {}", box->name(), old.kind,
+                                from->module, from->version, now.kind, to.version));
+    handler_move& m = moves.emplace_back(handler_move{
+        &box, succession(wanted.extra, from->version, to.version), nullptr, part_use()});
+    m.next.reset(
+        static_cast<box_successor*>(prepare_succession(old, now, box->object(), m.plan).release()));
+    m.next->id = box->id();
+    if (!wanted.check) m.use = part_use(&now);
+  }
+  if (wanted.check) return;
+  for (handler_move& m : moves) {
+    m.plan.move_all();
+    m.next->finish();
+    m.next->box->bond = (*m.place)->bond;
+    m.next->box->use = std::move(m.use);
+  }
+  // The old ones are destroyed when all new ones are there.
+  for (handler_move& m : moves) m.place->swap(m.next->box);
 }
 
 std::vector<handler_info> event_manager::list() const {

@@ -3,7 +3,8 @@
 // otter/code_change.hpp - processes of modules that go on in another version of their class.
 //
 //   otter::code::behaviour<T>()   an entry of OTTER_MODULE: the processes of the class T, a
-//                                 gen_server, gen_statem or special_process, can be upgraded
+//                                 gen_server, gen_statem or special_process, can be upgraded, and
+//                                 so can the handlers of a gen_event
 //   otter::code::old_state        what a hook of T sees of the version that it comes from:
 //                                 otter/old_state.hpp
 //
@@ -37,13 +38,17 @@
 // is an otter::code::next_state<machine::state>&. Postponed events, time-outs and callers are
 // untouched, and no state is entered (SM-29, SM-16).
 //
+// Handlers are changed by asking their manager: all of the module's, or none; others stay (GE-13).
+//
 // It is asked for by otter::sys::change_code(), between suspend() and resume(); an older version is
 // gone back to in the same way, when it has been loaded again. otter::sys::check_code_change() does
 // all that but the moves, to see whether it would go: so a hook must do nothing but fill in `now`.
 
+#include <otter/detail/event_change.hpp>
 #include <otter/detail/object_change.hpp>
 #include <otter/detail/statem_change.hpp>
 #include <otter/detail/succession.hpp>
+#include <otter/gen_event.hpp>
 #include <otter/gen_server.hpp>
 #include <otter/gen_statem.hpp>
 #include <otter/module.hpp>
@@ -89,6 +94,13 @@ struct change_of<Machine> {
   static constexpr change_class value{"gen_statem", &change::describe, &change::succeed};
 };
 
+template <class H>
+requires std::is_base_of_v<event_handler<H>, H>
+struct change_of<H> {
+  using change = handler_change<H>;
+  static constexpr change_class value{"event_handler", &change::describe, &change::succeed};
+};
+
 }  // namespace detail
 
 namespace code {
@@ -102,7 +114,8 @@ constexpr detail::module_entry behaviour() noexcept {
   detail::module_entry e;
   e.name = type_name<T>();
   e.what = detail::module_entry::kind::behaviour;
-  e.behaviour = &detail::change_of<T>::value;
+  detail::change_class const& change = detail::change_of<T>::value;
+  e.behaviour = &change;
   return e;
 }
 

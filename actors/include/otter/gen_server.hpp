@@ -265,6 +265,10 @@ struct thunks {
   static void status(void const* server, std::string& out) {
     out = static_cast<Server const*>(server)->format_status();
   }
+  /// For servers of otter's own: not at the border of a module.
+  static void change_parts(void* server, code_change_request& wanted) {
+    static_cast<Server*>(server)->change_parts(wanted);
+  }
 };
 
 /// Says what is wrong with one message of `accepts`, in one line each.
@@ -400,6 +404,8 @@ struct server_class_for {
     if constexpr (requires(Server & s, void const* mark) { s.find_object(mark); })
       c.find = &t::find;
     if constexpr (has_busy_policy<Server>) c.busy = &t::busy;
+    if constexpr (requires(Server & s, code_change_request & w) { s.change_parts(w); })
+      c.change_parts = &t::change_parts;
     return c;
   }
   static constexpr server_class value = make();

@@ -43,6 +43,34 @@ module_class prepared_class(code::prepared const& set, std::string_view module,
       .prepared_class(rts::prepared_access::number(set), module, name);
 }
 
+std::optional<module_class> class_of_part(void const* code, std::string_view name) {
+  rts::runtime_entry entry;
+  rts::refuse_abandoned(entry);
+  auto const at = rts::here::in_process(entry);
+  auto* const modules = static_cast<rts::code_table*>(at.system->code().get());
+  if (modules == nullptr) return std::nullopt;
+  return modules->class_at(code, name);
+}
+
+part_use::part_use(void const* code) {
+  rts::runtime_entry entry;
+  rts::refuse_abandoned(entry);
+  auto const at = rts::here::in_process(entry);
+  auto* const modules = static_cast<rts::code_table*>(at.system->code().get());
+  if (modules == nullptr) return;
+  who_ = at.self->self_pid();
+  version_ = modules->enter_part(who_, code);
+  if (version_ != nullptr) table_ = modules;
+}
+
+/// The table lives as long as the node, and so longer than what its processes have.
+part_use::~part_use() {
+  if (table_ == nullptr) return;
+  rts::runtime_entry entry;
+  static_cast<rts::code_table*>(table_)->leave_part(
+      who_, static_cast<rts::module_version const*>(version_));
+}
+
 retired_body replace_body(reactive_ptr next) {
   rts::runtime_entry entry;
   rts::refuse_abandoned(entry);

@@ -23,7 +23,8 @@ void const* code_of(reactive& body) noexcept {
   return *reinterpret_cast<void const* const*>(of);
 }
 
-detail::module_class class_in(module_version const& v, std::string_view name) {
+/// Null if it is not listed.
+detail::module_class listed_class(module_version const& v, std::string_view name) {
   module_description const& d = v.code.description();
   detail::module_table const& table = v.code.table();
   for (std::size_t i = 0; i < table.count; ++i) {
@@ -31,9 +32,21 @@ detail::module_class class_in(module_version const& v, std::string_view name) {
     if (e.what == detail::module_entry::kind::behaviour && e.name == name)
       return {e.behaviour, d.name, d.version};
   }
+  return {nullptr, d.name, d.version};
+}
+
+detail::module_class class_in(module_version const& v, std::string_view name) {
+  module_description const& d = v.code.description();
+  if (detail::module_class found = listed_class(v, name); found.behaviour != nullptr) return found;
   throw error(errc::undef, fmt::format("module {} {} does not list the class {}: OTTER_MODULE("
                                        "otter::code::behaviour<{}>())",
                                        d.name, d.version, name, name));
+}
+
+void refuse_gone(module_version const& v) {
+  if (v.now != module_version::state::gone) return;
+  throw error(errc::undef, fmt::format("its code is of module {} {}, which was purged",
+                                       v.code.description().name, v.code.description().version));
 }
 
 }  // namespace
@@ -45,19 +58,19 @@ std::string signature_text(std::string_view name, type_descriptor const& argumen
 
 // --- users ---
 
-module_version* code_table::version_of(reactive& body) const noexcept {
-  void const* const code = code_of(body);
+module_version* code_table::version_at(void const* code) const noexcept {
   for (auto const& v : versions_)
     if (v->code.contains(code)) return v.get();
   return nullptr;
 }
 
+module_version* code_table::version_of(reactive& body) const noexcept {
+  return version_at(code_of(body));
+}
+
 void code_table::use_body(pid who, module_version* version) {
   if (version == nullptr) return;
-  if (version->now == module_version::state::gone)
-    throw error(errc::undef,
-                fmt::format("its code is of module {} {}, which was purged",
-                            version->code.description().name, version->code.description().version));
+  refuse_gone(*version);
   if (!version->bodies.reserve_one()) throw std::bad_alloc();
   version->touched = true;
   system_.find(who)->mark_owner(who);
@@ -86,6 +99,34 @@ detail::module_class code_table::class_of(reactive& body, std::string_view name)
                                          "cannot be replaced",
                                          name));
   return class_in(*v, name);
+}
+
+std::optional<detail::module_class> code_table::class_at(void const* code, std::string_view name) {
+  std::lock_guard lock(mutex_);
+  module_version const* const v = version_at(code);
+  if (v == nullptr) return std::nullopt;
+  return listed_class(*v, name);
+}
+
+module_version* code_table::enter_part(pid who, void const* code) {
+  std::lock_guard lock(mutex_);
+  module_version* const v = version_at(code);
+  if (v == nullptr) return nullptr;
+  refuse_gone(*v);
+  v->touched = true;
+  process* const self = system_.find(who);
+  if (self == nullptr || !self->mark_owner(who)) return nullptr;  // given up
+  ++v->parts[pid_access::bits(who)];
+  return v;
+}
+
+void code_table::leave_part(pid who, module_version const* version) noexcept {
+  std::lock_guard lock(mutex_);
+  for (auto const& v : versions_) {
+    if (v.get() != version) continue;
+    auto const at = v->parts.find(pid_access::bits(who));
+    if (at != v->parts.end() && --at->second == 0) v->parts.erase(at);
+  }
 }
 
 detail::module_class code_table::current_class(std::string_view module, std::string_view name) {
@@ -118,6 +159,7 @@ void code_table::ended(std::uint64_t bits) noexcept {
     if (v->now == module_version::state::gone) continue;
     v->bodies.erase(bits);
     v->calls.erase(bits);
+    v->parts.erase(bits);
   }
 }
 
@@ -169,12 +211,23 @@ void code_table::leave(pid who, module_version& version) noexcept {
 }
 
 bool code_table::used_by(module_version const& v, std::uint64_t bits) noexcept {
-  return v.bodies.contains(bits) || v.calls.count(bits) != 0;
+  return v.bodies.contains(bits) || v.calls.count(bits) != 0 || v.parts.count(bits) != 0;
 }
 
-std::vector<std::uint64_t> code_table::bodies_of(module_version const& version) {
+namespace {
+
+void sort_each_once(std::vector<std::uint64_t>& all) {
+  std::sort(all.begin(), all.end());
+  all.erase(std::unique(all.begin(), all.end()), all.end());
+}
+
+}  // namespace
+
+std::vector<std::uint64_t> code_table::bodies_and_parts_of(module_version const& version) {
   std::vector<std::uint64_t> all;
   version.bodies.for_each([&](std::uint64_t bits) { all.push_back(bits); });
+  for (auto const& part : version.parts) all.push_back(part.first);
+  sort_each_once(all);
   return all;
 }
 
@@ -189,17 +242,14 @@ std::vector<pid> code_table::users(std::string_view module, module_version::stat
   std::lock_guard lock(mutex_);
   module_version const* const v = find_locked(module, which);
   if (v == nullptr) return {};
-  std::vector<std::uint64_t> all = bodies_of(*v);
-  std::sort(all.begin(), all.end());
-  return pids_of(all);
+  return pids_of(bodies_and_parts_of(*v));
 }
 
 std::vector<pid> code_table::users_or_end(module_version& version) {
   std::lock_guard lock(mutex_);
-  std::vector<std::uint64_t> users = bodies_of(version);
+  std::vector<std::uint64_t> users = bodies_and_parts_of(version);
   for (auto const& call : version.calls) users.push_back(call.first);
-  std::sort(users.begin(), users.end());
-  users.erase(std::unique(users.begin(), users.end()), users.end());
+  sort_each_once(users);
   if (users.empty()) {
     version.now = module_version::state::gone;
     auto const at = slots_.find(version.code.description().name);
@@ -337,14 +387,15 @@ module_version* code_table::find(std::string_view module, module_version::state 
 
 code::module_info code_table::info_of(module_version const& v) {
   module_description const& d = v.code.description();
-  code::module_info info{d.name, d.version, v.code.file(),   d.digest,
-                         d.abi,  {},        v.bodies.size(), v.code.memory().size()};
+  std::vector<std::uint64_t> users = bodies_and_parts_of(v);
+  for (auto const& call : v.calls) users.push_back(call.first);
+  sort_each_once(users);
+  code::module_info info{d.name, d.version, v.code.file(), d.digest,
+                         d.abi,  {},        users.size(),  v.code.memory().size()};
   detail::module_table const& table = v.code.table();
   for (std::size_t i = 0; i < table.count; ++i)
     if (table.entries[i].what == detail::module_entry::kind::function)
       info.functions.emplace_back(table.entries[i].name);
-  for (auto const& call : v.calls)
-    if (!v.bodies.contains(call.first)) ++info.processes;
   return info;
 }
 

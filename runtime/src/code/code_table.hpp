@@ -51,6 +51,7 @@ struct module_version {
   state now = state::candidate;
   number_set<bits_hash> bodies;                // pids, by their bits
   std::map<std::uint64_t, std::size_t> calls;  // how many calls a process is in
+  std::map<std::uint64_t, std::size_t> parts;  // how many it has beside its body
   std::vector<code::holder> held_by;           // gone: as the last unload() has seen
   /// Code of it has been handed out, so somebody may keep an address in it.
   bool touched = false;
@@ -90,10 +91,18 @@ class code_table final : public code_watch {
   /// The class `name` of the version that the body is from, or of the current one of a module.
   /// Throws: error(undef); std::bad_alloc.
   detail::module_class class_of(reactive& body, std::string_view name);
+  /// Of the version that an address is in; none if it is in no module. The class is null if it is
+  /// not listed.
+  std::optional<detail::module_class> class_at(void const* code, std::string_view name);
   detail::module_class current_class(std::string_view module, std::string_view name);
   /// Of a candidate in the set.
   detail::module_class prepared_class(std::uint64_t set, std::string_view module,
                                       std::string_view name);
+
+  /// `who` has a part of the version that the address is in; null if it is in no module. Throws:
+  /// error(undef) if that was purged; std::bad_alloc.
+  module_version* enter_part(pid who, void const* code);
+  void leave_part(pid who, module_version const* version) noexcept;
 
   // --- for whoever changes the table, one at a time: code.cpp ---
   module_version& add(image&& code);
@@ -137,7 +146,7 @@ class code_table final : public code_watch {
   std::vector<code::loaded_module> all();
   /// Whether the process uses the old version.
   bool uses_old(std::string_view module, std::uint64_t bits);
-  /// The processes whose body is of it, in the order of their pids.
+  /// The processes whose body, or a part of them, is of it, in the order of their pids.
   std::vector<pid> users(std::string_view module, module_version::state which);
 
  private:
@@ -149,9 +158,11 @@ class code_table final : public code_watch {
   std::unique_ptr<module_version> remove_locked(module_version const& version);
   static bool used_by(module_version const& v, std::uint64_t bits) noexcept;
   static code::module_info info_of(module_version const& v);
-  static std::vector<std::uint64_t> bodies_of(module_version const& v);
+  /// In order, each once.
+  static std::vector<std::uint64_t> bodies_and_parts_of(module_version const& v);
   std::vector<pid> pids_of(std::vector<std::uint64_t> const& bits) const;
   void enter_locked(pid who, module_version& version);
+  module_version* version_at(void const* code) const noexcept;
   module_version* version_of(reactive& body) const noexcept;
   void use_body(pid who, module_version* version);
 

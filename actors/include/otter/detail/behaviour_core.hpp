@@ -42,6 +42,9 @@ struct behaviour_class {
   /// What sys::get_state() of a class with that mark sees; else the object, if the mark is its own.
   void* (*find)(void* object, void const* mark) = nullptr;
   busy_policy const& (*busy)(void const* object) = nullptr;
+  /// Of one that is no module's, but has parts that are: those of `wanted.module` go on in another
+  /// version. Throws: as system_host::system_change_code().
+  void (*change_parts)(void* object, code_change_request& wanted) = nullptr;
   /// The parent's exit ends it only while it is suspended; else it is an event like others.
   bool sees_parent_exit = false;
 };

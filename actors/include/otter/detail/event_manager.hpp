@@ -6,6 +6,8 @@
 #include <list>
 #include <memory>
 #include <optional>
+#include <otter/detail/code_change.hpp>
+#include <otter/detail/system_message.hpp>
 #include <otter/gen_server.hpp>
 #include <otter/message.hpp>
 #include <string>
@@ -111,6 +113,7 @@ class event_box {
   [[nodiscard]] std::string const& id() const noexcept { return id_; }
 
   handler_bond bond{};
+  part_use use{};  // of the module that its class is of
 
  private:
   void const* mark_;
@@ -152,10 +155,13 @@ class event_manager : public gen_server<event_manager> {
   void terminate(exit_reason const& reason);
   std::string format_status() const;
   void* find_object(void const* mark) noexcept;
+  /// The handlers of that module go on in another version, all or none; the others stay (GE-13).
+  void change_parts(code_change_request& wanted);
 
   // --- for jobs ---
   event_box* find(void const* mark, std::string_view id) noexcept;
-  /// In front of the others. `owner`: whose end takes it away; none: nobody's.
+  /// In front of the others. `owner`: whose end takes it away; none: nobody's. Throws: error(undef)
+  /// if its module was purged.
   void add(event_box_ptr box, pid owner);
   void notify(type_descriptor const& type, void* payload);
   /// Runs its terminate(), tells the owner, and takes it out. Null if terminate() threw: reported.

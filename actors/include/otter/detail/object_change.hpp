@@ -10,12 +10,10 @@
 #include <cstddef>
 #include <memory>
 #include <new>
+#include <otter/detail/guarded_change.hpp>
 #include <otter/detail/plain_value.hpp>
 #include <otter/detail/startable.hpp>
 #include <otter/detail/succession.hpp>
-#include <otter/detail/throw_probe.hpp>
-#include <otter/detail/unwinding.hpp>
-#include <otter/exit.hpp>
 #include <otter/message.hpp>
 #include <otter/old_state.hpp>
 #include <otter/reflection.hpp>
@@ -40,24 +38,6 @@ concept has_code_change_with_extra = requires(code::old_state& old, State& now,
                                               any_message& extra) {
   Object::code_change(old, now, extra);
 };
-
-/// Runs `f` and hands out what it throws as a reason: the border of the module.
-template <class F>
-bool guarded_change(exit_reason& why, F&& f) {
-  try {
-    f();
-    return true;
-  } catch (process_exit const& e) {
-    why = e.reason();
-  } catch (unwinding const&) {
-    throw;
-  } catch (throw_probe const&) {
-    // never: it notes where what comes below was thrown
-  } catch (...) {
-    why = exit_reason::from_current_exception("code_change", thrown_at());
-  }
-  return false;
-}
 
 /// What is left, field by field.
 template <class State>

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <otter/detail/code_change.hpp>
 #include <otter/exit_reason.hpp>
 #include <otter/message.hpp>
 #include <otter/reactive.hpp>
@@ -47,7 +48,8 @@ inline state_field const* find_field(std::vector<state_field> const& fields,
 /// What one change is made of. Lives in the process, while it is changed.
 class succession {
  public:
-  explicit succession(any_message& given) noexcept : extra(given) {}
+  succession(any_message& given, std::string from, std::string to)
+      : extra(given), from_version(std::move(from)), to_version(std::move(to)) {}
 
   any_message& extra;  // what the asker gave for the hook; false if nothing
   std::string from_version;
@@ -114,5 +116,17 @@ struct change_class {
   bool (*describe)(void* object, succession& plan, exit_reason& why);
   bool (*succeed)(succession& plan, std::unique_ptr<successor>& next, exit_reason& why);
 };
+
+// --- for a process that changes: code_change.cpp ---
+
+struct code_change_request;
+
+/// Throws: process_exit, an error "code_change".
+[[noreturn]] void refuse_change(std::string_view text);
+/// Throws: error(undef).
+module_class class_to_go_to(code_change_request const& wanted, std::string_view name);
+/// All that may fail in the two modules. Throws: process_exit.
+std::unique_ptr<successor> prepare_succession(change_class const& old, change_class const& now,
+                                              void* object, succession& plan);
 
 }  // namespace otter::detail
