@@ -12,6 +12,7 @@
 #include <string>
 #include <unordered_map>
 #include <utility>
+#include <vector>
 
 #include "backoff.hpp"
 
@@ -54,6 +55,13 @@ class child_table {
     no_restart(it);
     by_id_.erase(it->spec.id);
     return all_.erase(it);
+  }
+  /// These come first, in that order; the others behind them, in theirs.
+  void put_first(std::vector<iterator> const& these) noexcept {
+    std::list<child> ordered;
+    for (iterator it : these) ordered.splice(ordered.end(), all_, it);
+    ordered.splice(ordered.end(), all_);
+    all_.swap(ordered);
   }
   void has_process(iterator it, pid process) {
     it->process = process;

@@ -20,6 +20,11 @@ class restart_window {
     while (now - restarts_.front() > period_) restarts_.pop_front();
     return restarts_.size() <= intensity_;
   }
+  /// From now on; what has been counted stays counted.
+  void allow_other(unsigned intensity, duration period) noexcept {
+    intensity_ = intensity;
+    period_ = period;
+  }
   [[nodiscard]] std::size_t count() const noexcept { return restarts_.size(); }
   [[nodiscard]] unsigned intensity() const noexcept { return intensity_; }
   [[nodiscard]] duration period() const noexcept { return period_; }

@@ -4,12 +4,18 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <memory>
+#include <optional>
+#include <otter/detail/code_change.hpp>
+#include <otter/detail/system_message.hpp>
 #include <otter/exit.hpp>
 #include <otter/gen_server.hpp>
 #include <otter/message.hpp>
 #include <otter/spawn.hpp>
 #include <otter/supervisor.hpp>
 #include <otter/timer.hpp>
+#include <string_view>
+#include <unordered_set>
 #include <utility>
 
 #include "backoff.hpp"
@@ -53,6 +59,22 @@ struct begin_restart {
   std::uint64_t restart;
 };
 
+/// Where its flags and children come from, if a class says them.
+struct supervisor_source {
+  supervisor_class const* says;
+  any_message argument{};
+  part_use use{};  // of the module that the class is of
+
+  /// What it says. Throws: process_exit.
+  supervisor_init ask(supervisor_class const& by) {
+    supervisor_init said;
+    exit_reason why;
+    if (!by.init(argument ? argument.envelope()->payload() : nullptr, said, why))
+      throw process_exit(std::move(why));
+    return said;
+  }
+};
+
 /// Ownership: of its children, by links. Threads: its own process.
 class supervisor_process : public gen_server<supervisor_process> {
  public:
@@ -61,20 +83,19 @@ class supervisor_process : public gen_server<supervisor_process> {
                      delete_child_request, get_childspec_request, children_request,
                      count_children_request, retry_restart, begin_restart>;
 
-  supervisor_process(supervisor_flags flags, std::vector<child_spec> specs)
-      : flags_(flags), window_(flags.intensity, flags.period), backoff_(flags.backoff) {
+  explicit supervisor_process(supervisor_init said)
+      : flags_(said.flags),
+        window_(said.flags.intensity, said.flags.period),
+        backoff_(said.flags.backoff) {
     trap_exit(true);
-    check_flags();
-    if (specs.size() > flags_.max_children)
-      refuse_start(fmt::format("max_children: {} children, allowed are {}", specs.size(),
-                               flags_.max_children));
-    for (child_spec& spec : specs) {
-      if (std::string wrong = wrong_with_child(spec); !wrong.empty())
-        refuse_start(std::move(wrong));
-      if (children_.find(spec.id) != children_.end())
-        refuse_start(fmt::format("duplicate_child_name: there are two children \"{}\"", spec.id));
-      children_.add(std::move(spec));
-    }
+    if (std::string wrong = wrong_with(said, said.children.size()); !wrong.empty())
+      refuse_start(std::move(wrong));
+    for (child_spec& spec : said.children) children_.add(std::move(spec));
+  }
+  explicit supervisor_process(supervisor_source source)
+      : supervisor_process(source.ask(*source.says)) {
+    source.use = part_use(source.says);
+    source_ = std::make_unique<supervisor_source>(std::move(source));
   }
 
   init_outcome init() {
@@ -98,7 +119,7 @@ class supervisor_process : public gen_server<supervisor_process> {
   // --- operations ---
 
   child_result<pid> handle_call(start_child_request request) {
-    if (std::string wrong = wrong_with_child(request.spec); !wrong.empty())
+    if (std::string wrong = wrong_with_child(request.spec, flags_); !wrong.empty())
       return refused_spec<pid>(std::move(wrong));
     if (auto there = children_.find(request.spec.id); there != children_.end()) {
       if (there->process) return refused<pid>(child_error::kind::already_started, there->process);
@@ -205,28 +226,109 @@ class supervisor_process : public gen_server<supervisor_process> {
 
   void terminate(exit_reason const&) { stop_all(); }
 
+  // --- another version of its module ---
+
+  /// Its class is asked again (SUP-39): flags are replaced, specifications too, by their ids; new
+  /// children are there and not started, and those that are not said any more are kept, behind the
+  /// others. No child notices.
+  void change_parts(code_change_request& wanted) {
+    supervisor_class const& now = class_of_version(wanted);
+    supervisor_init said = source_->ask(now);
+    std::size_t more = 0;
+    for (child_spec const& spec : said.children)
+      if (children_.find(spec.id) == children_.end()) ++more;
+    if (std::string wrong = wrong_with(said, children_.size() + more); !wrong.empty())
+      refuse_change(wrong);
+    if (wanted.check) return;
+    part_use use(&now);
+    const std::vector<iterator> order = make_room(said.children);
+    // Nothing fails any more.
+    for (std::size_t i = 0; i < order.size(); ++i) order[i]->spec = std::move(said.children[i]);
+    children_.put_first(order);
+    flags_ = said.flags;
+    window_.allow_other(flags_.intensity, flags_.period);
+    backoff_ = backoff(flags_.backoff);
+    source_->says = &now;
+    source_->use = std::move(use);
+  }
+
  private:
   using child = child_table::child;
   using iterator = child_table::iterator;
 
-  // --- what may be asked of us ---
-
-  void check_flags() const {
-    if (flags_.strategy > strategy_type::rest_for_one)
-      refuse_start(fmt::format("invalid_strategy: {}", static_cast<int>(flags_.strategy)));
-    if (flags_.period <= duration::zero())
-      refuse_start(fmt::format("invalid_period: {} ns, must be above 0", flags_.period.count()));
-    if (flags_.auto_shutdown > auto_shutdown_type::all_significant)
-      refuse_start(
-          fmt::format("invalid_auto_shutdown: {}", static_cast<int>(flags_.auto_shutdown)));
-    if (std::string wrong = wrong_with(flags_.backoff); !wrong.empty())
-      refuse_start(std::move(wrong));
+  supervisor_class const& class_of_version(code_change_request const& wanted) const {
+    auto const from =
+        source_ == nullptr ? std::nullopt : class_of_part(source_->says, source_->says->name);
+    if (!from)
+      refuse_change(
+          "no class of a module says its flags and children: see "
+          "supervisor::start_link<T>()");
+    std::string_view const name = source_->says->name;
+    if (from->module != wanted.module)
+      refuse_change(fmt::format("its class {} is of module {}, and not of {}", name, from->module,
+                                wanted.module));
+    module_class const to = class_to_go_to(wanted, name);
+    auto const& listed = *static_cast<change_class const*>(to.behaviour);
+    if (listed.kind != "supervisor")
+      refuse_change(
+          fmt::format("{} is a supervisor, and a {} in version {}", name, listed.kind, to.version));
+    auto const& now = static_cast<supervisor_class const&>(listed);
+    type_descriptor const* const given = source_->argument.type();
+    if ((given == nullptr) != (now.argument == nullptr) ||
+        (given != nullptr && !same_type(*given, *now.argument)))
+      refuse_change(fmt::format("init() of {} takes {} in version {}, and it was started with {}",
+                                name, now.argument == nullptr ? "nothing" : now.argument->name,
+                                to.version, given == nullptr ? "nothing" : given->name));
+    return now;
   }
 
-  std::string wrong_with_child(child_spec const& spec) const {
-    std::string wrong = wrong_with(spec, true);
+  /// The place of each, at the end if it is new. Throws: std::bad_alloc; then none is there.
+  std::vector<iterator> make_room(std::vector<child_spec> const& specs) {
+    std::vector<iterator> places;
+    std::vector<iterator> added;
+    places.reserve(specs.size());
+    added.reserve(specs.size());
+    try {
+      for (child_spec const& spec : specs) {
+        iterator it = children_.find(spec.id);
+        if (it == children_.end()) added.push_back(it = children_.add(child_spec{.id = spec.id}));
+        places.push_back(it);
+      }
+    } catch (...) {
+      for (iterator it : added) children_.forget(it);
+      throw;
+    }
+    return places;
+  }
+
+  // --- what may be asked of us ---
+
+  /// What is wrong with flags and children, of which there would be so many then; nothing if they
+  /// can be obeyed.
+  static std::string wrong_with(supervisor_init const& said, std::size_t children) {
+    supervisor_flags const& flags = said.flags;
+    if (flags.strategy > strategy_type::rest_for_one)
+      return fmt::format("invalid_strategy: {}", static_cast<int>(flags.strategy));
+    if (flags.period <= duration::zero())
+      return fmt::format("invalid_period: {} ns, must be above 0", flags.period.count());
+    if (flags.auto_shutdown > auto_shutdown_type::all_significant)
+      return fmt::format("invalid_auto_shutdown: {}", static_cast<int>(flags.auto_shutdown));
+    if (std::string wrong = detail::wrong_with(flags.backoff); !wrong.empty()) return wrong;
+    if (children > flags.max_children)
+      return fmt::format("max_children: {} children, allowed are {}", children, flags.max_children);
+    std::unordered_set<std::string_view> ids;
+    for (child_spec const& spec : said.children) {
+      if (std::string wrong = wrong_with_child(spec, flags); !wrong.empty()) return wrong;
+      if (!ids.insert(spec.id).second)
+        return fmt::format("duplicate_child_name: there are two children \"{}\"", spec.id);
+    }
+    return {};
+  }
+
+  static std::string wrong_with_child(child_spec const& spec, supervisor_flags const& flags) {
+    std::string wrong = detail::wrong_with(spec, true);
     if (!wrong.empty() || !spec.significant) return wrong;
-    if (flags_.auto_shutdown == auto_shutdown_type::never)
+    if (flags.auto_shutdown == auto_shutdown_type::never)
       return fmt::format(
           "bad_combination: child \"{}\" is significant, and its supervisor's auto_shutdown is "
           "never",
@@ -353,7 +455,16 @@ class supervisor_process : public gen_server<supervisor_process> {
   restart_window window_;
   backoff backoff_;
   child_table children_;
+  std::unique_ptr<supervisor_source> source_;
 };
+
+start_result<supervisor> start_supervisor(supervisor_class const& says, any_message argument,
+                                          start_options const& options) {
+  auto started =
+      supervisor_process::start_link(options, supervisor_source{&says, std::move(argument)});
+  if (!started) return tl::unexpected<start_error>(std::move(started.error()));
+  return server_ref<supervisor>(started->process());
+}
 
 // --- the operations ---
 
@@ -400,7 +511,8 @@ std::string_view to_string(strategy_type strategy) noexcept {
 start_result<supervisor> supervisor::start_link(supervisor_flags flags,
                                                 std::vector<child_spec> children,
                                                 start_options const& options) {
-  auto started = detail::supervisor_process::start_link(options, flags, std::move(children));
+  auto started =
+      detail::supervisor_process::start_link(options, supervisor_init{flags, std::move(children)});
   if (!started) return tl::unexpected<start_error>(std::move(started.error()));
   return server_ref<supervisor>(started->process());
 }

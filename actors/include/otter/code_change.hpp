@@ -40,6 +40,10 @@
 //
 // Handlers are changed by asking their manager: all of the module's, or none; others stay (GE-13).
 //
+// A supervisor that a class of the module describes (otter/supervisor.hpp) asks that again: flags
+// and specifications are replaced, so that restarts run the new code; children that are new are not
+// started, those that are not there any more are kept, and no child notices (SUP-39).
+//
 // It is asked for by otter::sys::change_code(), between suspend() and resume(); an older version is
 // gone back to in the same way, when it has been loaded again. otter::sys::check_code_change() does
 // all that but the moves, to see whether it would go: so a hook must do nothing but fill in `now`.
@@ -54,6 +58,7 @@
 #include <otter/module.hpp>
 #include <otter/old_state.hpp>
 #include <otter/special_process.hpp>
+#include <otter/supervisor.hpp>
 #include <otter/type_name.hpp>
 #include <type_traits>
 
@@ -99,6 +104,12 @@ requires std::is_base_of_v<event_handler<H>, H>
 struct change_of<H> {
   using change = handler_change<H>;
   static constexpr change_class value{"event_handler", &change::describe, &change::succeed};
+};
+
+template <class T>
+requires says_children<T>
+struct change_of<T> {
+  static constexpr supervisor_class const& value = supervisor_class_for<T>::value;
 };
 
 }  // namespace detail
