@@ -156,6 +156,12 @@ class search {
     }
   }
 
+  bool has_address(memory where, std::size_t version) const noexcept {
+    std::uintptr_t const low = address_of(ranges_[version].data());
+    std::byte const* const end = where.data() + where.size();
+    return find_address(where.data(), end, low, low + ranges_[version].size()) != end;
+  }
+
   static std::string title(process const& p) {
     char text[160];
     p.describe_to(text, sizeof text, process::in_signal::no);
@@ -189,6 +195,8 @@ class search {
         b.told = true;
         // What is left of a request that was handled is its head: the rest was destroyed.
         if (where == process_place::request && e.type == nullptr) return;
+        // Behind its end may lie something of the one that had the block before.
+        if (!of.has_address({b.at, e.bytes}, b.version)) return;
         std::string const type(e.type != nullptr ? e.type->name : "no type");
         of.found_.add(b.version, kind_at(where), self.bits(),
                       fmt::format(fmt::runtime(text_at(where)), type, title(self)));

@@ -1,8 +1,10 @@
 // process/envelope.cpp - blocks for signals: where they come from and go to.
 
 #include <fmt/format.h>
+#include <malloc.h>
 
 #include <algorithm>
+#include <cstring>
 #include <new>
 #include <otter/detail/envelope.hpp>
 #include <otter/error.hpp>
@@ -151,6 +153,8 @@ void* allocate_body(std::size_t size, std::size_t alignment) {
                 fmt::format("a process body is aligned to {} bytes; 16 is the most", alignment));
   if (slab* memory = own_slab()) return memory->allocate(size);
   auto* block = static_cast<std::byte*>(::operator new (size + 16, std::align_val_t{64}));
+  // What somebody has left there would be taken for something of the body: overview.cpp.
+  std::memset(block, 0, ::malloc_usable_size(block));
   return block + 16;
 }
 
