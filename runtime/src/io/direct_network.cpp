@@ -148,8 +148,8 @@ class direct_network final : public network {
     return is_direct(source.fd) ? at(source.fd).watch(source) : system_->watch(source);
   }
   /// A socket in a table stays with the core that hears of the table.
-  void follow(poll_source& source) noexcept override {
-    if (!is_direct(source.fd)) system_->follow(source);
+  bool follow(poll_source& source, bool again) noexcept override {
+    return is_direct(source.fd) || system_->follow(source, again);
   }
   bool unwatch(poll_source& source) noexcept override {
     if (!is_direct(source.fd)) return system_->unwatch(source);

@@ -35,11 +35,17 @@ std::ptrdiff_t port::read_wire(char* into, std::size_t room) noexcept {
   return r;
 }
 
+/// We read here: the second time in a row that this is not where events come they are made to. Who
+/// has hung up has little more to say.
+void port::follow_owner() noexcept {
+  if (!hung_up_) strayed_ = !net().follow(*this, strayed_);
+}
+
 port::got port::read(char* into, std::size_t room, std::size_t& n, wakes& woken) noexcept {
   n = 0;
   if (input_ended_ || fd < 0) return got::end;
   if (!hint_) return got::nothing;  // edge-triggered: an event will come
-  if (!hung_up_) net().follow(*this);  // else it has little more to say
+  follow_owner();
   if (tls() != nullptr) return read_tls(into, room, n, woken);
   std::ptrdiff_t const r = read_wire(into, room);
   if (r == -EAGAIN) return got::nothing;

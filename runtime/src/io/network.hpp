@@ -68,8 +68,9 @@ class network {
 
   /// Events go to `source` from now on. 0 or minus an errno.
   virtual int watch(poll_source& source) noexcept = 0;
-  /// The process that the source is for runs on this worker: events come here from now on. A hint.
-  virtual void follow(poll_source&) noexcept {}
+  /// The process that the source is for runs on this worker. True: its events come here. `again`:
+  /// the last time they did not, so they are made to, if that can be.
+  virtual bool follow(poll_source&, bool) noexcept { return true; }
   /// Before close(), which is next. True: it is over; else released() follows.
   virtual bool unwatch(poll_source& source) noexcept = 0;
 

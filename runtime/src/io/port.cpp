@@ -37,7 +37,7 @@ bool port::begin(io_state& io, process& owner, int descriptor, port_phase phase,
   phase_ = phase;
   owner_ = owner.bits();
   error_ = 0;
-  refused_ = hung_up_ = input_ended_ = end_told_ = passive_due_ = false;
+  strayed_ = refused_ = hung_up_ = input_ended_ = end_told_ = passive_due_ = false;
   congested_ = shutdown_due_ = write_shut_ = lent_ = datagrams_ = false;
   hint_ = true;
   counts_ = {};

@@ -263,6 +263,7 @@ class port final : public notice, public resource, public poll_source {
 
   // input.cpp
   std::ptrdiff_t read_wire(char* into, std::size_t room) noexcept;
+  void follow_owner() noexcept;
   void drop_input() noexcept;
   got read(char* into, std::size_t room, std::size_t& n, wakes& woken) noexcept;
   void input_ended(int error, wakes& woken) noexcept;
@@ -319,6 +320,7 @@ class port final : public notice, public resource, public poll_source {
   bool owned_ : 1 = false;    // in the owner's list of resources
   bool refused_ : 1 = false;  // the notice came back while somebody was posting
   bool hint_ : 1 = false;     // a read may find something
+  bool strayed_ : 1 = false;  // the last read was not where its events come
   bool hung_up_ : 1 = false;  // a short read does not mean that there is nothing more
   bool input_ended_ : 1 = false;
   bool end_told_ : 1 = false;      // the owner, or a receive, has heard of it

@@ -55,7 +55,7 @@ port::wire_input port::handshake_input(char* into, std::size_t room, wakes& woke
     return came;
   }
   if (!hint_) return came;
-  net().follow(*this);
+  follow_owner();
   std::ptrdiff_t const r = read_wire(into, room);
   if (r == -EAGAIN) return came;
   if (r > 0) {

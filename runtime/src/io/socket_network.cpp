@@ -366,7 +366,9 @@ class socket_network final : public network {
       return -ENOMEM;
     }
   }
-  void follow(poll_source& source) noexcept override { node_.follow(source); }
+  bool follow(poll_source& source, bool again) noexcept override {
+    return node_.follow(source, again);
+  }
   bool unwatch(poll_source& source) noexcept override { return node_.forget(source); }
 
   resolver name_resolver() const noexcept override { return &resolve; }

@@ -120,17 +120,17 @@ class epoll_poller final : public poller {
     return true;
   }
 
+  bool forget(poll_source&) noexcept override {
+    sources_.fetch_sub(1, std::memory_order_relaxed);
+    return true;
+  }
+
   void remove(poll_source& source) noexcept override {
     epoll_event event{};
     ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, source.fd, &event);  // fails only if it is closed
     source.removed_.store(true, std::memory_order_release);       // [L1]
     {
       std::lock_guard lock(mutex_);
-  bool forget(poll_source&) noexcept override {
-    sources_.fetch_sub(1, std::memory_order_relaxed);
-    return true;
-  }
-
       source.next_ = removed_;
       removed_ = &source;
       count_removed_.fetch_add(1, std::memory_order_seq_cst);  // [E1]

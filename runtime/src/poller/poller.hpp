@@ -54,7 +54,6 @@ struct poll_source {
 };
 
 /// What a thread does around its sleep, and around nothing else: ready() and released() are called
-  bool strayed_ = false;              // the last read of it was on another worker: follow()
 /// when it is awake.
 ///
 /// Neither function may take events from the poller, or wait for what only this thread can bring
@@ -104,15 +103,15 @@ class poller {
   /// which is woken for it. The caller may close the descriptor as soon as this returns.
   virtual void remove(poll_source& source) noexcept = 0;
 
-  /// True if wait(0) could find anything: sources, or removals that are not released yet.
-  virtual bool has_work() const noexcept = 0;
-};
   /// Instead of remove(), for a source as take_over() wants it whose descriptor is closed at once,
   /// by which it leaves the kernel's set. True: that is all, and released() does not follow. False:
   /// nothing has happened. A child that is forked and has not called exec() yet keeps the set's
   /// entry alive for as long: then an event too many may come of it. As for remove(), any thread.
   virtual bool forget(poll_source&) noexcept { return false; }
 
+  /// True if wait(0) could find anything: sources, or removals that are not released yet.
+  virtual bool has_work() const noexcept = 0;
+};
 
 /// Throws std::system_error.
 std::unique_ptr<poller> make_epoll_poller();

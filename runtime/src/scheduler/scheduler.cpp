@@ -6,7 +6,6 @@
 #include <mutex>
 #include <optional>
 #include <stdexcept>
-#include <utility>
 #include <vector>
 
 #include "base/cache_line.hpp"
@@ -242,15 +241,12 @@ void scheduler::watch(poll_source& source) {
   if (impl_->simulated) {
     throw std::logic_error("watch: there are no real descriptors in a simulation");
   }
-  source.strayed_ = false;
   thread_of(*current_worker()).held->sockets->add(source);
 }
 
-void scheduler::follow(poll_source& source) noexcept {
+bool scheduler::follow(poll_source& source, bool again) noexcept {
   auto& here = *thread_of(*current_worker()).held->sockets;
-  bool const at_home = source.home_ == &here;
-  bool const again = std::exchange(source.strayed_, !at_home);
-  if (!at_home && again && here.take_over(source)) source.strayed_ = false;
+  return source.home_ == &here || (again && here.take_over(source));
 }
 
 void scheduler::unwatch(poll_source& source) noexcept {

@@ -321,10 +321,10 @@ class scheduler {
 
   /// Registers a descriptor with the poller of the current worker's core (see poller/poller.hpp).
   void watch(poll_source& source);
-  /// It is used here. The second time in a row that this is not where its events come, they are
-  /// made to come here: see poller::take_over(). The first time may be the last, and moving costs
-  /// two system calls. On a worker.
-  void follow(poll_source& source) noexcept;
+  /// It is used here. True: its events come here. `again`: the last time they did not, so they are
+  /// made to, if that can be: see poller::take_over(). The first time may be the last, and moving
+  /// costs two system calls. On a worker.
+  bool follow(poll_source& source, bool again) noexcept;
   void unwatch(poll_source& source) noexcept;
   /// Its descriptor is closed at once: see poller::forget(). False: released() follows.
   bool forget(poll_source& source) noexcept;

@@ -245,6 +245,7 @@ TEST_CASE("a descriptor moves to the worker that has used it twice in a row",
   source in;
   in.fd = ends[0];
   unsigned home = 0;
+  bool at_home = true;
   countdown watched(1);
   task t([&](task&) {
     home = current_worker()->number();
@@ -257,7 +258,7 @@ TEST_CASE("a descriptor moves to the worker that has used it twice in a row",
   auto const use_elsewhere = [&] {
     countdown holds(1), used(1), over(1);
     auto const use = [&] {
-      if (current_worker()->number() != home) s.rts.follow(in);
+      if (current_worker()->number() != home) at_home = s.rts.follow(in, !at_home);
     };
     task first([&](task&) {
       use();
