@@ -26,8 +26,7 @@ void port::post_busy() noexcept {
     set.extras->busy.post(to);
     lock.lock();
   }
-  --pins_;
-  release(lock);
+  unpin(lock);
 }
 
 void busy_notice::expand(process& owner, message_sink& sink) noexcept {

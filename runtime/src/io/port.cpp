@@ -210,14 +210,28 @@ void port::hand_over(port_lock& lock, process& from, pid to, active_mode resume)
   }
   from.drain();
   from.take_notice(*this);
+  // What the queue has to tell lies there, too, and `from` may never look at its mailbox again.
+  bool const untold =
+      set.extras && set.extras->busy.in_flight() && from.take_notice(set.extras->busy);
   direct = false;
   from.disown(*this);
   owned_ = false;
   owner_ = pid_access::bits(to);
   set.mode = resume.mode;
   set.count = static_cast<std::int16_t>(resume.by);
+  if (untold) ++pins_;
   // The notice carries the port to its next owner, behind the messages that were moved.
   tell_owner(lock);
+  if (!untold) return;
+  lock.unlock();  // pinned: it is still ours
+  post_busy();
+}
+
+void port::unpin(port_lock& lock) noexcept {
+  --pins_;
+  // The notice has come back meanwhile from a next owner that died, and refused() left that to us.
+  if (pins_ == 0 && refused_ && is_live(phase_) && !owned_) tell_owner(lock);
+  release(lock);
 }
 
 // --- readiness: on the worker that polls, outside any turn ---

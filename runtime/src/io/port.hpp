@@ -122,6 +122,8 @@ class port final : public notice, public resource, public poll_source {
   void tell_owner(port_lock& lock) noexcept;
   /// Gives the block back if nobody holds it; then the lock is released.
   void release(port_lock& lock) noexcept;
+  /// The same for who has posted something without the lock.
+  void unpin(port_lock& lock) noexcept;
   void hand_over(port_lock& lock, process& from, pid to, active_mode resume) noexcept;
   /// For a transfer: nothing is posted or delivered from here on. Gives what to resume with.
   active_mode hold_still() noexcept;

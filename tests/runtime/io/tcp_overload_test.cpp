@@ -448,6 +448,66 @@ TEST_CASE("an owner that must not wait hears of a full queue, and of room again"
   });
 }
 
+TEST_CASE("whoever is given a socket hears that its queue is full, if nobody has heard it before",
+          "[io][TCP-17][TCP-26]") {
+  // What the queue has to tell lies in the mailbox of the first owner, who gives the socket away
+  // and looks at no message any more: it ends, or does something else.
+  bool const ends = GENERATE(true, false);
+  everywhere({"timeout", "busy", "nothing", "drained", "ok"}, [ends](notes& see) {
+    tcp_options o = small();
+    o.tell_busy = true;
+    o.send_timeout = duration::zero();
+    pair p = connect_pair(small(), o);
+    struct given {
+      std::size_t sent;
+      std::string refused;
+    };
+    auto const next = spawn_waiting([s = p.client, home = self()] {
+      receive([](given) {});
+      auto const told = [&](duration limit) {
+        return receive(
+            [&](tcp_busy const& b) -> std::string {
+              return b.socket == s && b.queued_bytes >= 8192 ? "busy" : "?";
+            },
+            [&](tcp_drained const& d) -> std::string { return d.socket == s ? "drained" : "?"; },
+            after(limit, []() -> std::string { return "nothing"; }));
+      };
+      otter::send(home, told(long_time));
+      otter::send(home, told(20ms));
+      otter::send(home, told(long_time));
+      otter::send(home, show(s.send("x")));
+    });
+    auto const first = spawn_waiting([s = p.client, next, ends, home = self()] {
+      receive([](pid) {});  // it is the owner
+      std::string const piece(20'000, 'x');
+      given what{0, {}};
+      while (what.refused.empty()) {
+        auto const r = s.send(piece);
+        if (r)
+          what.sent += piece.size();
+        else
+          what.refused = show(r);
+      }
+      must(s.controlling_process(next), "controlling_process");
+      otter::send(next, what);
+      otter::send(home, what);
+      if (!ends) sleep_for(infinity);
+    });
+    must(p.client.controlling_process(first), "controlling_process");
+    otter::send(first, self());
+    auto const [sent, refused] = receive([](given g) { return g; });
+    see.add(refused);
+    auto const heard = [&] { see.add(receive([](std::string s) { return s; })); };
+    heard();
+    heard();
+    spawn_link([s = p.server, n = sent] { receive_all(s, n + 1); });
+    heard();
+    heard();
+    unlink(first);
+    otter::exit(first, exit_reason::kill());
+  });
+}
+
 TEST_CASE(
     "whoever produces casts to the connection's process, which drops what its peer is too slow for",
     "[io][TCP-26]") {
