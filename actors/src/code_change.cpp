@@ -4,6 +4,7 @@
 
 #include <otter/detail/behaviour_core.hpp>
 #include <otter/detail/code_change.hpp>
+#include <otter/detail/misfit.hpp>
 #include <otter/detail/succession.hpp>
 #include <otter/detail/system_message.hpp>
 #include <otter/exit.hpp>
@@ -37,11 +38,12 @@ std::unique_ptr<successor> prepare_succession(change_class const& old, change_cl
   return next;
 }
 
-void succession::refuse(state_field const& field, std::string_view wanted) const {
+void succession::refuse(state_field const& field, std::string_view wanted,
+                        misfit const& why) const {
   refuse_change(fmt::format(
       "from version {} to {}: the field \"{}\" is a {}, and its value does not fit into a "
-      "{}; let code_change() bring it there",
-      from_version, to_version, field.name, field.type->name, wanted));
+      "{} ({}); let code_change() bring it there",
+      from_version, to_version, field.name, field.type->name, wanted, why.text()));
 }
 
 void succession::refuse_state() const {

@@ -10,11 +10,10 @@
 //
 // What survives is the aggregate `T::state`, field by field (CL-13, GS-35):
 //
-//   same name, same type       moved: sockets, timers, refs, callers and move-only values pass as
-//                              they are
-//   same name, another type    converted, if it fits exactly: numbers, enums, texts, lists, structs
-//   a new field                its default
-//   a field that is no more    destroyed with the old version's object
+//   same name, same type     moved: sockets, timers, refs, callers, and what can only be moved
+//   same name, another type  converted, exactly or not at all: otter/detail/plain_value.hpp
+//   a new field              its default
+//   a field that is no more  destroyed with the old version's object
 //
 //     class counter : public otter::gen_server<counter> {
 //      public:

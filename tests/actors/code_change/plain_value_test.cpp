@@ -6,7 +6,8 @@
 #include <list>
 #include <memory>
 #include <optional>
-#include <otter/detail/plain_value.hpp>
+#include <otter/detail/from_plain.hpp>
+#include <otter/detail/to_plain.hpp>
 #include <string>
 #include <vector>
 
@@ -16,8 +17,10 @@ namespace {
 template <class To, class From>
 std::optional<To> passed(From const& from) {
   otter::detail::plain_value plain;
+  otter::detail::misfit why;
   To to{};
-  if (!otter::detail::to_plain(from, plain) || !otter::detail::from_plain(plain, to)) return {};
+  if (!otter::detail::to_plain(from, plain, why) || !otter::detail::from_plain(plain, to, why))
+    return {};
   return to;
 }
 

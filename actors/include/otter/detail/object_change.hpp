@@ -10,10 +10,11 @@
 #include <cstddef>
 #include <memory>
 #include <new>
+#include <otter/detail/from_plain.hpp>
 #include <otter/detail/guarded_change.hpp>
-#include <otter/detail/plain_value.hpp>
 #include <otter/detail/startable.hpp>
 #include <otter/detail/succession.hpp>
+#include <otter/detail/to_plain.hpp>
 #include <otter/message.hpp>
 #include <otter/old_state.hpp>
 #include <otter/reflection.hpp>
@@ -44,9 +45,7 @@ template <class State>
 void describe_fields(State& state, std::vector<state_field>& fields) {
   for_each_field(state, [&](std::string_view name, auto& field) {
     using type = std::remove_reference_t<decltype(field)>;
-    fields.push_back({name, &descriptor_of<type>(), &field, [](void const* from, plain_value& to) {
-                        return to_plain(*static_cast<type const*>(from), to);
-                      }});
+    fields.push_back({name, &descriptor_of<type>(), &field, &plain_of_part<type>});
   });
 }
 
@@ -59,8 +58,10 @@ void convert_fields(succession& plan, std::vector<state_field> const& fields, St
     if (old == nullptr) return;
     if (same_type(*old->type, descriptor_of<type>())) return plan.will_move(old->value, field);
     plain_value value;
-    if (!old->to_plain(old->value, value) || !from_plain(value, field))
-      plan.refuse(*old, type_name<type>());
+    misfit why;
+    if (old->to_plain(old->value, value, why) && from_plain(value, field, why)) return;
+    why.inside(name);
+    plan.refuse(*old, type_name<type>(), why);
   });
 }
 

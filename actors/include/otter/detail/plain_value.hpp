@@ -3,18 +3,38 @@
 // otter/detail/plain_value.hpp - a value without its type, to pass from one version of a struct to
 // the next: what int, long, an enum and std::string have in common.
 //
-//   otter::detail::plain_value   a number, a text, a list, or a record of named ones
-//   otter::detail::to_plain()    of a value; false if it is none of those
-//   otter::detail::from_plain()  back, into another type; false if it does not fit exactly
+//   otter::detail::plain_value   a number, a text, a list, a record of named ones ...
+//   shapes                       which types are which of these
 //
-// No value changes on the way: a number that the new type cannot hold is refused, never cut.
+// otter/detail/to_plain.hpp makes one, otter/detail/from_plain.hpp another type's value of it.
+//
+// No value changes on the way: what the new type cannot hold is refused, never cut. So
+//
+//   a number     passes to another number type that holds it; an enum is its number, bool is bool
+//   a text       to a text; a list to a list, of whatever containers
+//   std::array   takes a list of exactly its length
+//   a set, a map take a list without two equal keys; a map is a list of pairs
+//   a pair       is a tuple of two: a tuple takes one of as many parts
+//   an optional, a unique_ptr   is its value or nothing; a value passes to both, and back
+//   a variant    goes to the alternative of the same type name, and must fit there; if there is
+//                none, to the first that fits. From another type: to the first that fits
+//   an expected  is its value or its error, and stays that
+//   a duration   passes to another unit if that holds it exactly; to no number, which has no unit
+//   a struct     passes by the names of its fields; a new field keeps its default
+//
+// Anything else - a pid, a ref, a class with private members - stays what it is: it is copied to a
+// field of its own type, and to no other.
 
-#include <cmath>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <otter/reflection.hpp>
+#include <otter/type_descriptor.hpp>
+#include <otter/type_name.hpp>
 #include <string>
 #include <string_view>
+#include <tl/expected.hpp>
 #include <type_traits>
 #include <utility>
 #include <variant>
@@ -22,134 +42,108 @@
 
 namespace otter::detail {
 
+/// Values may lie within one another so deep: a list that is a chain of pointers is longer soon.
+inline constexpr unsigned max_plain_depth = 64;
+
+/// Names in it are constants of the module that took the value apart, and values that could not be
+/// taken apart are still in their places: it lives no longer than these.
 struct plain_value {
   using list = std::vector<plain_value>;
-  using record = std::vector<std::pair<std::string, plain_value>>;
+  using record = std::vector<std::pair<std::string_view, plain_value>>;
+  struct tuple {
+    list parts;
+  };
+  /// Of a variant: the alternative of type `name`, number `which` of those of that name.
+  struct alternative {
+    std::string_view name;
+    std::size_t which;
+    list value;  // one
+  };
+  /// An optional that holds an optional without a value; all others are their values.
+  struct something {
+    list value;  // one
+  };
+  struct duration {
+    std::variant<std::int64_t, std::uint64_t, double> count;
+    std::intmax_t numerator;  // of the unit, in seconds
+    std::intmax_t denominator;
+  };
+  /// What is copied as it is.
+  struct whole {
+    type_descriptor const* of;
+    void const* value;
+  };
+
+  std::string_view type{};
   /// monostate: an optional without a value. Signed numbers that are not negative are unsigned.
-  std::variant<std::monostate, bool, std::uint64_t, std::int64_t, double, std::string, list, record>
-      of;
+  std::variant<std::monostate, bool, std::uint64_t, std::int64_t, double, std::string, list, record,
+               tuple, alternative, something, duration, whole>
+      of{};
 };
+
+// --- shapes ---
 
 template <class T>
 concept plain_text = std::is_same_v<T, std::string> || std::is_same_v<T, std::string_view>;
 template <class T>
+concept plain_set = range_like<T> && requires {
+  typename T::key_type;
+} && !requires {
+  typename T::mapped_type;
+};
+template <class T>
+concept plain_map = range_like<T> && requires {
+  typename T::key_type;
+  typename T::mapped_type;
+};
+template <class T>
+concept fixed_range = range_like<T> && requires {
+  std::tuple_size<T>::value;
+};
+template <class T>
 concept growing_range = range_like<T> && requires(T& v, typename T::value_type x) {
   v.insert(v.end(), std::move(x));
 };
-
 template <class T>
-bool to_plain(T const& from, plain_value& to) {
-  if constexpr (std::is_same_v<T, bool>) {
-    to.of = from;
-  } else if constexpr (std::is_enum_v<T>) {
-    return to_plain(static_cast<std::underlying_type_t<T>>(from), to);
-  } else if constexpr (std::is_integral_v<T>) {
-    if constexpr (std::is_signed_v<T>) {
-      if (from < 0) {
-        to.of = static_cast<std::int64_t>(from);
-        return true;
-      }
-    }
-    to.of = static_cast<std::uint64_t>(from);
-  } else if constexpr (std::is_floating_point_v<T>) {
-    to.of = static_cast<double>(from);
-  } else if constexpr (plain_text<T>) {
-    to.of = std::string(from);
-  } else if constexpr (optional_like<T>) {
-    to.of = std::monostate{};
-    return !from.has_value() || to_plain(*from, to);
-  } else if constexpr (range_like<T>) {
-    plain_value::list all;
-    for (typename T::value_type const& element : from)
-      if (!to_plain(element, all.emplace_back())) return false;
-    to.of = std::move(all);
-  } else if constexpr (is_reflectable<T>) {
-    plain_value::record all;
-    bool good = true;
-    for_each_field(from, [&](std::string_view name, auto const& field) {
-      all.emplace_back(name, plain_value{});
-      good = good && to_plain(field, all.back().second);
-    });
-    to.of = std::move(all);
-    return good;
-  } else {
-    return false;
-  }
-  return true;
-}
-
-/// A number that `T` holds exactly.
-template <class T, class Number>
-bool number_fits(Number from, T& to) {
-  if constexpr (std::is_floating_point_v<T>) {
-    to = static_cast<T>(from);
-    // Beyond 2^53 a number may not survive, and then does not come back as it was.
-    if constexpr (std::is_floating_point_v<Number>)
-      return static_cast<Number>(to) == from || std::isnan(from);
-    else
-      return to < static_cast<T>(9.2e18) && to > static_cast<T>(-9.2e18) &&
-             static_cast<Number>(to) == from;
-  } else if constexpr (std::is_floating_point_v<Number>) {
-    if (!(from > -9.2e18 && from < 9.2e18) || std::trunc(from) != from) return false;
-    return number_fits(static_cast<std::int64_t>(from), to);
-  } else {
-    to = static_cast<T>(from);
-    return static_cast<Number>(to) == from && (to < T{}) == (from < Number{});
-  }
-}
-
+inline constexpr bool is_expected = false;
+template <class Value, class Error>
+inline constexpr bool is_expected<tl::expected<Value, Error>> = true;
 template <class T>
-bool from_plain(plain_value& from, T& to) {
-  if constexpr (std::is_same_v<T, bool>) {
-    bool const* const found = std::get_if<bool>(&from.of);
-    if (found != nullptr) to = *found;
-    return found != nullptr;
-  } else if constexpr (std::is_enum_v<T>) {
-    std::underlying_type_t<T> number{};
-    if (!from_plain(from, number)) return false;
-    to = static_cast<T>(number);
-    return true;
-  } else if constexpr (std::is_arithmetic_v<T>) {
-    if (auto const* n = std::get_if<std::uint64_t>(&from.of)) return number_fits(*n, to);
-    if (auto const* n = std::get_if<std::int64_t>(&from.of)) return number_fits(*n, to);
-    if (auto const* n = std::get_if<double>(&from.of)) return number_fits(*n, to);
-    return false;
-  } else if constexpr (std::is_same_v<T, std::string>) {
-    auto* const found = std::get_if<std::string>(&from.of);
-    if (found != nullptr) to = std::move(*found);
-    return found != nullptr;
-  } else if constexpr (optional_like<T>) {
-    if (std::holds_alternative<std::monostate>(from.of)) {
-      to = T{};
-      return true;
-    }
-    typename T::value_type value{};
-    if (!from_plain(from, value)) return false;
-    to = std::move(value);
-    return true;
-  } else if constexpr (growing_range<T>) {
-    auto* const found = std::get_if<plain_value::list>(&from.of);
-    if (found == nullptr) return false;
-    T all{};
-    for (plain_value& element : *found) {
-      typename T::value_type value{};
-      if (!from_plain(element, value)) return false;
-      all.insert(all.end(), std::move(value));
-    }
-    to = std::move(all);
-    return true;
-  } else if constexpr (is_reflectable<T>) {
-    auto* const found = std::get_if<plain_value::record>(&from.of);
-    if (found == nullptr) return false;
-    bool good = true;
-    for_each_field(to, [&](std::string_view name, auto& field) {
-      for (auto& [old_name, value] : *found)
-        if (old_name == name) good = good && from_plain(value, field);
-    });
-    return good;
-  } else {
-    return false;
-  }
+inline constexpr bool is_duration = false;
+template <class Rep, class Period>
+inline constexpr bool is_duration<std::chrono::duration<Rep, Period>> = std::is_arithmetic_v<Rep>;
+/// Owns a value of just that type.
+template <class T>
+inline constexpr bool is_owner = false;
+template <class E>
+requires(complete<E> && !std::is_array_v<E>) inline constexpr bool is_owner<std::unique_ptr<E>> =
+    !std::is_polymorphic_v<E> && !std::is_const_v<E>;
+/// Its parts are values of its own.
+template <class T>
+inline constexpr bool has_own_parts = false;
+template <tuple_like T>
+inline constexpr bool has_own_parts<T> = []<std::size_t... I>(std::index_sequence<I...>) {
+  return ((!std::is_reference_v<std::tuple_element_t<I, T>> &&
+           !std::is_const_v<std::tuple_element_t<I, T>>)&&...);
 }
+(std::make_index_sequence<std::tuple_size<T>::value>{});
+
+inline constexpr std::string_view expected_value = "the value of an expected";
+inline constexpr std::string_view expected_error = "the error of an expected";
+
+/// How many of the first `Index` alternatives have the type of the next one.
+template <class T, std::size_t Index>
+constexpr std::size_t same_before() noexcept {
+  return []<std::size_t... I>(std::index_sequence<I...>) {
+    return (std::size_t{0} + ... +
+            std::size_t{std::is_same_v<std::variant_alternative_t<I, T>,
+                                       std::variant_alternative_t<Index, T>>});
+  }
+  (std::make_index_sequence<Index>{});
+}
+template <class T>
+concept plain_variant = variant_like<T> && requires {
+  std::variant_size<T>::value;
+};
 
 }  // namespace otter::detail

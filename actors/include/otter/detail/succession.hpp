@@ -20,6 +20,7 @@
 namespace otter::detail {
 
 struct plain_value;
+struct misfit;
 class behaviour_core;
 
 /// A field of the state that is left, as the module describes it that it is from.
@@ -27,7 +28,7 @@ struct state_field {
   std::string_view name;
   type_descriptor const* type;
   void* value;
-  bool (*to_plain)(void const* from, plain_value& to);
+  bool (*to_plain)(void const* from, plain_value& to, misfit& why);
 };
 
 /// The present state of a gen_statem that is left.
@@ -79,7 +80,8 @@ class succession {
     });
   }
   /// Throws: process_exit, an error "code_change" that names field and types.
-  [[noreturn]] void refuse(state_field const& field, std::string_view wanted) const;
+  [[noreturn]] void refuse(state_field const& field, std::string_view wanted,
+                           misfit const& why) const;
   /// The same: the state that is left is none of the new version.
   [[noreturn]] void refuse_state() const;
   void move_all() noexcept {
