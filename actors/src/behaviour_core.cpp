@@ -47,7 +47,13 @@ std::string last_event::text() const {
   if (type == nullptr) return "none";
   if (payload == nullptr || !type->trivially_destructible) return std::string(type->name);
   text_sink out(max_report_part);
-  type->print(out, payload);
+  try {
+    type->print(out, payload);
+  } catch (unwinding const&) {
+    throw;
+  } catch (...) {
+    return std::string(type->name);  // a report must not end whoever it is about
+  }
   return out.text() == type->name ? std::string(type->name)
                                   : fmt::format("{} {}", type->name, out.text());
 }
@@ -82,17 +88,20 @@ last_event describe_event(event& e) noexcept {
   return last;
 }
 
-void behaviour_core::report_unknown(last_event const& e) const {
+void behaviour_core::report_unknown(last_event const& e, std::string_view why) const {
+  facts all = {{"behaviour", std::string(type().kind)}, {"module", std::string(type().name)}};
+  if (!why.empty()) all.push_back({"another_version", std::string(why)});
   log_report(logger::level::warning,
              fmt::format("{} {} ({}) does not handle this {}, dropped: {}", type().kind,
                          self_text(), type().name, e.kind, e.text()),
-             {{"behaviour", std::string(type().kind)}, {"module", std::string(type().name)}});
+             std::move(all));
 }
 
-void behaviour_core::refuse_call(from caller, std::string_view request) {
+void behaviour_core::refuse_call(from caller, std::string_view request, std::string_view why) {
   detail::reply_failed(
-      caller, exit_reason::error(unknown_request, fmt::format("{} does not handle a call of {}",
-                                                              type().name, request)));
+      caller, exit_reason::error(unknown_request,
+                                 fmt::format("{} does not handle a call of {}{}{}", type().name,
+                                             request, why.empty() ? "" : ": ", why)));
 }
 
 // --- the start ---

@@ -6,6 +6,7 @@
 #include <list>
 #include <otter/detail/event_change.hpp>
 #include <otter/detail/event_manager.hpp>
+#include <otter/detail/message_change.hpp>
 #include <otter/detail/throw_probe.hpp>
 #include <otter/detail/unwinding.hpp>
 #include <otter/exit.hpp>
@@ -32,7 +33,7 @@ void event_manager::notify(type_descriptor const& type, void* payload) {
     event_box& box = **it++;  // what happens to it leaves the next one where it is
     handler_wish wish;
     try {
-      box.event(type, payload, wish);
+      if (!box.event(type, payload, wish)) event_of_other_layout(box, type, payload, wish);
     } catch (throw_probe const&) {
       // never: it notes where what comes below was thrown
     } catch (...) {
@@ -43,6 +44,38 @@ void event_manager::notify(type_descriptor const& type, void* payload) {
   }
 }
 
+namespace {
+
+/// What `box` has another layout of, made of it: a copy, since others look at it too. Empty: it has
+/// none, or it is reported why it cannot be made.
+envelope_ptr made_for(event_box const& box, type_descriptor const& type, void* payload) {
+  type_descriptor const* const wanted = box.other_layout(type);
+  if (wanted == nullptr) return nullptr;
+  converted_value made =
+      convert_value(type, payload, source::shared, *wanted, signal_kind::message);
+  if (!made.value)
+    log_report(logger::level::warning,
+               fmt::format("gen_event {}: handler {} does not handle this version of {}",
+                           self_text(), box.name(), type.name),
+               {{"handler", std::string(box.name())},
+                {"id", box.id()},
+                {"another_version", std::move(made.why)}});
+  return std::move(made.value);
+}
+
+}  // namespace
+
+void event_manager::event_of_other_layout(event_box& box, type_descriptor const& type,
+                                          void* payload, handler_wish& wish) {
+  if (envelope_ptr const made = made_for(box, type, payload))
+    box.event(*made->type, made->payload(), wish);
+}
+
+bool event_manager::info_of_other_layout(event_box& box, any_message& message, handler_wish& wish) {
+  any_message made(made_for(box, *message.type(), message.envelope()->payload()));
+  return made && box.info(made, wish);
+}
+
 outcome event_manager::handle_info(any_message& message) {
   last_message_ = message.type()->name;
   bool known = false;
@@ -50,7 +83,7 @@ outcome event_manager::handle_info(any_message& message) {
     event_box& box = **it++;
     handler_wish wish;
     try {
-      known = box.info(message, wish) || known;
+      known = box.info(message, wish) || info_of_other_layout(box, message, wish) || known;
     } catch (throw_probe const&) {
       // never: it notes where what comes below was thrown
     } catch (...) {

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <otter/detail/message_change.hpp>
 #include <otter/detail/system_message.hpp>
 #include <otter/gen.hpp>
 #include <otter/message.hpp>
@@ -21,10 +22,9 @@ std::string text_of(target const& to) {
 
 }  // namespace
 
-void check_reply_type(response& got, type_descriptor const& reply_type) noexcept {
+void check_reply_type(response& got, type_descriptor const& reply_type) {
   if (!got.reply || same_type(*got.reply->type, reply_type)) return;
-  got.why = exit_reason::bad_return_value(got.reply->type->name);
-  got.reply.reset();
+  convert_answer(got, reply_type);
 }
 
 response call_target(target const& to, envelope_ptr request, duration limit,

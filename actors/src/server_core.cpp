@@ -1,5 +1,6 @@
 // The loop of a server: one event, one callback, and what follows from it.
 
+#include <otter/detail/message_change.hpp>
 #include <otter/detail/server_core.hpp>
 #include <otter/gen_server.hpp>
 #include <otter/message.hpp>
@@ -47,12 +48,11 @@ void server_core::on_event(event& e) {
       disarm();
       if (class_.busy != nullptr && shed(e, class_.busy(object()))) [[unlikely]]
         break;
-      if (handler const* h = find_entry(class_.calls, *e.type())) {
+      if (handler const* h = find_entry(class_.calls, *e.type()))
         h->run(object(), e, out);
-        break;
-      }
-      report_unknown(describe_event(e));
-      return refuse_call(e.caller(), e.type()->name);
+      else
+        on_unknown(class_.calls, e, out);
+      break;
     case event::kind::cast:
       disarm();
       if (class_.busy != nullptr && shed(e, class_.busy(object()))) [[unlikely]]
@@ -60,7 +60,7 @@ void server_core::on_event(event& e) {
       if (handler const* h = find_entry(class_.casts, *e.type()))
         h->run(object(), e, out);
       else
-        report_unknown(describe_event(e));
+        on_unknown(class_.casts, e, out);
       break;
     case event::kind::reply:
       disarm();
@@ -86,10 +86,31 @@ void server_core::on_event(event& e) {
 void server_core::on_message(event& e, step& out) {
   if (handler const* h = find_entry(class_.infos, *e.type()))
     h->run(object(), e, out);
-  else if (class_.any_info != nullptr)
-    class_.any_info(object(), e, out);
   else
-    report_unknown(describe_event(e));
+    on_unknown(class_.infos, e, out);
+}
+
+/// What it has another layout of is made of it, and handled as that (code_loading.md, "Messages of
+/// another version"). What does not become one is never looked at as one.
+void server_core::on_unknown(std::span<handler const> table, event& e, step& out) {
+  std::string why;
+  handler const* const h = find_other_layout(table, *e.type());
+  if (h != nullptr) {
+    converted_value made = convert_event(e, *h->type);
+    if (made.value) {
+      changed_event now(std::move(made.value));
+      return h->run(object(), now.get(), out);
+    }
+    why = std::move(made.why);
+  }
+  if (class_.any_info != nullptr && e.what() == event::kind::message)
+    return class_.any_info(object(), e, out);
+  if (class_.any_info != nullptr && e.what() == event::kind::cast && h != nullptr) {
+    changed_event now(as_message(e));
+    return class_.any_info(object(), now.get(), out);
+  }
+  report_unknown(describe_event(e), why);
+  if (e.what() == event::kind::request) refuse_call(e.caller(), e.type()->name, why);
 }
 
 void server_core::settle(step& next, event* e) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <list>
 #include <otter/detail/call.hpp>
+#include <otter/detail/message_change.hpp>
 #include <otter/detail/statem_core.hpp>
 #include <otter/exit.hpp>
 #include <otter/message.hpp>
@@ -277,15 +278,43 @@ void statem_core::process(machine_event& e) {
 
 bool statem_core::dispatch(machine_event& e) {
   if (e.is_response) return class_->response != nullptr && class_->response(*this, e);
-  if (statem_handler const* h = find_entry(class_->events, *e.what);
-      h != nullptr && h->run(*this, e))
-    return true;
+  statem_handler const* h = find_entry(class_->events, *e.what);
+  if (h == nullptr) [[unlikely]]
+    h = find_for_other_layout(e);
+  if (h != nullptr && h->run(*this, e)) return true;
   return e.type == event_type::info && class_->any_info != nullptr && class_->any_info(*this, e);
 }
 
+/// It is handled, postponed and shown as what was made of it. What could not be converted stays
+/// what it is; a cast becomes a message, if those that are not listed are handled.
+statem_handler const* statem_core::find_for_other_layout(machine_event& e) {
+  statem_handler const* const h = find_other_layout(class_->events, *e.what);
+  if (h == nullptr) return nullptr;
+  converted_value made =
+      convert_value(*e.what, e.payload, source::taken, *h->type, signal_kind::message);
+  if (made.value) {
+    e.arrived = nullptr;  // it keeps what is left of it
+    e.content = std::move(made.value);
+    e.what = e.content->type;
+    e.payload = e.content->payload();
+    return h;
+  }
+  if (e.type == event_type::cast && class_->any_info != nullptr && e.payload != nullptr &&
+      keep_event(e)) {
+    e.content->kind = signal_kind::message;
+    e.type = event_type::info;
+  }
+  return nullptr;
+}
+
 void statem_core::refuse(machine_event& e) {
-  report_unknown(e.describe());
-  if (e.type == event_type::call) refuse_call(e.caller, e.what->name);
+  // Once more, for what it says: it was in vain before.
+  std::string why;
+  if (statem_handler const* const h = find_other_layout(class_->events, *e.what);
+      h != nullptr && e.payload != nullptr)
+    why = convert_value(*e.what, e.payload, source::taken, *h->type, signal_kind::message).why;
+  report_unknown(e.describe(), why);
+  if (e.type == event_type::call) refuse_call(e.caller, e.what->name, why);
 }
 
 // --- one transition ---

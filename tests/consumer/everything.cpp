@@ -38,6 +38,7 @@
 #include <otter/logger.hpp>
 #include <otter/memory.hpp>
 #include <otter/message.hpp>
+#include <otter/message_change.hpp>
 #include <otter/module.hpp>
 #include <otter/monitor.hpp>
 #include <otter/name.hpp>

@@ -48,6 +48,7 @@
 // all that but the moves, to see whether it would go: so a hook must do nothing but fill in `now`.
 
 #include <otter/detail/event_change.hpp>
+#include <otter/detail/message_change.hpp>
 #include <otter/detail/object_change.hpp>
 #include <otter/detail/statem_change.hpp>
 #include <otter/detail/succession.hpp>
@@ -126,6 +127,7 @@ constexpr detail::module_entry behaviour() noexcept {
   e.what = detail::module_entry::kind::behaviour;
   detail::change_class const& change = detail::change_of<T>::value;
   e.behaviour = &change;
+  e.forms = detail::forms_of_class<T>();
   return e;
 }
 

@@ -53,8 +53,9 @@ constexpr duration call_limit_of() noexcept {
 /// Calls and checks that the answer is of `reply_type`. Without one, `reply` is null.
 response call_target(target const& to, envelope_ptr request, duration limit,
                      type_descriptor const& reply_type);
-/// A response whose answer is of another type becomes one without an answer.
-void check_reply_type(response& got, type_descriptor const& reply_type) noexcept;
+/// A response whose answer is of another type becomes one of that type if it is the answer of
+/// another version (detail/message_change.hpp), else one without an answer.
+void check_reply_type(response& got, type_descriptor const& reply_type);
 [[noreturn]] void throw_call_failed(target const& to, std::string_view request, exit_reason why);
 inline void cast_target(target const& to, envelope_ptr message) {
   if (to.process) detail::cast(to.process, std::move(message));

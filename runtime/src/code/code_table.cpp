@@ -287,8 +287,14 @@ void code_table::note_holders(module_version& version, std::vector<code::holder>
   version.held_by = who;
 }
 
+void code_table::await_removal(std::vector<module_version*> const& versions) {
+  std::lock_guard lock(mutex_);
+  for (module_version* v : versions) v->converted = false;
+}
+
 std::unique_ptr<module_version> code_table::remove(module_version& version) {
   std::lock_guard lock(mutex_);
+  if (version.conversions != 0 || version.converted) return nullptr;
   return remove_locked(version);
 }
 

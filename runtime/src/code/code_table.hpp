@@ -20,6 +20,7 @@
 #include <otter/code.hpp>
 #include <otter/detail/code_change.hpp>
 #include <otter/detail/module_table.hpp>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -55,6 +56,10 @@ struct module_version {
   std::vector<code::holder> held_by;           // gone: as the last unload() has seen
   /// Code of it has been handed out, so somebody may keep an address in it.
   bool touched = false;
+  // Values may be taken apart or put together by any version that is mapped: forms.cpp. It must
+  // stay so meanwhile, and a purge does not mind.
+  std::size_t conversions = 0;  // how many are going on
+  bool converted = false;       // one has begun or ended since await_removal()
 };
 
 /// The inside of a code::prepared.
@@ -104,6 +109,18 @@ class code_table final : public code_watch {
   module_version* enter_part(pid who, void const* code);
   void leave_part(pid who, module_version const* version) noexcept;
 
+  // --- for values of types that have changed: forms.cpp ---
+  struct found_form {
+    detail::type_form const* form = nullptr;
+    module_version* version = nullptr;  // null: the program's
+  };
+  /// Whoever lists that type; the version that does stays mapped until let_go().
+  found_form hold_form(type_descriptor const& type);
+  void let_go(module_version& version) noexcept;
+  bool answers_of_one_name(type_descriptor const& a, type_descriptor const& b);
+  /// Throws: std::bad_alloc; error(badarg).
+  void add_forms(std::span<detail::type_form const> forms);
+
   // --- for whoever changes the table, one at a time: code.cpp ---
   module_version& add(image&& code);
   /// Keeps candidates as a set, under a number that is not 0.
@@ -128,7 +145,10 @@ class code_table final : public code_watch {
   std::vector<module_version*> purged(std::string_view module);
   std::vector<code::purged_version> describe_purged(std::string_view module);
   void note_holders(module_version& version, std::vector<code::holder> const& who);
-  /// It is about to be unmapped: from now on the table does not know it.
+  /// Who refers to them is going to be looked for.
+  void await_removal(std::vector<module_version*> const& versions);
+  /// It is about to be unmapped: from now on the table does not know it. Null if a value was
+  /// converted by it since await_removal(), which may have left an address behind.
   std::unique_ptr<module_version> remove(module_version& version);
   /// Whether each purge tries to unmap. Any thread.
   std::atomic<bool> unloads_purged{false};
@@ -174,6 +194,7 @@ class code_table final : public code_watch {
   std::vector<std::unique_ptr<module_version>> versions_;
   std::map<std::uint64_t, std::vector<module_version*>> sets_;
   std::uint64_t last_set_ = 0;
+  std::vector<std::span<detail::type_form const>> of_program_;
 };
 
 /// What a function's types are called in messages.

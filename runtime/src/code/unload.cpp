@@ -25,14 +25,24 @@ std::vector<code::unload_result> unload_purged(code_table& modules, std::string_
   process& self = current_process();
   process_system& system = self.system();
   std::uint64_t const finder = self.bits();
+  modules.await_removal(versions);
 
   auto holders =
       blocking([&] { return find_holders(system, modules, versions, finder, limit.count()); });
   std::vector<std::unique_ptr<module_version>> taken;
   std::vector<std::size_t> which;
   for (std::size_t i = 0; i < versions.size(); ++i) {
+    std::unique_ptr<module_version> removed;
     if (holders[i].empty()) {
-      taken.push_back(modules.remove(*versions[i]));
+      removed = modules.remove(*versions[i]);
+      if (removed == nullptr)
+        holders[i].push_back({code::holder_kind::busy,
+                              {},
+                              1,
+                              "a value of another version of its types was converted meanwhile"});
+    }
+    if (removed != nullptr) {
+      taken.push_back(std::move(removed));
       which.push_back(i);
     } else {
       modules.note_holders(*versions[i], holders[i]);

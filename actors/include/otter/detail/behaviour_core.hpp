@@ -149,9 +149,10 @@ class behaviour_core : public reactive, public kin {
   /// What was not served so far, as lines for a status; empty if everything was.
   static std::string busy_status();
 
-  /// An event that nobody handles: a call fails at its caller, anything else is reported.
-  void refuse_call(from caller, std::string_view request);
-  void report_unknown(last_event const& e) const;
+  /// An event that nobody handles: a call fails at its caller, anything else is reported. `why`,
+  /// if it has the layout of another version: both, and what does not fit.
+  void refuse_call(from caller, std::string_view request, std::string_view why = {});
+  void report_unknown(last_event const& e, std::string_view why = {}) const;
   /// How and in what state it ends.
   void report_end(exit_reason const& reason, last_event const& last) const;
 

@@ -75,6 +75,9 @@ class typed_event_box final : public event_box {
                   [&]<class M>() { return this->template take_message<M>(payload, out); });
     }
   }
+  type_descriptor const* other_layout(type_descriptor const& type) const noexcept override {
+    return find_accepted(static_cast<typename H::accepts*>(nullptr), type);
+  }
   void terminate(handler_end const& end) override {
     if constexpr (!terminates_with_end<H>) {
       result_.emplace();
@@ -118,6 +121,16 @@ class typed_event_box final : public event_box {
         ((same_type(type, descriptor_of<M>()) && (handled = f.template operator()<M>(), true)) ||
          ...));
     return handled;
+  }
+
+  template <class... M>
+  static type_descriptor const* find_accepted(accepts<M...>*,
+                                              type_descriptor const& type) noexcept {
+    type_descriptor const* found = nullptr;
+    static_cast<void>(((relate(descriptor_of<M>(), type) == type_relation::other_layout &&
+                        (found = &descriptor_of<M>(), true)) ||
+                       ...));
+    return found;
   }
 
   H handler_;

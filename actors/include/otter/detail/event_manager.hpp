@@ -101,6 +101,8 @@ class event_box {
   /// False: it has nothing for that type. Throws what the handler throws.
   virtual bool event(type_descriptor const& type, void* payload, handler_wish& out) = 0;
   virtual bool info(any_message& message, handler_wish& out) = 0;
+  /// What it accepts of that name, with another layout; or null.
+  virtual type_descriptor const* other_layout(type_descriptor const& type) const noexcept = 0;
   /// Runs terminate() and keeps its result. Throws what it throws.
   virtual void terminate(handler_end const& end) = 0;
   virtual void* object() noexcept = 0;
@@ -178,6 +180,9 @@ class event_manager : public gen_server<event_manager> {
 
  private:
   outcome goes_on();
+  void event_of_other_layout(event_box& box, type_descriptor const& type, void* payload,
+                             handler_wish& wish);
+  bool info_of_other_layout(event_box& box, any_message& message, handler_wish& wish);
   /// Of a handler that is taken out. Without an owner: nothing.
   void tell_owner(handler_bond bond, handler_exited const& what);
   void bind(event_box& box, pid owner);

@@ -49,6 +49,8 @@ class server_core : public behaviour_core {
   std::string more_status() const final { return busy_status(); }
 
   void on_message(event& e, step& out);
+  /// One that no handler in its table knows: of another layout of what it accepts, perhaps.
+  [[gnu::cold, gnu::noinline]] void on_unknown(std::span<handler const> table, event& e, step& out);
   /// Acts on `next`, and on the continues that follow from it.
   void settle(step& next, event* e);
   void arm(duration limit) {

@@ -164,6 +164,8 @@ class statem_core : public behaviour_core {
   void process(machine_event& e);
   /// False if there is none.
   bool dispatch(machine_event& e);
+  /// The handler for what `e` has another layout of: that is made of it.
+  [[gnu::cold, gnu::noinline]] statem_handler const* find_for_other_layout(machine_event& e);
   void refuse(machine_event& e);
   void run_queue();
   void conclude(machine_event* e);
