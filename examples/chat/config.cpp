@@ -154,6 +154,14 @@ void put_data_dir(chat_config& config, std::string_view text) {
   if (text.empty()) refuse("data_dir", "is empty");
   config.data_dir = text;
 }
+void put_session_module(chat_config& config, std::string_view text) {
+  if (text.empty()) refuse("session_module", "is empty");
+  config.session_module = text;
+}
+void put_admin(chat_config& config, std::string_view text) {
+  if (text.empty()) refuse("admin", "is empty");
+  config.admin = text;
+}
 void put_log_level(chat_config& config, std::string_view text) {
   for (auto const level :
        {log_level::debug, log_level::info, log_level::warning, log_level::error}) {
@@ -174,6 +182,8 @@ constexpr text_option top_texts[] = {
     {"listen", put_listen},
     {"data_dir", put_data_dir},
     {"log_level", put_log_level},
+    {"session_module", put_session_module},
+    {"admin", put_admin},
 };
 
 /// Reads one table; `prefix` is "" or "limits.".
@@ -333,6 +343,8 @@ command_line read_command_line(std::vector<std::string> arguments) {
   std::string listen;
   std::string data_dir;
   std::string log;
+  std::string session_module;
+  std::string admin;
   unsigned workers = 0;
   bool plaintext = false;
   bool demo_accounts = false;
@@ -347,6 +359,10 @@ command_line read_command_line(std::vector<std::string> arguments) {
       app.add_option("-w,--workers", workers, "worker threads; 0: one per core (0)")
           ->check(CLI::Range(0U, 1024U));
   app.add_option("--log-level", log, "debug, info, warning or error (info)");
+  app.add_option("--session-module", session_module,
+                 "file of the module with the sessions (beside the program)");
+  app.add_option("--admin", admin,
+                 "socket, a file, at which ./dev upgrade can replace the sessions' module (none)");
   app.add_flag("--insecure-plaintext", plaintext,
                "allow an address that is not loopback although nothing is encrypted");
   app.add_flag("--demo-accounts", demo_accounts,
@@ -383,6 +399,9 @@ command_line read_command_line(std::vector<std::string> arguments) {
       from_command_line("data-dir", [&] { put_data_dir(config, data_dir); });
     if (app.count("--log-level") > 0)
       from_command_line("log-level", [&] { put_log_level(config, log); });
+    if (app.count("--session-module") > 0)
+      from_command_line("session-module", [&] { put_session_module(config, session_module); });
+    if (app.count("--admin") > 0) from_command_line("admin", [&] { put_admin(config, admin); });
     if (workers_option->count() > 0) config.workers = workers;
     if (plaintext) config.insecure_plaintext = true;
     if (demo_accounts) config.demo_accounts = true;

@@ -33,6 +33,8 @@ struct chat_config {
   std::string domain = "localhost";  // prepared
   listen_address listen;
   std::string data_dir = "otter-chat-data";
+  std::string session_module;       // file; empty: the one that was built with the program
+  std::string admin;                // file of the socket for upgrades; empty: none
   bool insecure_plaintext = false;  // allows an address that is not loopback, without TLS
   bool demo_accounts = false;       // creates two and prints their passwords once
   bool fault_injection = false;     // a client may make its own session throw, for tests

@@ -1,5 +1,8 @@
 #include "iq_services.hpp"
 
+#include "offline.hpp"
+#include "session_version.hpp"
+
 namespace chat {
 namespace {
 
@@ -7,6 +10,7 @@ constexpr std::string_view disco_info = "http://jabber.org/protocol/disco#info";
 constexpr std::string_view disco_items = "http://jabber.org/protocol/disco#items";
 constexpr std::string_view ping = "urn:xmpp:ping";
 constexpr std::string_view version = "jabber:iq:version";
+[[maybe_unused]] constexpr std::string_view time = "urn:xmpp:time";
 constexpr std::string_view roster = "jabber:iq:roster";
 
 xml_element feature(std::string_view var) {
@@ -31,12 +35,16 @@ xml_element info_of(iq_target target) {
   query.add(std::move(identity)).add(feature(disco_info)).add(feature(disco_items));
   query.add(feature(ping));
   if (target == iq_target::server) query.add(feature(version)).add(feature("msgoffline"));
+#if CHAT_SESSION_VERSION >= 2
+  if (target == iq_target::server) query.add(feature(time));
+#endif
   return query;
 }
 
 }  // namespace
 
-iq_answer answer_iq(iq_target target, bool is_set, xml_element const& payload) {
+iq_answer answer_iq(iq_target target, bool is_set, xml_element const& payload,
+                    [[maybe_unused]] std::int64_t now) {
   if (is_set) {
     if (payload.is("session", ns::session)) return iq_result{};
     return stanza_condition::service_unavailable;
@@ -53,6 +61,13 @@ iq_answer answer_iq(iq_target target, bool is_set, xml_element const& payload) {
     query.add(text_child("name", version, "otter chat")).add(text_child("version", version, "0.1"));
     return iq_result{true, std::move(query)};
   }
+#if CHAT_SESSION_VERSION >= 2
+  if (target == iq_target::server && payload.is("time", time)) {
+    xml_element answer{"time", time};
+    answer.add(text_child("tzo", time, "+00:00")).add(text_child("utc", time, utc_stamp(now)));
+    return iq_result{true, std::move(answer)};
+  }
+#endif
   // Without contacts every roster is empty; an error here leaves some clients waiting.
   if (target == iq_target::own_account && payload.is("query", roster))
     return iq_result{true, xml_element{"query", roster}};

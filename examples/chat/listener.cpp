@@ -69,7 +69,7 @@ class acceptor {
       otter::exit(*session, otter::exit_reason::kill());
       return connection.close();
     }
-    otter::send(*session, session::begin{});
+    otter::send(*session, to_session::begin{});
     log.debug("somebody has connected", {{"from", *from}});
   }
 
@@ -77,10 +77,7 @@ class acceptor {
     return otter::dynamic_supervisor::start_child(
         sessions_, {.start = [context = context_,
                               connection]() -> tl::expected<otter::pid, otter::start_error> {
-                      return otter::spawn_reactive(
-                                 {.link = true, .label = "chat session"},
-                                 otter::make_reactive<session>(context, connection))
-                          .process;
+                      return start_session{session_module, "start"}(context, connection);
                     },
                     .restart = otter::restart_type::temporary,
                     .shutdown = context_->settings->limits.close_time + std::chrono::seconds{1}});

@@ -18,7 +18,7 @@
 
 #include "config.hpp"
 #include "connections.hpp"
-#include "session.hpp"
+#include "session_border.hpp"
 
 namespace chat {
 

@@ -10,11 +10,13 @@
 #include <csignal>
 #include <cstdio>
 #include <exception>
+#include <filesystem>
 #include <otter/attached_thread.hpp>
 #include <otter/logger.hpp>
 #include <otter/monitor.hpp>
 #include <otter/node.hpp>
 #include <otter/receive.hpp>
+#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
@@ -84,12 +86,27 @@ void print_welcome(chat::chat_config const& config, otter::tcp_address const& at
   std::fflush(stdout);
 }
 
+/// The module that was built with the program: beside it, or where an installation keeps it.
+std::string session_module_of_program() {
+  auto const folder = std::filesystem::read_symlink("/proc/self/exe").parent_path();
+  auto const beside = folder / CHAT_SESSION_FILE;
+  auto const installed = (folder / "../lib/otter_chat" / CHAT_SESSION_FILE).lexically_normal();
+  for (auto const& file : {beside, installed})
+    if (std::filesystem::exists(file)) return file.string();
+  throw std::runtime_error(
+      fmt::format("the module with the sessions is missing: there is neither {} nor {}; "
+                  "--session-module says where it is",
+                  beside.string(), installed.string()));
+}
+
 /// Returns the status to exit with.
 int serve(chat::chat_config config) {
   stop_signals const signals;
   raise_descriptor_limit();
 
-  chat::chat_server server{.config = std::move(config), .sessions = {}};
+  chat::chat_server server{.config = std::move(config), .sessions = {}, .session_module = {}};
+  server.session_module = server.config.session_module.empty() ? session_module_of_program()
+                                                               : server.config.session_module;
   server.log = chat::log_options(server.config.log);
   auto const& settings = server.config;
   server.sessions.domain = server.sessions.sasl.domain = settings.domain;

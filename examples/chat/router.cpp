@@ -3,7 +3,7 @@
 #include <otter/message.hpp>
 #include <utility>
 
-#include "session.hpp"
+#include "session_border.hpp"
 #include "stanza_error.hpp"
 
 namespace chat {
@@ -24,7 +24,7 @@ bind_outcome router::handle_call(bind m, otter::from who) {
       otter::demonitor(old->second.watch);
       sessions_.erase(old);
     }
-    otter::send(*result.replaced, session::replaced{});
+    otter::send(*result.replaced, to_session::replaced{});
   }
   sessions_.emplace(session, holder{std::move(m.who), otter::monitor(session)});
   tell(std::move(result.told));
@@ -80,14 +80,14 @@ void router::handle_cast(set_presence m) {
 }
 
 void router::tell(deliveries told) {
-  for (auto& d : told) otter::send(d.to, session::delivery{std::move(d.xml)});
+  for (auto& d : told) otter::send(d.to, to_session::delivery{std::move(d.xml)});
 }
 
 // --- stanzas ---
 
 void router::refuse(route const& m, stanza_condition condition) {
   if (auto error = error_reply(m.what, condition))
-    otter::send(m.session, session::delivery{*std::move(error)});
+    otter::send(m.session, to_session::delivery{*std::move(error)});
 }
 
 void router::handle_cast(route m) {
@@ -115,8 +115,8 @@ void router::send_on(route m) {
       bool const precious =
           m.what.cls == stanza_class::message_normal || m.what.cls == stanza_class::iq_request;
       if (to.size() == 1 && precious)
-        return otter::send(to.front(), session::entrusted{std::move(m.what)});
-      for (auto const one : to) otter::send(one, session::delivery{m.what.xml});
+        return otter::send(to.front(), to_session::entrusted{std::move(m.what)});
+      for (auto const one : to) otter::send(one, to_session::delivery{m.what.xml});
       return;
     }
     case route_action::store_offline:

@@ -25,7 +25,7 @@
 #include <vector>
 
 #include "presence_table.hpp"
-#include "session_core.hpp"
+#include "session_settings.hpp"
 #include "stanza.hpp"
 #include "store_writer.hpp"
 

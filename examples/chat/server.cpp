@@ -1,7 +1,11 @@
 #include "server.hpp"
 
+#include <fmt/format.h>
+
 #include <chrono>
 #include <memory>
+#include <otter/admin.hpp>
+#include <otter/code.hpp>
 #include <otter/dynamic_supervisor.hpp>
 #include <otter/exit.hpp>
 #include <otter/logger.hpp>
@@ -9,6 +13,7 @@
 #include <otter/name.hpp>
 #include <otter/receive.hpp>
 #include <otter/supervisor.hpp>
+#include <otter/upgrade_toml.hpp>
 #include <utility>
 #include <vector>
 
@@ -63,6 +68,11 @@ std::vector<otter::child_spec> children(chat_server const& server) {
                         otter::start_options{.name = "listener"}, config, std::move(context),
                         named<connections>("connections"), otter::whereis("sessions"));
                   }});
+  if (!config.admin.empty())
+    list.push_back({.id = "admin", .start = [&] {
+                      return otter::admin::start_link(
+                          {.socket = config.admin, .read_plan = otter::upgrade::read_plan_file});
+                    }});
   return list;
 }
 
@@ -100,11 +110,24 @@ class log_keeper {
   otter::pid logger_;
 };
 
+/// The first version of what a session is. Later ones are loaded while the server runs.
+void load_sessions(std::string const& file) {
+  auto const loaded = otter::code::load(file);
+  if (!loaded)
+    otter::exit(otter::exit_reason::of("the sessions cannot be loaded: " + loaded.error().text));
+  if (loaded->name != session_module)
+    otter::exit(otter::exit_reason::of(
+        fmt::format("the sessions cannot be loaded: {} has the module {}, and they are in {}", file,
+                    loaded->name, session_module)));
+  log.info("sessions are loaded", {{"version", loaded->version}, {"file", file}});
+}
+
 }  // namespace
 
 void run_server(chat_server const& server, otter::pid starter) {
   otter::trap_exit(true);
   log_keeper logging{server};  // linked to this process, and so the last that ends
+  load_sessions(server.session_module);
   auto const tree = otter::supervisor::start_link({.strategy = otter::strategy_type::rest_for_one,
                                                    .intensity = 3,
                                                    .period = std::chrono::seconds{10}},

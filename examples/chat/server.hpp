@@ -12,9 +12,10 @@
 #include <otter/logger.hpp>
 #include <otter/pid.hpp>
 #include <otter/tcp_address.hpp>
+#include <string>
 
 #include "config.hpp"
-#include "session_core.hpp"
+#include "session_settings.hpp"
 
 namespace chat {
 
@@ -22,6 +23,7 @@ namespace chat {
 struct chat_server {
   chat_config config;
   session_settings sessions;
+  std::string session_module;  // file of the module with the sessions
   /// None: the log is what its node makes of it.
   std::optional<otter::logger::options> log{};
 };
@@ -31,8 +33,8 @@ struct server_started {
   otter::tcp_address address;  // where clients can connect
 };
 
-/// Runs the server until it is told to shut down. If it cannot start, or its supervisor gives up,
-/// the calling process ends with the reason.
+/// Runs the server until it is told to shut down. If it cannot start, because the module is not
+/// loaded for example, or its supervisor gives up, the calling process ends with the reason.
 ///
 /// Called from: a process of its own. Blocks: for the life of the server. Exits: may.
 void run_server(chat_server const& server, otter::pid starter);

@@ -2,77 +2,90 @@
 
 // session.hpp - the process that serves one client's connection.
 //
-//   session           the process; the messages that it understands
-//   session_context   what all sessions share
-//
 // What to say is session_core's business. This process owns the socket: it feeds the core with what
-// happens, and does what the core asks for. It is a reactive: between two events it holds no stack,
-// no buffer and no parser.
+// happens, and does what the core asks for. It is a special process: between two events it holds no
+// stack, no buffer and no parser.
+//
+// It is in a module (its entries are at the end of session.cpp) and goes on in the next version of
+// it, at any moment between two events: in the middle of a stanza, of a login, of a goodbye.
+// Whatever it knows must therefore be in `state`, and a field keeps its name as long as it keeps
+// its meaning. What is new stands beside `core` and the boxes in it: these go as a whole, and if
+// they are laid out otherwise, `code_change()` has to say how they come over.
 
-#include <chrono>
 #include <cstdint>
 #include <memory>
-#include <otter/reactive.hpp>
+#include <otter/code_change.hpp>
 #include <otter/ref.hpp>
-#include <otter/server_ref.hpp>
+#include <otter/special_process.hpp>
 #include <otter/tcp.hpp>
 #include <string>
 #include <vector>
 
 #include "parser_pool.hpp"
+#include "session_border.hpp"
 #include "session_core.hpp"
+#include "session_version.hpp"
 #include "xml_stream.hpp"
 
 namespace chat {
 
-class accounts;
-class router;
-
-/// The same for all sessions of one listener; constant.
-struct session_context {
-  session_settings const* settings = nullptr;
-  otter::server_ref<chat::accounts> accounts;
-  otter::server_ref<chat::router> router;
-  bool fault_injection = false;
+/// What was asked and is not answered yet: one thing at a time.
+enum class session_question : std::uint8_t {
+  none,
+  credentials,
+  derivation,
+  binding,
+  offline,
+  leaving
 };
+
+/// From a session to itself: the client has been made to wait for long enough.
+struct go_on_reading {};
 
 /// Ownership: of the socket, once it has been told `begin`.
 /// Threads:   its own process.
-/// Invariant: while an answer is due the socket is passive and what came before waits in pending_.
-/// A
-///            session that was bound ends after the router has answered unbind: behind that answer
-///            nothing more is entrusted to it.
-class session final : public otter::reactive {
+/// Invariant: while an answer is due the socket is passive and what came before waits in `pending`.
+///            A session that was bound ends after the router has answered unbind: behind that
+///            answer nothing more is entrusted to it.
+class session final : public otter::special_process<session> {
  public:
-  // --- messages ---
-
-  /// The socket is yours now.
-  struct begin {};
-  /// A stanza for the client, as it is to be written.
-  struct delivery {
-    std::string xml;
+  struct state {
+    std::shared_ptr<session_context const> context;
+    otter::tcp_socket socket;
+    session_state core;
+    lent_parser parser;                               // only within an element or the header
+    std::string header;                               // of the open stream; empty: the usual one
+    std::unique_ptr<std::vector<xml_event>> pending;  // behind an answer that is due
+    otter::request_id asked;
+#if CHAT_SESSION_VERSION >= 2
+    session_count received = 0;  // stanzas of the client, since it was counted
+#endif
+    session_question question = session_question::none;
+    bool owns_socket = false;
+    bool reading = false;      // the socket tells when there is something to read
+    bool stream_open = false;  // header is that of an open stream
+    bool full_limits = false;  // the parser's, after the login
+    bool restarted = false;    // what is pending belongs to the old stream
+    bool was_idle = true;      // when the stream was restarted
+    bool paused = false;       // the client has sent more than it may
+    bool draining = false;     // our side is closed, and the client's not yet
+    bool lost = false;         // nothing can be written any more
+    bool over = false;         // nothing is left to do but to hear from the router
   };
-  /// A stanza that must not be lost: if the client has left meanwhile, the router gets it back.
-  struct entrusted {
-    stanza what;
-  };
-  /// Another connection has taken the resource.
-  struct replaced {};
 
   session(std::shared_ptr<session_context const> context, otter::tcp_socket socket);
-  ~session() override;
+  /// Goes on where another version was.
+  explicit session(state s) noexcept : s_{std::move(s)} {}
 
-  void start() override;
-  void handle(otter::event& what) override;
-  void ending(otter::exit_reason const& reason) override;
-  [[nodiscard]] std::string describe() const override;
+  void handle(otter::event& what);
+  void terminate(otter::exit_reason const& reason);
+  [[nodiscard]] std::string format_status() const;
+  state& system_state() noexcept { return s_; }
 
  private:
-  /// Its own messages.
-  struct go_on_reading {};
-  /// What was asked and is not answered yet: one thing at a time.
-  enum class question : std::uint8_t { none, credentials, derivation, binding, offline, leaving };
+  using question = session_question;
 
+  session_core core() noexcept { return {*s_.context->settings, s_.core}; }
   void on_message(otter::event& what);
   void on_answer(otter::event& what);
   void on_ready();
@@ -103,24 +116,7 @@ class session final : public otter::reactive {
   void drain();
   [[nodiscard]] static milliseconds now();
 
-  std::shared_ptr<session_context const> context_;
-  otter::tcp_socket socket_;
-  session_core core_;
-  lent_parser parser_;                               // only within an element or the header
-  std::string header_;                               // of the open stream; empty for the usual one
-  std::unique_ptr<std::vector<xml_event>> pending_;  // behind an answer that is due
-  otter::request_id asked_;
-  question question_ = question::none;
-  bool owns_socket_ = false;
-  bool reading_ = false;      // the socket tells when there is something to read
-  bool stream_open_ = false;  // header_ is that of an open stream
-  bool full_limits_ = false;  // the parser's, after the login
-  bool restarted_ = false;    // what is pending belongs to the old stream
-  bool was_idle_ = true;      // when the stream was restarted
-  bool paused_ = false;       // the client has sent more than it may
-  bool draining_ = false;     // our side is closed, and the client's not yet
-  bool lost_ = false;         // nothing can be written any more
-  bool over_ = false;         // nothing is left to do but to hear from the router
+  state s_;
 };
 
 }  // namespace chat

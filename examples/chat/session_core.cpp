@@ -49,77 +49,55 @@ std::optional<std::int8_t> priority_of(xml_element const& presence) {
 
 }  // namespace
 
-struct session_core::login_state {
-  std::optional<sasl_exchange> exchange;
-  std::string username;  // whose keys the exchange has asked for
-  std::uint32_t failures = 0;
-  std::string bind_id;  // of the iq that waits for its answer
-};
-
-/// While waiting messages are handed out.
-struct session_core::held_deliveries {
-  struct one {
-    stanza what;  // if it was not entrusted, nothing but the text
-    bool entrusted = false;
-  };
-  std::vector<one> behind;  // what arrived behind them
-  std::size_t bytes = 0;
-  std::vector<std::int64_t> shown;  // written, and still in the store
-  std::string ping;                 // was sent behind those
-  std::int64_t since = never;       // and is not answered yet
-};
-
-session_core::session_core(session_settings const& settings) noexcept : settings_{&settings} {}
-session_core::~session_core() = default;
-session_core::session_core(session_core&&) noexcept = default;
-
 // --- time ---
 
 void session_core::arm(std::int64_t at, milliseconds now, session_actions& out) {
-  armed_at_ = at;
+  s_.armed_at = at;
   out.emplace_back(action::arm_timer{milliseconds{std::max<std::int64_t>(at - now.count(), 0)}});
 }
 
 std::int64_t session_core::next_due() const noexcept {
-  if (phase_ != phase::bound) return deadline_;
-  auto const& limits = settings_->limits;
-  std::int64_t due = asked_at_ == never ? last_read_ + in_ms(limits.idle_time)
-                                        : asked_at_ + in_ms(limits.answer_time);
-  if (element_since_ != never) due = std::min(due, element_since_ + in_ms(limits.element_time));
-  if (held_ && held_->since != never) due = std::min(due, held_->since + in_ms(limits.answer_time));
+  if (s_.phase != phase::bound) return s_.deadline;
+  auto const& limits = settings_.limits;
+  std::int64_t due = s_.asked_at == never ? s_.last_read + in_ms(limits.idle_time)
+                                          : s_.asked_at + in_ms(limits.answer_time);
+  if (s_.element_since != never) due = std::min(due, s_.element_since + in_ms(limits.element_time));
+  if (s_.held && s_.held->since != never)
+    due = std::min(due, s_.held->since + in_ms(limits.answer_time));
   return due;
 }
 
 void session_core::on_accepted(milliseconds now, session_actions& out) {
-  login_ = std::make_unique<login_state>();
-  last_read_ = now.count();
-  deadline_ = now.count() + in_ms(settings_->limits.header_time);
-  arm(deadline_, now, out);
+  s_.login.fill();
+  s_.last_read = now.count();
+  s_.deadline = now.count() + in_ms(settings_.limits.header_time);
+  arm(s_.deadline, now, out);
 }
 
 void session_core::on_timer(milliseconds now, session_actions& out) {
-  if (phase_ == phase::closed) return;
+  if (s_.phase == phase::closed) return;
   auto const due = next_due();
   if (now.count() < due) return arm(due, now, out);  // something happened since it was armed
-  if (phase_ != phase::bound)
+  if (s_.phase != phase::bound)
     return end_with(stream_condition::connection_timeout, "login takes too long", out);
-  auto const& limits = settings_->limits;
-  if (element_since_ != never && now.count() >= element_since_ + in_ms(limits.element_time))
+  auto const& limits = settings_.limits;
+  if (s_.element_since != never && now.count() >= s_.element_since + in_ms(limits.element_time))
     return end_with(stream_condition::connection_timeout, "element takes too long", out);
-  if (held_ && held_->since != never && now.count() >= held_->since + in_ms(limits.answer_time))
+  if (s_.held && s_.held->since != never &&
+      now.count() >= s_.held->since + in_ms(limits.answer_time))
     return end_with(stream_condition::connection_timeout, "waiting messages are not read", out);
-  if (asked_at_ != never) return end_with(stream_condition::connection_timeout, "no answer", out);
-  asked_at_ = now.count();
+  if (s_.asked_at != never) return end_with(stream_condition::connection_timeout, "no answer", out);
+  s_.asked_at = now.count();
   ask(out);
   arm(next_due(), now, out);
 }
 
 /// A ping, which every client must answer (RFC 6120, section 8.2.3). Gives its id.
 std::string session_core::ask(session_actions& out) {
-  auto id = "otter-" + random_hex(settings_->sasl.random, 4);
+  auto id = "otter-" + random_hex(settings_.sasl.random, 4);
   xml_element ping{"iq", ns::client};
   ping.set("type", "get").set("id", id);
-  ping.set("from", settings_->domain).set("to", who_.full());
+  ping.set("from", settings_.domain).set("to", s_.who.full());
   ping.add(xml_element{"ping", "urn:xmpp:ping"});
   out.emplace_back(action::write{to_xml(ping)});
   return id;
@@ -127,49 +105,50 @@ std::string session_core::ask(session_actions& out) {
 
 void session_core::on_read(std::size_t bytes, bool parser_idle, milliseconds now,
                            session_actions& out) {
-  if (phase_ == phase::closed) return;
-  last_read_ = now.count();
-  asked_at_ = never;
+  if (s_.phase == phase::closed) return;
+  s_.last_read = now.count();
+  s_.asked_at = never;
   if (parser_idle) {
-    element_since_ = never;
-  } else if (element_since_ == never) {
-    element_since_ = now.count();
+    s_.element_since = never;
+  } else if (s_.element_since == never) {
+    s_.element_since = now.count();
   }
   // The timer is not touched for every read: when it fires too early it is armed again. Only what
   // is due before it needs a new one.
-  if (phase_ == phase::bound && (armed_at_ == never || next_due() < armed_at_))
+  if (s_.phase == phase::bound && (s_.armed_at == never || next_due() < s_.armed_at))
     arm(next_due(), now, out);
-  auto const wait = bytes_.take(settings_->limits.bytes, static_cast<std::uint32_t>(bytes), now);
-  auto const longest = std::max<std::int64_t>(wait.count(), pause_);
-  pause_ = 0;
+  auto const wait = s_.bytes.take(settings_.limits.bytes, static_cast<std::uint32_t>(bytes), now);
+  auto const longest = std::max<std::int64_t>(wait.count(), s_.pause);
+  s_.pause = 0;
   if (longest > 0) out.emplace_back(action::pause_reading{milliseconds{longest}});
 }
 
 // --- ends ---
 
 void session_core::finish(session_actions& out) {
-  if (phase_ == phase::bound || phase_ == phase::bind_wait) out.emplace_back(action::unbind{who_});
-  phase_ = phase::closed;
-  login_.reset();
-  if (!held_) return;
-  for (auto& one : held_->behind)
+  if (s_.phase == phase::bound || s_.phase == phase::bind_wait)
+    out.emplace_back(action::unbind{s_.who});
+  s_.phase = phase::closed;
+  s_.login.clear();
+  if (!s_.held) return;
+  for (auto& one : s_.held->behind)
     if (one.entrusted) out.emplace_back(action::give_back{std::move(one.what)});
-  held_.reset();
+  s_.held.clear();
 }
 
 void session_core::end_with(stream_condition condition, std::string_view text,
                             session_actions& out) {
-  if (phase_ == phase::closed) return;
-  if (!header_sent_) write_header({}, out);
+  if (s_.phase == phase::closed) return;
+  if (!s_.header_sent) write_header({}, out);
   auto bytes = stream_error_xml(condition, text);
   bytes += stream_end_xml;
   out.emplace_back(action::write{std::move(bytes)});
   finish(out);
-  out.emplace_back(action::close{settings_->limits.close_time});
+  out.emplace_back(action::close{settings_.limits.close_time});
 }
 
 void session_core::on_connection_lost(session_actions& out) {
-  if (phase_ != phase::closed) finish(out);
+  if (s_.phase != phase::closed) finish(out);
 }
 
 void session_core::on_replaced(session_actions& out) {
@@ -188,29 +167,29 @@ void session_core::on_leftover(session_actions& out) {
 // --- the stream ---
 
 void session_core::on_event(xml_event event, milliseconds now, session_actions& out) {
-  if (phase_ == phase::closed) return;
+  if (s_.phase == phase::closed) return;
   std::visit(overloaded{
                  [&](stream_opened& opened) {
                    open_stream(opened, out);
                    // The header is there: from now on the login has its own time, counted from
                    // accept.
-                   if (phase_ == phase::login) {
-                     auto const& limits = settings_->limits;
-                     deadline_ += in_ms(limits.login_time) - in_ms(limits.header_time);
-                     arm(deadline_, now, out);
+                   if (s_.phase == phase::login) {
+                     auto const& limits = settings_.limits;
+                     s_.deadline += in_ms(limits.login_time) - in_ms(limits.header_time);
+                     arm(s_.deadline, now, out);
                    }
                  },
                  [&](stream_element& done) {
-                   element_since_ = never;
-                   auto const wait = stanzas_.take(settings_->limits.stanzas, 1, now);
-                   pause_ = std::max(pause_, static_cast<std::uint32_t>(wait.count()));
+                   s_.element_since = never;
+                   auto const wait = s_.stanzas.take(settings_.limits.stanzas, 1, now);
+                   s_.pause = std::max(s_.pause, static_cast<std::uint32_t>(wait.count()));
                    element(done.element, now, out);
                  },
                  [](stream_whitespace&) {},
                  [&](stream_closed&) {
                    out.emplace_back(action::write{std::string{stream_end_xml}});
                    finish(out);
-                   out.emplace_back(action::close{settings_->limits.close_time});
+                   out.emplace_back(action::close{settings_.limits.close_time});
                  },
                  [&](stream_fault& fault) { end_with(fault.condition, fault.text, out); },
              },
@@ -218,9 +197,9 @@ void session_core::on_event(xml_event event, milliseconds now, session_actions& 
 }
 
 void session_core::write_header(std::string_view to, session_actions& out) {
-  header_sent_ = true;
+  s_.header_sent = true;
   out.emplace_back(action::write{
-      stream_header_xml(settings_->domain, random_hex(settings_->sasl.random, 16), to)});
+      stream_header_xml(settings_.domain, random_hex(settings_.sasl.random, 16), to)});
 }
 
 void session_core::open_stream(stream_opened const& opened, session_actions& out) {
@@ -245,16 +224,16 @@ void session_core::open_stream(stream_opened const& opened, session_actions& out
   if (auto const* to = opened.attribute("to")) {
     auto const parsed = jid::parse(*to);
     if (!parsed) return end_with(stream_condition::improper_addressing, parsed.error(), out);
-    if (parsed->full() != settings_->domain)
+    if (parsed->full() != settings_.domain)
       return end_with(stream_condition::host_unknown, {}, out);
   }
   write_features(out);
-  phase_ = authenticated_ ? phase::bind : phase::login;
+  s_.phase = s_.authenticated ? phase::bind : phase::login;
 }
 
 void session_core::write_features(session_actions& out) {
   xml_element features{"features", ns::streams};
-  if (authenticated_) {
+  if (s_.authenticated) {
     xml_element session{"session", ns::session};
     session.add(xml_element{"optional", ns::session});
     features.add(xml_element{"bind", ns::bind}).add(std::move(session));
@@ -272,7 +251,7 @@ void session_core::write_features(session_actions& out) {
 
 void session_core::element(xml_element& e, milliseconds now, session_actions& out) {
   bool const is_stanza = kind_of(e).has_value();
-  switch (phase_) {
+  switch (s_.phase) {
     case phase::header:  // of the old stream, behind a success
     case phase::login_wait:
     case phase::bind_wait:
@@ -302,10 +281,10 @@ void session_core::login_element(xml_element const& e, milliseconds now, session
     bytes += stream_end_xml;
     out.emplace_back(action::write{std::move(bytes)});
     finish(out);
-    out.emplace_back(action::close{settings_->limits.close_time});
+    out.emplace_back(action::close{settings_.limits.close_time});
     return;
   }
-  auto& login = *login_;
+  auto& login = *s_.login;
   if (e.is("abort", ns::sasl)) return login_failure(sasl_condition::aborted, out);
   bool const auth = e.is("auth", ns::sasl);
   if (!auth && !e.is("response", ns::sasl))
@@ -324,7 +303,7 @@ void session_core::login_element(xml_element const& e, milliseconds now, session
   if (auth) {
     auto const* mechanism = e.attribute("mechanism");
     if (mechanism == nullptr) return login_failure(sasl_condition::invalid_mechanism, out);
-    login.exchange.emplace(settings_->sasl);
+    login.exchange.emplace(settings_.sasl);
     std::optional<std::string_view> initial;
     if (data) initial = *data;
     login_step(login.exchange->start(*mechanism, initial), now, out);
@@ -337,15 +316,15 @@ void session_core::login_element(xml_element const& e, milliseconds now, session
 }
 
 void session_core::login_step(sasl_step step, milliseconds now, session_actions& out) {
-  phase_ = phase::login;
+  s_.phase = phase::login;
   std::visit(overloaded{
                  [&](need_credentials& need) {
-                   phase_ = phase::login_wait;
-                   login_->username = need.username;
+                   s_.phase = phase::login_wait;
+                   s_.login->username = need.username;
                    out.emplace_back(action::find_credentials{std::move(need.username)});
                  },
                  [&](need_derivation& need) {
-                   phase_ = phase::login_wait;
+                   s_.phase = phase::login_wait;
                    out.emplace_back(action::derive_key{std::move(need.job)});
                  },
                  [&](sasl_challenge& challenge) {
@@ -357,14 +336,14 @@ void session_core::login_step(sasl_step step, milliseconds now, session_actions&
                    xml_element e{"success", ns::sasl};
                    e.add_text(base64_encode(success.data));
                    out.emplace_back(action::write{to_xml(e)});
-                   out.emplace_back(action::restart_stream{settings_->limits.xml});
-                   who_ = jid::from_prepared(success.username, settings_->domain);
-                   login_->exchange.reset();
-                   authenticated_ = true;
-                   header_sent_ = false;
-                   phase_ = phase::header;
-                   deadline_ = now.count() + in_ms(settings_->limits.login_time);
-                   arm(deadline_, now, out);
+                   out.emplace_back(action::restart_stream{settings_.limits.xml});
+                   s_.who = jid::from_prepared(success.username, settings_.domain);
+                   s_.login->exchange.reset();
+                   s_.authenticated = true;
+                   s_.header_sent = false;
+                   s_.phase = phase::header;
+                   s_.deadline = now.count() + in_ms(settings_.limits.login_time);
+                   arm(s_.deadline, now, out);
                  },
                  [&](sasl_failure& failure) { login_failure(failure.condition, out); },
              },
@@ -372,32 +351,32 @@ void session_core::login_step(sasl_step step, milliseconds now, session_actions&
 }
 
 void session_core::login_failure(sasl_condition condition, session_actions& out) {
-  login_->exchange.reset();
-  phase_ = phase::login;
+  s_.login->exchange.reset();
+  s_.phase = phase::login;
   xml_element e{"failure", ns::sasl};
   e.add(xml_element{to_string(condition), ns::sasl});
   out.emplace_back(action::write{to_xml(e)});
   // A name that nobody can have asks for no keys, and is no guess.
-  auto const username = std::exchange(login_->username, {});
+  auto const username = std::exchange(s_.login->username, {});
   if (condition == sasl_condition::not_authorized && !username.empty())
     out.emplace_back(action::login_failed{username});
-  if (++login_->failures >= settings_->limits.login_attempts)
+  if (++s_.login->failures >= settings_.limits.login_attempts)
     end_with(stream_condition::policy_violation, "too many failed logins", out);
 }
 
 void session_core::on_credentials(std::optional<credentials> account, milliseconds now,
                                   session_actions& out) {
-  if (phase_ != phase::login_wait) return;  // the stream has ended meanwhile
-  login_step(login_->exchange->found(std::move(account)), now, out);
+  if (s_.phase != phase::login_wait) return;  // the stream has ended meanwhile
+  login_step(s_.login->exchange->found(std::move(account)), now, out);
 }
 
 void session_core::on_derived(secret salted, milliseconds now, session_actions& out) {
-  if (phase_ != phase::login_wait) return;
-  login_step(login_->exchange->derived(std::move(salted)), now, out);
+  if (s_.phase != phase::login_wait) return;
+  login_step(s_.login->exchange->derived(std::move(salted)), now, out);
 }
 
 void session_core::on_login_failed(milliseconds, session_actions& out) {
-  if (phase_ != phase::login_wait) return;
+  if (s_.phase != phase::login_wait) return;
   login_failure(sasl_condition::temporary_auth_failure, out);
 }
 
@@ -415,42 +394,42 @@ void session_core::bind_element(xml_element const& e, session_actions& out) {
   auto const* wanted = request->child("resource", ns::bind);
   if (wanted != nullptr) resource = wanted->text();
   if (resource.empty()) {
-    resource = random_hex(settings_->sasl.random, 8);
+    resource = random_hex(settings_.sasl.random, 8);
   } else {
     auto prepared = prepare_resource(resource);
     if (!prepared) return refuse(e, {}, stanza_condition::bad_request, out);
     resource = *std::move(prepared);
   }
-  login_->bind_id = *id;
-  who_ = jid::from_prepared(who_.local(), who_.domain(), resource);
-  phase_ = phase::bind_wait;
-  out.emplace_back(action::bind{who_});
+  s_.login->bind_id = *id;
+  s_.who = jid::from_prepared(s_.who.local(), s_.who.domain(), resource);
+  s_.phase = phase::bind_wait;
+  out.emplace_back(action::bind{s_.who});
 }
 
 void session_core::on_bound(bind_outcome outcome, milliseconds now, session_actions& out) {
-  if (phase_ != phase::bind_wait) return;
+  if (s_.phase != phase::bind_wait) return;
   xml_element answer{"iq", ns::client};
-  answer.set("id", login_->bind_id);
+  answer.set("id", s_.login->bind_id);
   if (outcome != bind_outcome::bound) {
     answer.set("type", "error");
     answer.add(error_element(outcome == bind_outcome::failed
                                  ? stanza_condition::internal_server_error
                                  : stanza_condition::resource_constraint));
     out.emplace_back(action::write{to_xml(answer)});
-    who_ = who_.to_bare();
-    phase_ = phase::bind;
+    s_.who = s_.who.to_bare();
+    s_.phase = phase::bind;
     return;
   }
   xml_element address{"jid", ns::bind};
-  address.add_text(who_.full());
+  address.add_text(s_.who.full());
   xml_element bound{"bind", ns::bind};
   bound.add(std::move(address));
   answer.set("type", "result").add(std::move(bound));
   out.emplace_back(action::write{to_xml(answer)});
-  phase_ = phase::bound;
-  login_.reset();
-  deadline_ = never;
-  last_read_ = now.count();
+  s_.phase = phase::bound;
+  s_.login.clear();
+  s_.deadline = never;
+  s_.last_read = now.count();
   arm(next_due(), now, out);
 }
 
@@ -466,20 +445,20 @@ void session_core::refuse(xml_element const& e, std::string_view from, stanza_co
   auto const* id = e.attribute("id");
   out.emplace_back(
       action::write{stanza_error_xml(kind, id == nullptr ? std::string_view{} : *id, from,
-                                     bound() ? std::string_view{who_.full()} : "", condition)});
+                                     bound() ? std::string_view{s_.who.full()} : "", condition)});
 }
 
 void session_core::stanza_element(xml_element& e, session_actions& out) {
   if (auto const* from = e.attribute("from")) {
     auto const parsed = jid::parse(*from);
-    if (!parsed || (*parsed != who_ && parsed->full() != who_.bare()))
+    if (!parsed || (*parsed != s_.who && parsed->full() != s_.who.bare()))
       return end_with(stream_condition::invalid_from, {}, out);
   }
   jid to;
   auto const* to_text = e.attribute("to");
   if (to_text != nullptr) {
     auto parsed = jid::parse(*to_text);
-    if (!parsed) return refuse(e, settings_->domain, stanza_condition::jid_malformed, out);
+    if (!parsed) return refuse(e, settings_.domain, stanza_condition::jid_malformed, out);
     to = *std::move(parsed);
   }
   bool const addressed = to_text != nullptr;
@@ -502,10 +481,10 @@ void session_core::iq(xml_element& e, jid const& to, bool addressed, session_act
   bool const request = cls == stanza_class::iq_request;
   if (request && e.child_count() != 1)
     return refuse(e, reply_from, stanza_condition::bad_request, out);
-  bool const own_account = !addressed || to.full() == who_.bare();
-  bool const server = addressed && to.full() == settings_->domain;
+  bool const own_account = !addressed || to.full() == s_.who.bare();
+  bool const server = addressed && to.full() == settings_.domain;
   if (!own_account && !server) {
-    out.emplace_back(action::route{make_stanza(std::move(e), who_, to)});
+    out.emplace_back(action::route{make_stanza(std::move(e), s_.who, to)});
     return;
   }
   if (!request) return on_asked(*id, out);
@@ -513,28 +492,29 @@ void session_core::iq(xml_element& e, jid const& to, bool addressed, session_act
   bool const is_set = *e.attribute("type") == "set";
   if (payload.is("bind", ns::bind))
     return refuse(e, reply_from, stanza_condition::not_allowed, out);
-  auto answer =
-      answer_iq(own_account ? iq_target::own_account : iq_target::server, is_set, payload);
+  auto answer = answer_iq(own_account ? iq_target::own_account : iq_target::server, is_set, payload,
+                          settings_.time_of_day());
   if (auto const* condition = std::get_if<stanza_condition>(&answer))
     return refuse(e, reply_from, *condition, out);
   xml_element result{"iq", ns::client};
   result.set("type", "result").set("id", *id);
   if (addressed) result.set("from", reply_from);
-  result.set("to", who_.full());
+  result.set("to", s_.who.full());
   auto& payload_out = std::get<iq_result>(answer);
   if (payload_out.has_payload) result.add(std::move(payload_out.payload));
   out.emplace_back(action::write{to_xml(result)});
 }
 
 void session_core::message(xml_element& e, jid const& to, bool addressed, session_actions& out) {
-  out.emplace_back(action::route{make_stanza(std::move(e), who_, addressed ? to : who_.to_bare())});
+  out.emplace_back(
+      action::route{make_stanza(std::move(e), s_.who, addressed ? to : s_.who.to_bare())});
 }
 
 void session_core::presence(xml_element& e, jid const& to, bool addressed, session_actions& out) {
   auto const cls = classify(e);
   if (!cls) return refuse(e, {}, stanza_condition::bad_request, out);
   if (addressed) {
-    out.emplace_back(action::route{make_stanza(std::move(e), who_, to)});
+    out.emplace_back(action::route{make_stanza(std::move(e), s_.who, to)});
     return;
   }
   if (cls == stanza_class::presence_managing)
@@ -548,14 +528,14 @@ void session_core::own_presence(xml_element& e, session_actions& out) {
   bool const available = type == nullptr;
   auto const priority = priority_of(e);
   if (!priority) return refuse(e, {}, stanza_condition::bad_request, out);
-  e.set("from", who_.full());
+  e.set("from", s_.who.full());
   out.emplace_back(action::set_presence{available, *priority, to_xml(e)});
   if (!available) {
-    fetched_ = false;
-  } else if (*priority >= 0 && !fetched_) {
-    fetched_ = true;
-    if (held_) return;  // a fetch from before is still under way; a second one would double it
-    held_ = std::make_unique<held_deliveries>();
+    s_.fetched = false;
+  } else if (*priority >= 0 && !s_.fetched) {
+    s_.fetched = true;
+    if (s_.held) return;  // a fetch from before is still under way; a second one would double it
+    s_.held.fill();
     out.emplace_back(action::fetch_offline{});
   }
 }
@@ -564,31 +544,31 @@ void session_core::own_presence(xml_element& e, session_actions& out) {
 
 void session_core::on_offline(std::vector<offline_message> batch, milliseconds now,
                               session_actions& out) {
-  if (phase_ != phase::bound) return;
+  if (s_.phase != phase::bound) return;
   if (batch.empty()) {
     // What arrived behind the waiting messages follows them, in its order.
-    if (!held_) return;
-    for (auto& one : held_->behind) out.emplace_back(action::write{std::move(one.what.xml)});
-    held_.reset();
+    if (!s_.held) return;
+    for (auto& one : s_.held->behind) out.emplace_back(action::write{std::move(one.what.xml)});
+    s_.held.clear();
     return;
   }
-  if (!held_) return;
+  if (!s_.held) return;
   for (auto const& m : batch) {
-    out.emplace_back(action::write{with_delay(m, settings_->domain)});
-    held_->shown.push_back(m.id);
+    out.emplace_back(action::write{with_delay(m, settings_.domain)});
+    s_.held->shown.push_back(m.id);
   }
   // What the socket has taken, or even the peer's system, may still be lost with the connection.
   // Stanzas are read in order, so an answer to this proves that all of the batch was.
-  held_->ping = ask(out);
-  held_->since = now.count();
-  if (armed_at_ == never || next_due() < armed_at_) arm(next_due(), now, out);
+  s_.held->ping = ask(out);
+  s_.held->since = now.count();
+  if (s_.armed_at == never || next_due() < s_.armed_at) arm(next_due(), now, out);
 }
 
 /// An answer to a ping of ours, or to nothing.
 void session_core::on_asked(std::string_view id, session_actions& out) {
-  if (!held_ || held_->since == never || held_->ping != id) return;
-  held_->since = never;
-  out.emplace_back(action::delete_offline{std::exchange(held_->shown, {})});
+  if (!s_.held || s_.held->since == never || s_.held->ping != id) return;
+  s_.held->since = never;
+  out.emplace_back(action::delete_offline{std::exchange(s_.held->shown, {})});
   out.emplace_back(action::fetch_offline{});
 }
 
@@ -603,17 +583,17 @@ void session_core::on_entrusted(stanza what, session_actions& out) {
 }
 
 void session_core::deliver(stanza what, bool entrusted, session_actions& out) {
-  if (phase_ != phase::bound) {
+  if (s_.phase != phase::bound) {
     if (entrusted) out.emplace_back(action::give_back{std::move(what)});
     return;
   }
-  if (!held_) {
+  if (!s_.held) {
     out.emplace_back(action::write{std::move(what.xml)});
     return;
   }
-  held_->bytes += what.xml.size();
-  held_->behind.push_back({std::move(what), entrusted});
-  if (held_->bytes > settings_->limits.send_queue_bytes)
+  s_.held->bytes += what.xml.size();
+  s_.held->behind.push_back({std::move(what), entrusted});
+  if (s_.held->bytes > settings_.limits.send_queue_bytes)
     end_with(stream_condition::policy_violation, "waiting messages are not read", out);
 }
 

@@ -2,9 +2,9 @@
 
 // session_core.hpp - one client's stream, from the first byte to the closing tag, as pure logic.
 //
-//   session_settings   what all sessions of a server share
 //   session_action     what the caller has to do next
-//   session_core       the state machine: an on_... function per thing that happens
+//   session_state      what is known of one stream, between two things that happen
+//   session_core       the state machine on it: an on_... function per thing that happens
 //
 // It does no input or output, knows no clock and no thread: the process that owns the socket feeds
 // it events and carries out its actions, in order. `now` is any steady clock. While waiting() is
@@ -16,31 +16,25 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
 #include <vector>
 
+#include "boxed.hpp"
 #include "jid.hpp"
 #include "limits.hpp"
 #include "offline.hpp"
 #include "rate_limit.hpp"
 #include "sasl.hpp"
+#include "session_settings.hpp"
 #include "stanza.hpp"
 #include "stanza_error.hpp"
 #include "stream_error.hpp"
 #include "xml_stream.hpp"
 
 namespace chat {
-
-struct session_settings {
-  std::string domain;  // prepared
-  chat_limits limits;
-  sasl_policy sasl;
-};
-
-using milliseconds = std::chrono::milliseconds;
 
 namespace action {
 /// Send these bytes.
@@ -113,19 +107,72 @@ using session_action =
                  action::arm_timer, action::pause_reading, action::close>;
 using session_actions = std::vector<session_action>;
 
-enum class bind_outcome : std::uint8_t { bound, too_many_resources, failed };
+inline constexpr std::int64_t never = -1;
 
-/// Ownership: `settings` must outlive it. What only a login needs goes when the login is over.
+enum class session_phase : std::uint8_t {
+  header,
+  login,
+  login_wait,
+  bind,
+  bind_wait,
+  bound,
+  closed
+};
+
+/// Until bound.
+struct login_state {
+  std::optional<sasl_exchange> exchange;
+  std::string username;  // whose keys the exchange has asked for
+  std::uint32_t failures = 0;
+  std::string bind_id;  // of the iq that waits for its answer
+};
+
+/// A stanza for the client; if it was not entrusted to the session, nothing but its text.
+struct held_stanza {
+  stanza what;
+  bool entrusted = false;
+};
+
+/// While waiting messages are handed out.
+struct held_deliveries {
+  std::vector<held_stanza> behind;  // what arrived behind them
+  std::size_t bytes = 0;
+  std::vector<std::int64_t> shown;  // written, and still in the store
+  std::string ping;                 // was sent behind those
+  std::int64_t since = never;       // and is not answered yet
+};
+
+/// One client's stream. Plain fields and no functions: this is what goes on in another version of
+/// the module, field by field. Times are milliseconds of the caller's clock.
+struct session_state {
+  jid who;
+  boxed<login_state> login;       // until bound
+  boxed<held_deliveries> held;    // behind the waiting messages
+  std::int64_t deadline = never;  // until bound: when it must be
+  std::int64_t last_read = 0;
+  std::int64_t element_since = never;  // an element has begun and is not complete
+  std::int64_t asked_at = never;       // a ping of ours is out
+  std::int64_t armed_at = never;       // when the timer will fire
+  token_bucket bytes;
+  token_bucket stanzas;
+  std::uint32_t pause = 0;  // milliseconds, found while the events of a read ran
+  session_phase phase = session_phase::header;
+  bool header_sent = false;
+  bool authenticated = false;
+  bool fetched = false;  // waiting messages were asked for since available
+};
+
+/// Holds nothing: as cheap to make as two pointers.
+///
+/// Ownership: `settings` and `state` must outlive it.
 /// Threads:   one at a time.
 /// Invariant: after a close action nothing but on_connection_lost() has an effect, and
-/// on_entrusted()
-///            gives back what it is given.
+///            on_entrusted() gives back what it is given. What only a login needs goes when the
+///            login is over.
 class session_core {
  public:
-  explicit session_core(session_settings const& settings) noexcept;
-  ~session_core();
-  session_core(session_core&&) noexcept;
-  session_core& operator=(session_core&&) = delete;
+  session_core(session_settings const& settings, session_state& state) noexcept
+      : settings_{settings}, s_{state} {}
 
   // --- the connection ---
   void on_accepted(milliseconds now, session_actions& out);
@@ -160,18 +207,15 @@ class session_core {
 
   // --- questions ---
   [[nodiscard]] bool waiting() const noexcept {
-    return phase_ == phase::login_wait || phase_ == phase::bind_wait;
+    return s_.phase == phase::login_wait || s_.phase == phase::bind_wait;
   }
-  [[nodiscard]] bool bound() const noexcept { return phase_ == phase::bound; }
-  [[nodiscard]] bool closed() const noexcept { return phase_ == phase::closed; }
+  [[nodiscard]] bool bound() const noexcept { return s_.phase == phase::bound; }
+  [[nodiscard]] bool closed() const noexcept { return s_.phase == phase::closed; }
   /// Empty until the login; bare until the bind.
-  [[nodiscard]] jid const& who() const noexcept { return who_; }
+  [[nodiscard]] jid const& who() const noexcept { return s_.who; }
 
  private:
-  enum class phase : std::uint8_t { header, login, login_wait, bind, bind_wait, bound, closed };
-  struct login_state;
-  struct held_deliveries;
-  static constexpr std::int64_t never = -1;
+  using phase = session_phase;
 
   void open_stream(stream_opened const& opened, session_actions& out);
   void write_header(std::string_view to, session_actions& out);
@@ -196,22 +240,8 @@ class session_core {
   void arm(std::int64_t at, milliseconds now, session_actions& out);
   [[nodiscard]] std::int64_t next_due() const noexcept;
 
-  session_settings const* settings_;
-  jid who_;
-  std::unique_ptr<login_state> login_;     // until bound
-  std::unique_ptr<held_deliveries> held_;  // behind the waiting messages
-  std::int64_t deadline_ = never;          // until bound: when it must be
-  std::int64_t last_read_ = 0;
-  std::int64_t element_since_ = never;  // an element has begun and is not complete
-  std::int64_t asked_at_ = never;       // a ping of ours is out
-  std::int64_t armed_at_ = never;       // when the timer will fire
-  token_bucket bytes_;
-  token_bucket stanzas_;
-  std::uint32_t pause_ = 0;  // milliseconds, found while the events of a read ran
-  phase phase_ = phase::header;
-  bool header_sent_ = false;
-  bool authenticated_ = false;
-  bool fetched_ = false;  // waiting messages were asked for since available
+  session_settings const& settings_;
+  session_state& s_;
 };
 
 }  // namespace chat

@@ -7,7 +7,7 @@
 #include <otter/message.hpp>
 #include <utility>
 
-#include "session.hpp"
+#include "session_border.hpp"
 #include "stanza_error.hpp"
 
 namespace chat {
@@ -21,11 +21,6 @@ constexpr std::size_t batch_bytes = 262144;
 
 /// A transaction that is never longer than this: the first of its changes waits for the last.
 constexpr std::size_t most_gathered = 1000;
-
-std::int64_t seconds_since_1970() {
-  using namespace std::chrono;
-  return duration_cast<seconds>(system_clock::now().time_since_epoch()).count();
-}
 
 }  // namespace
 
@@ -80,7 +75,7 @@ void store_writer::write_gathered() {
     auto const* refused = done[i] ? nullptr : std::get_if<keep>(&changes[i]);
     if (refused == nullptr) continue;
     if (auto error = error_reply(refused->what, stanza_condition::service_unavailable))
-      otter::send(refused->sender, session::delivery{*std::move(error)});
+      otter::send(refused->sender, to_session::delivery{*std::move(error)});
   }
 }
 

@@ -44,6 +44,8 @@ listen = "[::1]:5299"
 data_dir = "/tmp/x"
 log_level = "debug"
 demo_accounts = true
+session_module = "/opt/chat_session-7.so"
+admin = "/run/chat.socket"
 workers = 3
 scram_iterations = 20000
 [limits]
@@ -59,6 +61,8 @@ offline_messages = 5
   CHECK(c.log == chat::log_level::debug);
   CHECK(c.workers == 3);
   CHECK(c.demo_accounts);
+  CHECK(c.session_module == "/opt/chat_session-7.so");
+  CHECK(c.admin == "/run/chat.socket");
   CHECK(c.scram_iterations == 20000);
   CHECK(c.limits.xml.element_bytes == 20000);
   CHECK(c.limits.idle_time.count() == 7);
@@ -90,6 +94,8 @@ TEST_CASE("a bad value is refused with file, line and reason", "[chat][config]")
            {"log_level = \"loud\"",
             "chat.toml:1: log_level: \"loud\" is none of debug, info, warning, error"},
            {"data_dir = \"\"", "chat.toml:1: data_dir: is empty"},
+           {"session_module = \"\"", "chat.toml:1: session_module: is empty"},
+           {"admin = \"\"", "chat.toml:1: admin: is empty"},
            {"insecure_plaintext = 1", "chat.toml:1: insecure_plaintext: must be true or false"},
            {"domian = \"x\"", "chat.toml:1: domian: unknown key"},
            {"[limits]\nstanzabytes = 1", "chat.toml:2: limits.stanzabytes: unknown key"},
@@ -166,7 +172,7 @@ TEST_CASE("--help explains and is no failure", "[chat][config]") {
   auto const line = chat::read_command_line({"--help"});
   CHECK_FALSE(line.config);
   CHECK(line.exit_status == 0);
-  for (auto const* word :
-       {"--config", "--domain", "--listen", "--data-dir", "--insecure-plaintext", "SIGTERM"})
+  for (auto const* word : {"--config", "--domain", "--listen", "--data-dir", "--session-module",
+                           "--admin", "--insecure-plaintext", "SIGTERM"})
     CHECK_THAT(line.output, Catch::Contains(word));
 }

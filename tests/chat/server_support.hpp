@@ -36,13 +36,15 @@ inline constexpr auto patience = 60s;
 /// Accounts alice and bob with the password `pw`.
 class running_server {
  public:
-  explicit running_server(chat::chat_limits limits = {}) {
+  explicit running_server(chat::chat_limits limits = {},
+                          std::string const& session_module = CHAT_SESSION_MODULE) {
     std::string path = (std::filesystem::temp_directory_path() / "otter-chat-XXXXXX").string();
     if (::mkdtemp(path.data()) == nullptr) throw std::runtime_error("mkdtemp");
     auto& config = server_.config;
     config.data_dir = path;
     config.listen.port = 0;
     config.fault_injection = true;
+    server_.session_module = session_module;
     config.limits = limits;
     auto& sessions = server_.sessions;
     sessions.domain = sessions.sasl.domain = config.domain;

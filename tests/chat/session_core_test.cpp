@@ -300,7 +300,7 @@ TEST_CASE("questions to the server and to the own account are answered", "[chat]
   CHECK(says(info, "<identity category='server' type='im' name='otter'/>"));
   for (auto const* feature :
        {"http://jabber.org/protocol/disco#info", "http://jabber.org/protocol/disco#items",
-        "urn:xmpp:ping", "jabber:iq:version", "msgoffline"})
+        "urn:xmpp:ping", "jabber:iq:version", "msgoffline", "urn:xmpp:time"})
     CHECK(says(info, "<feature var='" + std::string{feature} + "'/>"));
   CHECK(says(iq("", "<query xmlns='http://jabber.org/protocol/disco#info'/>"),
              "<identity category='account' type='registered'/>"));
@@ -309,6 +309,12 @@ TEST_CASE("questions to the server and to the own account are answered", "[chat]
   CHECK(says(iq("otter.test", "<query xmlns='http://jabber.org/protocol/disco#info' node='x'/>"),
              "<item-not-found "));
   CHECK(says(iq("otter.test", "<query xmlns='jabber:iq:version'/>"), "<name>otter chat</name>"));
+  w.settings.time_of_day = [] { return std::int64_t{1158008053}; };  // XEP-0202's own example
+  CHECK(iq("otter.test", "<time xmlns='urn:xmpp:time'/>") ==
+        result +
+            "><time xmlns='urn:xmpp:time'><tzo>+00:00</tzo><utc>2006-09-11T20:54:13Z</utc>"
+            "</time></iq>");
+  CHECK(says(iq("", "<time xmlns='urn:xmpp:time'/>"), "<service-unavailable "));
   CHECK(iq("", "<session xmlns='urn:ietf:params:xml:ns:xmpp-session'/>", "set") == own + "/>");
   CHECK(iq("", "<query xmlns='jabber:iq:roster'/>") ==
         own + "><query xmlns='jabber:iq:roster'/></iq>");
@@ -635,5 +641,5 @@ TEST_CASE("a client that writes too fast is made to wait and loses nothing", "[c
 }
 
 TEST_CASE("a session that is bound and idle keeps little", "[chat][session]") {
-  CHECK(sizeof(chat::session_core) <= 176);
+  CHECK(sizeof(chat::session_state) <= 168);
 }

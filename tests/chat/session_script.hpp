@@ -50,7 +50,10 @@ struct world {
 class client {
  public:
   client(world& w, int number)
-      : world_{w}, number_{number}, parser_{before_login(w.settings.limits)}, core_{w.settings} {
+      : world_{w},
+        number_{number},
+        parser_{before_login(w.settings.limits)},
+        core_{w.settings, state_} {
     world_.clients[number_] = this;
     chat::session_actions out;
     core_.on_accepted(now(), out);
@@ -271,6 +274,7 @@ class client {
   world& world_;
   int number_;
   chat::xml_stream parser_;
+  chat::session_state state_;
   chat::session_core core_;
   std::chrono::milliseconds now_{1000000};
   std::optional<std::chrono::milliseconds> timer_;

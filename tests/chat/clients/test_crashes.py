@@ -47,7 +47,7 @@ def test_a_session_that_throws_ends_alone():
             for client in [*others, bob, again]:
                 await client.leave()
         session(story)
-        wait_until(lambda: "crashed" in one.log() and "this session was asked to throw" in one.log(),
+        wait_until(lambda: "terminates" in one.log() and "this session was asked to throw" in one.log(),
                    "the crash is in the log")
         assert "bob@localhost/victim" in one.log()
 
