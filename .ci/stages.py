@@ -290,7 +290,10 @@ def chat(r):
     if server is None:
         return r.absent("chat", "otter_chat is not built")
     # Debian's Python first: it is the one that has Debian's slixmpp.
-    r.check("chat", [script], {"OTTER_CHAT": str(server), "PATH": "/usr/bin:/bin:" + os.environ.get("PATH", "")})
+    environment = {"OTTER_CHAT": str(server), "PATH": "/usr/bin:/bin:" + os.environ.get("PATH", "")}
+    if r.options.full:
+        environment["OTTER_CHAT_IDLE"] = "15000"  # connections that go to another version at once
+    r.check("chat", [script], environment)
     return None
 
 

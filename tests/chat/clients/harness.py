@@ -35,14 +35,14 @@ def wait_until(condition, what):
 class Server:
     """One run of the server. Its data directory may be given to the next one."""
 
-    def __init__(self, directory, options=(), config="", descriptors=None):
+    def __init__(self, directory, options=(), config="", descriptors=None, log="debug"):
         self.directory = pathlib.Path(directory)
         self.data = self.directory / "data"
         run = len(list(self.directory.glob("*.err")))
         self.out = self.directory / f"{run}.out"
         self.err = self.directory / f"{run}.err"
         arguments = [os.environ["OTTER_CHAT"], "--data-dir", str(self.data), "--demo-accounts",
-                     "--listen", "127.0.0.1:0", "--log-level", "debug", *options]
+                     "--listen", "127.0.0.1:0", "--log-level", log, *options]
         if config:
             path = self.directory / "chat.toml"
             path.write_text(config)
