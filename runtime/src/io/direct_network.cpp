@@ -11,7 +11,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <atomic>
 #include <cerrno>
 #include <limits>
@@ -21,6 +20,7 @@
 #include <vector>
 
 #include "io/direct_table.hpp"
+#include "io/discard.hpp"
 #include "scheduler/scheduler.hpp"
 
 namespace otter::rts {
@@ -100,13 +100,9 @@ class direct_network final : public network {
 
   void discard_input(int fd) noexcept override {
     if (!is_direct(fd)) return system_->discard_input(fd);
-    constexpr std::size_t piece = std::size_t{1} << 20;
-    for (int i = 0; i < 16; ++i) {
-      std::ptrdiff_t const n = at(fd).receive(fd, nullptr, piece, MSG_TRUNC);
-      if (n > 0) continue;
-      if (n == -EFAULT) drop_by_copying(fd);
-      return;
-    }
+    discard_what_came([this, fd](void* into, std::size_t size, int flags) noexcept {
+      return at(fd).receive(fd, into, size, flags);
+    });
   }
 
   void close(int fd, bool reset) noexcept override {
@@ -199,13 +195,6 @@ class direct_network final : public network {
     int const result = f(ordinary);
     ::close(ordinary);
     return result;
-  }
-
-  /// Local sockets cannot drop bytes unseen. What they hold is bounded by the peer's send buffer.
-  void drop_by_copying(int fd) noexcept {
-    std::array<char, 4096> piece;
-    for (int i = 0; i < 256; ++i)
-      if (at(fd).receive(fd, piece.data(), piece.size(), 0) <= 0) return;
   }
 
   scheduler& node_;

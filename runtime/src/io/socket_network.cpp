@@ -11,7 +11,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <atomic>
 #include <cerrno>
 #include <cstring>
@@ -20,6 +19,7 @@
 #include <new>
 #include <system_error>
 
+#include "io/discard.hpp"
 #include "io/network.hpp"
 #include "scheduler/scheduler.hpp"
 
@@ -310,14 +310,10 @@ class socket_network final : public network {
   void shutdown_write(int fd) noexcept override { ::shutdown(fd, SHUT_WR); }
 
   void discard_input(int fd) noexcept override {
-    // MSG_TRUNC on a stream drops bytes without copying them. Bounded: a peer that goes on
-    // sending gets its reset after all.
-    constexpr std::size_t piece = std::size_t{1} << 20;
-    for (int i = 0; i < 16; ++i) {
-      if (::recv(fd, nullptr, piece, MSG_TRUNC | MSG_DONTWAIT) > 0) continue;
-      if (errno == EFAULT) drop_by_copying(fd);
-      return;
-    }
+    discard_what_came([fd](void* into, std::size_t size, int flags) noexcept {
+      std::ptrdiff_t const n = ::recv(fd, into, size, flags | MSG_DONTWAIT);
+      return n >= 0 ? n : std::ptrdiff_t{-errno};
+    });
   }
 
   void close(int fd, bool reset) noexcept override {
@@ -382,12 +378,6 @@ class socket_network final : public network {
     } catch (std::bad_alloc const&) {
       return -ENOMEM;
     }
-  }
-  /// Local sockets cannot drop bytes unseen. What they hold is bounded by the peer's send buffer.
-  static void drop_by_copying(int fd) noexcept {
-    std::array<char, 4096> piece;
-    for (int i = 0; i < 256; ++i)
-      if (::recv(fd, piece.data(), piece.size(), MSG_DONTWAIT) <= 0) return;
   }
 
   scheduler& node_;
