@@ -104,9 +104,9 @@ struct [[gnu::visibility("hidden")]] message_form_for {
   /// Its fields one by one, so that those of one type may be what cannot be taken apart.
   static constexpr bool by_fields = is_reflectable<T>;
 
-  static bool take_apart(void* value, value_parts& out, misfit& why) {
+  static bool take_apart(void* object, value_parts& out, misfit& why) {
     return guard_conversion(type_name<T>(), "any other", why, [&] {
-      T& from = *static_cast<T*>(value);
+      T& from = *static_cast<T*>(object);
       out.whole = !by_fields;
       if constexpr (by_fields) {
         for_each_field(from, [&](std::string_view name, auto& field) {
@@ -117,7 +117,7 @@ struct [[gnu::visibility("hidden")]] message_form_for {
               {name, &descriptor_of<type>(), const_cast<type*>(&field), &plain_of_part<type>});
         });
       } else {
-        out.fields.push_back({{}, &descriptor_of<T>(), value, &plain_of_part<T>});
+        out.fields.push_back({{}, &descriptor_of<T>(), object, &plain_of_part<T>});
       }
       return true;
     });
