@@ -15,11 +15,12 @@
 //   otter::code::unload()          unmaps purged versions to which nothing refers; purged() lists
 //   them, unload_when_purged() does it after each purge
 //   otter::code::which(), which_old(), all_loaded(), check_process_code(), check_old_code()
-//   otter::code::users(), old_users()   the processes whose body is of a module
+//   otter::code::users(), old_users()   the processes that are of a module, or have a part of it
 //
 // A module has at most two versions, current and old (CL-1). Who runs in the old one goes on there:
 // loading touches no process. A process uses a version while its body is from it - a server whose
-// class is in the module, a function spawned there - or while it is in a call of latest. Closures
+// class is in the module, a function spawned there -, while it has a part that is - handlers of a
+// gen_event, what a supervisor looks after - or while it is in a call of latest. Closures
 // that a module has handed to others are not seen; they stay callable as long as the version is
 // mapped, but start nothing of a purged one any more. Unless unload() is called that is for ever.
 //
@@ -224,9 +225,10 @@ std::vector<loaded_module> all_loaded();
 bool check_process_code(pid process, std::string_view module);
 /// Whether there is an old version. Blocks: never.
 bool check_old_code(std::string_view module);
-/// The processes whose body is of the current version, in the order of their pids. Blocks: never.
+/// The processes whose body, or a part of them, is of the current version, in the order of their
+/// pids. Blocks: never.
 std::vector<pid> users(std::string_view module);
-/// Those whose body is of the old one. Blocks: never.
+/// The same of the old one. Blocks: never.
 std::vector<pid> old_users(std::string_view module);
 
 /// What a process of spawn() does next: a call of a module's function, or nothing, which ends it
