@@ -294,6 +294,49 @@ TEST_CASE("blocks still in use go with the set", "[slab]") {
   CHECK(set.blocks_in_use() == 2);
 }
 
+TEST_CASE("a walk over a slab shows each block in use once and no free one", "[slab]") {
+  slab_set set;
+  slab& mine = set.lend();
+  slab& other = set.lend();
+  random_generator random(7);
+  std::set<void*> used;
+  for (int i = 0; i < 20'000; ++i) {
+    std::size_t const bytes = random.below(1500);
+    used.insert(mine.allocate(bytes));
+    if (used.size() < 3 || random.below(3) == 0) continue;
+    // Freed by its owner, by another, and sorted now and then.
+    auto const at = used.lower_bound(*std::next(used.begin(), static_cast<long>(random.below(3))));
+    slab::free(*at, random.below(2) == 0 ? &mine : &other);
+    used.erase(at);
+    if (random.below(500) == 0) mine.begin_tidying();
+    mine.tidy(random.below(8));
+  }
+  std::set<void*> seen;
+  std::size_t twice = 0;
+  auto const look = [&](std::byte const* block, std::size_t) {
+    twice += seen.insert(const_cast<std::byte*>(block)).second ? 0 : 1;
+  };
+  SECTION("of a slab that its owner has in hand, if the caller knows that he does nothing") {
+    slab* const still[] = {&mine, &other};
+    CHECK(set.each_block_in_use(still, look));
+    CHECK(seen == used);
+  }
+  SECTION("of those that rest") {
+    mine.rest();
+    other.rest();
+    CHECK(set.each_block_in_use({}, look));
+    CHECK(seen == used);
+    mine.resume();
+    other.resume();
+  }
+  SECTION("others are left out, and that is said") {
+    CHECK_FALSE(set.each_block_in_use({}, look));
+    CHECK(seen.empty());
+  }
+  CHECK(twice == 0);
+  for (void* const block : used) slab::free(block, &mine);
+}
+
 TEST_CASE("two threads that allocate for each other lose and share nothing", "[slab][stress]") {
   // Each thread allocates, writes a stamp, passes the block to the other through a ring, and frees
   // what it receives after checking the stamp. Now and then it tidies its slab, or sleeps; a third

@@ -1,19 +1,25 @@
 // Unmapping a version, and what keeps it.
 
+#include <atomic>
 #include <catch2/catch.hpp>
+#include <chrono>
 #include <cinttypes>
 #include <cstdio>
 #include <fstream>
 #include <functional>
+#include <otter/attached_thread.hpp>
+#include <otter/blocking.hpp>
 #include <otter/code.hpp>
 #include <otter/error.hpp>
 #include <otter/exit.hpp>
 #include <otter/monitor.hpp>
+#include <otter/node.hpp>
 #include <otter/process_info.hpp>
 #include <otter/receive.hpp>
 #include <otter/spawn.hpp>
 #include <otter/timer.hpp>
 #include <string>
+#include <thread>
 
 #include "keeper.hpp"
 #include "modules.hpp"
@@ -120,6 +126,7 @@ void is_held(driver_report& report, std::string const& what, holder_kind kind, o
     for (auto const& h : r.held_by) named = named || (h.what == kind && h.process == who);
   report.check(what + " holds it: " + outcome(held) + ": " + texts(held), named);
   report.check(what + ": it is still there", is_mapped(address));
+  if (!named) return;  // what is left would run code that is not there
   auto const listed = code::purged("keeper");
   report.check(what + ": and is listed with the reason",
                listed.size() == 1 && !listed[0].held_by.empty());
@@ -286,4 +293,88 @@ TEST_CASE("where it is wanted each purge unmaps", "[code][CL-11]") {
     replace("keeper");
     report.check("not when it is off", is_mapped(third));
   });
+}
+
+namespace {
+
+/// In a node of its own, on threads: `unload()` finds no rest while `busy` is there, says so in a
+/// text with `part`, and unmaps when `end()` has been called.
+struct no_rest {
+  std::string refused;
+  std::string after;
+  bool text = false;
+  bool pid_is_said = false;
+
+  void look(std::string const& part, otter::pid who) {
+    elsewhere([] { load_keeper(); });
+    replace("keeper");
+    auto const held = code::unload("keeper", std::chrono::milliseconds(100));
+    refused = outcome(held) + ": " + texts(held);
+    text = held.size() == 1 && held[0].held_by.size() == 1 &&
+           held[0].held_by[0].what == holder_kind::busy && refused.find(part) != std::string::npos;
+    pid_is_said = refused.find(to_string(who)) != std::string::npos;
+  }
+};
+
+otter::node_options quiet() {
+  return {.workers = 2, .on_event = [](otter::node_event const&) {}};
+}
+
+}  // namespace
+
+TEST_CASE("while a process does not come to a safe point nothing is unmapped, and it is named",
+          "[code][CL-11]") {
+  std::atomic<bool> begun{false};
+  std::atomic<bool> enough{false};
+  no_rest result;
+  otter::node node(quiet());
+  // Before the other process is there, which else might have its frames on the same thread.
+  otter::pid const busy = node.spawn([&] {
+    begun.store(true);
+    while (!enough.load()) std::this_thread::yield();
+  });
+  while (!begun.load()) std::this_thread::yield();
+  node.run([&] {
+    result.look("is in user code for", busy);
+    enough.store(true);
+    result.after = unload_soon("keeper");
+  });
+  enough.store(true);
+  INFO(result.refused);
+  CHECK(result.text);
+  CHECK(result.pid_is_said);
+  CHECK(result.after == "unmapped");
+}
+
+TEST_CASE("while a job of offload runs nothing is unmapped", "[code][CL-11]") {
+  std::atomic<bool> enough{false};
+  no_rest result;
+  otter::node node(quiet());
+  node.run([&] {
+    otter::offload([&enough] {
+      while (!enough.load()) std::this_thread::yield();
+      return 1;
+    });
+    result.look("a job of offload() is running", otter::self());
+    enough.store(true);
+    result.after = unload_soon("keeper");
+  });
+  enough.store(true);
+  INFO(result.refused);
+  CHECK(result.text);
+  CHECK(result.after == "unmapped");
+}
+
+TEST_CASE(
+    "an attached thread that runs code of its own lets nothing be unmapped, one that waits does",
+    "[code][CL-11]") {
+  no_rest result;
+  otter::node node(quiet());
+  otter::attached_thread const me(node);
+  // run() waits outside of the attached process.
+  node.run([&, whom = me.self()] { result.look("the attached thread", whom); });
+  INFO(result.refused);
+  CHECK(result.text);
+  CHECK(result.pid_is_said);
+  CHECK(outcome(code::unload("keeper")) == "unmapped");
 }
