@@ -32,6 +32,9 @@ struct poll_source {
  public:
   /// `events` are EPOLLIN, EPOLLOUT, EPOLLRDHUP, EPOLLHUP, EPOLLERR as in <sys/epoll.h>.
   virtual void ready(std::uint32_t events) noexcept = 0;
+  /// ready() follows in a moment, if nothing comes between: what it will touch may be fetched from
+  /// memory. May be called until released() is.
+  virtual void expect() const noexcept {}
   /// The poller has forgotten the source: the last call, exactly one for each remove().
   virtual void released() noexcept {}
 
