@@ -20,13 +20,9 @@ void wakes::post_busy() noexcept { busy_->post_busy(); }
 /// Pinned, and without the lock.
 void port::post_busy() noexcept {
   port_lock lock(mutex_);
-  if (phase_ == port_phase::open && set.extras) {
-    std::uint64_t const to = owner_;
-    lock.unlock();
-    set.extras->busy.post(to);
-    lock.lock();
-  }
-  unpin(lock);
+  if (phase_ == port_phase::open && set.extras) set.extras->busy.post(owner());
+  --pins_;
+  release(lock);
 }
 
 void busy_notice::expand(process& owner, message_sink& sink) noexcept {

@@ -4,28 +4,11 @@
 
 namespace otter::rts {
 
-process& io_call::calling(runtime_entry const& border, char const* what) {
+void io_call::refuse(runtime_entry const& border, char const* what) {
   if (border.refused())
     throw error(errc::abandoned, std::string(what) + ": this process was given up by its node");
-  process* const self = current_process_or_null();
   // An attached thread has no poller.
-  if (self == nullptr || border.here() == nullptr)
-    throw error(errc::not_in_process, std::string(what) + ": sockets belong to processes");
-  return *self;
-}
-
-held_port::held_port(process& self, detail::port_name name) noexcept {
-  process_system& system = self.system();
-  if (!name || port_access::node(name) != system.node_index()) return;
-  port* const p = io_state::of_existing(system).at(port_access::index(name));
-  if (p == nullptr) return;
-  lock_ = port_lock(p->mutex());
-  if (p->generation() != port_access::generation(name) || p->phase() == port_phase::free) {
-    lock_ = port_lock();
-    return;
-  }
-  p->adopt(self);
-  port_ = p;
+  throw error(errc::not_in_process, std::string(what) + ": sockets belong to processes");
 }
 
 void close_port(detail::port_name name, bool resets) noexcept {
@@ -84,13 +67,6 @@ bool waiting_place::wait(wait_limit& limit) {
   // Out of the mailbox, so that it can fly again.
   if (self_.take_notice(*waiter_)) waiter_->landed();
   return in_time;
-}
-
-node_marks* marks_of(process& self, detail::port_name name) noexcept {
-  if (!name || port_access::node(name) != self.system().node_index()) return nullptr;
-  node_marks& marks = io_state::of_existing(self.system()).marks();
-  if (marks.watches_memory()) marks.sample(self.sched().now());
-  return &marks;
 }
 
 std::int64_t due_after(process& self, duration limit) {

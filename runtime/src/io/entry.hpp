@@ -22,7 +22,13 @@ struct io_call {
   explicit io_call(char const* what) : self(calling(border, what)) {}
 
  private:
-  static process& calling(runtime_entry const& border, char const* what);
+  static process& calling(runtime_entry const& border, char const* what) {
+    here const at = here::now(border);
+    if (border.refused() || at.self == nullptr || at.on == nullptr) [[unlikely]]
+      refuse(border, what);
+    return *at.self;
+  }
+  [[noreturn]] static void refuse(runtime_entry const& border, char const* what);
 };
 
 /// At the top of a function that is noexcept.
@@ -31,13 +37,30 @@ struct quiet_io_call {
   /// Null: not in a process, or the process was abandoned.
   process* self;
 
-  quiet_io_call() noexcept : self(border.refused() ? nullptr : current_process_or_null()) {}
+  quiet_io_call() noexcept : self(border.refused() ? nullptr : here::now(border).self) {}
 };
 
 /// The port that a name is good for, locked; or nothing.
 class held_port {
  public:
-  held_port(process& self, detail::port_name name) noexcept;
+  /// The block that the name is, or was, good for; or null.
+  static port* find(process& self, detail::port_name name) noexcept {
+    process_system& system = self.system();
+    if (!name || port_access::node(name) != system.node_index()) return nullptr;
+    return io_state::of_existing(system).at(port_access::index(name));
+  }
+
+  held_port(process& self, detail::port_name name) noexcept {
+    port* const p = find(self, name);
+    if (p == nullptr) return;
+    lock_.lock(p->mutex());
+    if (p->generation() != port_access::generation(name) || p->phase() == port_phase::free) {
+      lock_.unlock();
+      return;
+    }
+    p->adopt(self);
+    port_ = p;
+  }
   explicit operator bool() const noexcept { return port_ != nullptr; }
   port* operator->() const noexcept { return port_; }
   port& operator*() const noexcept { return *port_; }
@@ -82,7 +105,13 @@ tcp_result<void> give_away(process& self, detail::port_name socket, pid next);
 
 /// The node's marks, after a look at the memory if it is time; null if `name` is none of this node.
 /// Without the lock of any port.
-node_marks* marks_of(process& self, detail::port_name name) noexcept;
+inline node_marks* marks_of(process& self, detail::port_name name) noexcept {
+  if (!name || port_access::node(name) != self.system().node_index()) return nullptr;
+  node_marks& marks = io_state::of_existing(self.system()).marks();
+  if (marks.watches_memory()) [[unlikely]]
+    marks.sample(self.sched().now());
+  return &marks;
+}
 
 /// When a limit from now is over, for wait_limit.
 std::int64_t due_after(process& self, duration limit);

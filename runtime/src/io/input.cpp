@@ -142,7 +142,7 @@ std::error_code port::receive_refused(waiter const* mine) const noexcept {
 std::optional<tcp_result<tcp_bytes>> port::try_recv(std::size_t length, wakes& woken) {
   if (length > most_at_once) return fail(tcp_errc::enomem);
   if (length != 0 && set.packet != packet::raw) return fail(tcp_errc::einval);
-  borrowed_scratch scratch(io_->scratch());
+  borrowed_scratch const scratch;
   for (;;) {
     if (buffers_) {
       std::string_view const stream = buffers_->input();
@@ -286,7 +286,7 @@ void port::deliver(message_sink& sink, wakes& woken) noexcept {
   try {
     if (delivers()) deliver_kept(sink, woken);
     if (delivers() && !input_ended_) {
-      borrowed_scratch scratch(io_->scratch());
+      borrowed_scratch const scratch;
       std::size_t n = 0;
       if (read(scratch.get(), scratch_bytes, n, woken) == got::bytes) {
         std::string_view came(scratch.get(), n);
@@ -342,15 +342,16 @@ bool port::report_end(port_lock& lock, process& owner, message_sink& sink, wakes
 
 // --- ready: the owner reads in place ---
 
-detail::lent_input port::lend(port_lock& lock, wakes& woken, process& self,
-                              char* scratch) noexcept {
-  detail::lent_input out;
-  auto refuse = [&out](std::error_code why) {
-    out.error = why;
-    return out;
-  };
-  if (!is_owned_by(self)) return refuse(make_error_code(tcp_errc::not_owner));
-  if (set.mode != active::ready || lent_) return refuse(make_error_code(tcp_errc::einval));
+void port::lend(port_lock& lock, wakes& woken, process& self, char* scratch,
+                detail::lent_input& out) noexcept {
+  if (!is_owned_by(self)) [[unlikely]] {
+    out.error = make_error_code(tcp_errc::not_owner);
+    return;
+  }
+  if (set.mode != active::ready || lent_) [[unlikely]] {
+    out.error = make_error_code(tcp_errc::einval);
+    return;
+  }
   std::string_view const kept = buffers_ ? buffers_->input() : std::string_view{};
   std::size_t const before = kept.size();
   if (before == scratch_bytes) input_ended(EMSGSIZE, woken);
@@ -359,20 +360,21 @@ detail::lent_input port::lend(port_lock& lock, wakes& woken, process& self,
   if (read(scratch + before, scratch_bytes - before, n, woken) == got::end) {
     out.error = end_reason();
     if (phase_ == port_phase::ended) close(lock, woken, &self, false);
-    return out;
+    return;
   }
-  if (before + n == 0) return out;
-  drop_input();
-  trim_buffers();
+  if (before + n == 0) return;
+  if (buffers_) {
+    drop_input();
+    trim_buffers();
+  }
   count(port_count::received_packets);
   lent_ = true;
   out.view = {reinterpret_cast<std::byte const*>(scratch), before + n};
   out.buffer = scratch;
-  return out;
 }
 
-void port::take_back(port_lock& lock, std::string_view rest) noexcept {
-  lent_ = false;
+void port::take_back(port_lock& lock, process const& self, std::string_view rest) noexcept {
+  if (is_owned_by(self)) lent_ = false;  // else given away meanwhile, and perhaps lent again
   try {
     if (!rest.empty()) keep(rest);
   } catch (std::bad_alloc const&) {

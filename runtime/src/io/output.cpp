@@ -19,7 +19,7 @@ std::error_code port::send_refused() const noexcept {
   if (phase_ == port_phase::connecting || phase_ == port_phase::listening ||
       phase_ == port_phase::handshaking)
     return make_error_code(tcp_errc::enotconn);
-  if (phase_ == port_phase::open && !write_shut_ && !shutdown_due_) return {};
+  if (may_send()) return {};
   if (error_ == ECONNRESET && set.show_econnreset) return make_error_code(tcp_errc::econnreset);
   return make_error_code(tcp_errc::closed);
 }
@@ -27,6 +27,17 @@ std::error_code port::send_refused() const noexcept {
 /// The bytes of one call, together and in order, behind the length that their mode puts ahead of
 /// them. The caller has waited its turn.
 tcp_result<void> port::write(std::string_view data, wakes& woken) noexcept {
+  if (set.packet == otter::packet::raw) [[likely]] {
+    count(port_count::sends);
+    if (buffers_ || data.empty()) return write_bytes(data, woken);
+    // Neither TLS nor anything that waits: mostly the socket takes it all.
+    note_activity();
+    std::ptrdiff_t const n = net().send(fd, data.data(), data.size());
+    if (n != static_cast<std::ptrdiff_t>(data.size())) [[unlikely]]
+      return send_rest(data, n, woken);
+    count(port_count::sent_bytes, data.size());
+    return {};
+  }
   std::optional<length_header> const header = header_of(set.packet, data.size());
   if (!header) return fail(tcp_errc::emsgsize);
   count(port_count::sends);
@@ -49,6 +60,14 @@ tcp_result<void> port::write_bytes(std::string_view data, wakes& woken) noexcept
   return tls() == nullptr ? send_wire(data, woken) : write_tls(data, woken);
 }
 
+/// A send of `data`, with nothing queued, gave `n`.
+tcp_result<void> port::send_rest(std::string_view data, std::ptrdiff_t n, wakes& woken) noexcept {
+  if (n == -EAGAIN) return queue_output(data, woken);
+  if (n < 0) return write_failed(static_cast<int>(-n), woken);
+  count(port_count::sent_bytes, static_cast<std::uint64_t>(n));
+  return send_wire(data.substr(static_cast<std::size_t>(n)), woken);
+}
+
 /// Bytes as they are on the wire.
 tcp_result<void> port::send_wire(std::string_view data, wakes& woken) noexcept {
   note_activity();
@@ -61,7 +80,10 @@ tcp_result<void> port::send_wire(std::string_view data, wakes& woken) noexcept {
       data.remove_prefix(static_cast<std::size_t>(n));
     }
   }
-  if (data.empty()) return {};
+  return data.empty() ? tcp_result<void>{} : queue_output(data, woken);
+}
+
+tcp_result<void> port::queue_output(std::string_view data, wakes& woken) noexcept {
   try {
     buffers().out.append(data);
   } catch (std::bad_alloc const&) {
@@ -99,7 +121,7 @@ void port::flush(wakes& woken) noexcept {
   }
 }
 
-bool port::congested(wakes& woken) noexcept {
+bool port::is_congested(wakes& woken) noexcept {
   // Above the node's mark whoever has something queued waits for that, and nobody for others: a
   // peer that takes nothing must not hold up those that do.
   if (!congested_ && queued() > 0 && io_->marks().output_above()) set_congested(true, woken);

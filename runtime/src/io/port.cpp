@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <thread>
 
 #include "io/ports.hpp"
 #include "process/process.hpp"
@@ -27,17 +26,18 @@ constexpr bool is_live(port_phase p) noexcept {
 
 network& port::net() const noexcept { return io_->net(); }
 
-bool port::is_owned_by(process const& who) const noexcept { return owner_ == who.bits(); }
-pid port::owner() const noexcept { return io_->system().make_pid_of(owner_); }
+pid port::owner() const noexcept {
+  return io_->system().make_pid_of(owner_.load(std::memory_order_relaxed));
+}
 
 bool port::begin(io_state& io, process& owner, int descriptor, port_phase phase,
                  tcp_options const& options, int& error, gate_place from) noexcept {
   io_ = &io;
   fd = descriptor;
   phase_ = phase;
-  owner_ = owner.bits();
+  owner_.store(owner.bits(), std::memory_order_relaxed);
   error_ = 0;
-  strayed_ = refused_ = hung_up_ = input_ended_ = end_told_ = passive_due_ = false;
+  strayed_ = hung_up_ = input_ended_ = end_told_ = passive_due_ = false;
   congested_ = shutdown_due_ = write_shut_ = lent_ = datagrams_ = false;
   hint_ = true;
   counts_ = {};
@@ -96,13 +96,13 @@ extras_ptr port::extras_of(tcp_options const& o, gate_place from) {
   extras->busy.wanted = o.tell_busy;
   if (gated) {
     extras->gate = std::make_shared<accept_gate>(*io_, limits);
-    extras->gate->belongs_to(index_, generation_);
+    extras->gate->belongs_to(index_, generation());
   }
   if (o.shed_when_idle)
     extras->shed_after_ns = std::max<std::int64_t>(o.shed_when_idle->count(), 1);
   if (may_be_shed) {
     extras->active_ns = io_->system().sched().now();
-    extras->listed = io_->marks().list_idle({index_, generation_});
+    extras->listed = io_->marks().list_idle({index_, generation()});
   }
   extras->from = std::move(from);
   return extras;
@@ -115,30 +115,20 @@ bool port::wants_notice() const noexcept {
 
 // --- the owner (doc/io.md, "Who owns a socket") ---
 
-void port::adopt(process& self) noexcept {
-  if (owned_ || !is_live(phase_) || !is_owned_by(self) || self.is_dying()) return;
+void port::take_up(process& self) noexcept {
+  if (!is_live(phase_) || !is_owned_by(self) || self.is_dying()) return;
   self.own(*this);
   owned_ = true;
 }
 
 void port::tell_owner(port_lock& lock) noexcept {
-  ++pins_;
-  for (;;) {
-    std::uint64_t const to = owner_;
-    refused_ = false;
-    lock.unlock();
-    bool const flies = post(to);
-    lock.lock();
-    if (!is_live(phase_) || (flies && !refused_)) break;
-    if (flies || owner_ != to) continue;  // it came back meanwhile, or there is another owner
-    if (owned_) break;                    // dead, and owner_died() is on its way
-    // The next owner died before the notice that hands the port over reached it.
-    --pins_;
-    wakes woken;
-    close(lock, woken, nullptr, set.reset_on_close);
-    return;
-  }
-  --pins_;
+  if (post_alone(io_->system(), owner_.load(std::memory_order_relaxed))) return;
+  // Dead. If it had taken the port up, owner_died() is on its way; and who is closed already only
+  // waits for it.
+  if (owned_ || !is_live(phase_)) return;
+  // The next owner died before the notice that hands the port over reached it.
+  wakes woken;
+  close(lock, woken, nullptr, set.reset_on_close);
 }
 
 void port::expand(process& owner, message_sink& sink) noexcept {
@@ -166,11 +156,7 @@ void port::expand(process& owner, message_sink& sink) noexcept {
 }
 
 void port::refused() noexcept {
-  port_lock lock(mutex_);
-  if (pins_ > 0) {
-    refused_ = true;  // for tell_owner(), which is posting and looks
-    return;
-  }
+  port_lock lock(mutex_);  // so whoever posts it has done so
   if (is_live(phase_) && !owned_) tell_owner(lock);
   release(lock);
 }
@@ -201,22 +187,16 @@ active_mode port::hold_back() noexcept {
 }
 
 void port::hand_over(port_lock& lock, process& from, pid to, active_mode resume) noexcept {
-  // Who decided to post before hold_still() is done in a moment; then the notice is in our
-  // mailbox or nowhere.
-  while (pins_ > 0) {
-    lock.unlock();
-    std::this_thread::yield();
-    lock.lock();
-  }
+  // Since hold_still() nobody posts it: it is in our mailbox or nowhere.
   from.drain();
   from.take_notice(*this);
   // What the queue has to tell lies there, too, and `from` may never look at its mailbox again.
   bool const untold =
       set.extras && set.extras->busy.in_flight() && from.take_notice(set.extras->busy);
-  direct = false;
+  direct = lent_ = false;
   from.disown(*this);
   owned_ = false;
-  owner_ = pid_access::bits(to);
+  owner_.store(pid_access::bits(to), std::memory_order_relaxed);
   set.mode = resume.mode;
   set.count = static_cast<std::int16_t>(resume.by);
   if (untold) ++pins_;
@@ -227,14 +207,15 @@ void port::hand_over(port_lock& lock, process& from, pid to, active_mode resume)
   post_busy();
 }
 
-void port::unpin(port_lock& lock) noexcept {
-  --pins_;
-  // The notice has come back meanwhile from a next owner that died, and refused() left that to us.
-  if (pins_ == 0 && refused_ && is_live(phase_) && !owned_) tell_owner(lock);
-  release(lock);
-}
-
 // --- readiness: on the worker that polls, outside any turn ---
+
+/// An event is about to come: its owner's block is mostly in no near cache.
+void port::expect() const noexcept {
+  auto const index =
+      static_cast<std::uint32_t>(owner_.load(std::memory_order_relaxed)) & max_process_index;
+  process_system* const system = here::now().system;
+  if (process const* const p = system != nullptr ? system->at(index) : nullptr) p->fetch_block();
+}
 
 void port::ready(std::uint32_t events) noexcept {
   constexpr std::uint32_t broken = EPOLLERR | EPOLLHUP;
@@ -322,7 +303,7 @@ void port::become_closed() noexcept {
 }
 
 void port::close(port_lock& lock, wakes& woken, process* self, bool reset) noexcept {
-  ++generation_;
+  generation_.store(generation() + 1, std::memory_order_relaxed);
   if (reader != nullptr) {
     woken.add(*reader);
     reader->listed = false;

@@ -13,9 +13,9 @@
 // others, and the poller on another core, would each need a signal and an answer; a lock of one
 // uncontended exchange beside every system call costs a hundredth of it.
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <new>
 #include <optional>
 #include <otter/tcp.hpp>
@@ -31,6 +31,7 @@
 #include "io/waiter.hpp"
 #include "poller/poller.hpp"
 #include "process/notice.hpp"
+#include "process/process.hpp"
 
 namespace otter::rts {
 
@@ -49,8 +50,6 @@ enum class port_phase : std::uint8_t {
   flushing,  ///< the name is void; what was queued is still being sent
   closed,    ///< the name is void, the descriptor closed; kept by what cannot let go yet
 };
-
-using port_lock = std::unique_lock<small_mutex>;
 
 /// Ends a stream where its type is known: ports need not see it.
 struct end_tls {
@@ -76,9 +75,14 @@ struct port_buffers {
 ///            gives the block back when the last of descriptor, poller, owner's list, notice in
 ///            flight and pin has let go. In between, the owner is one process, or (handing over)
 ///            the notice on its way to the next one.
-/// Threads:   everything is guarded by mutex_, except `direct` and the resource's links, which are
-///            the owner's, and what the poller keeps in poll_source. No lock of another port is
-///            taken under it, no notice posted, nothing suspended.
+/// Threads:   everything is guarded by mutex_, except `direct`, lent_ and the resource's links,
+/// which
+///            are the owner's, and what the poller keeps in poll_source. owner_, generation_ and
+///            hint_ are written under the lock, and read by expect() and end_read() without. No
+///            lock of another port is taken under it, nothing suspended. A notice may be posted
+///            under it: a push takes only locks under which nobody wants a port's, and who refuses
+///            a notice waits for ours, so whoever posts need not look whether it has come back
+///            meanwhile.
 /// Invariant: generation_ grows when the name becomes void: a name with another one is never
 ///            obeyed. polled_ is true from watch() to released(); while it is, the poller may call
 ///            ready(), so the block is not given back. Waiters are listed only while the name is
@@ -102,6 +106,7 @@ class port final : public notice, public resource, public poll_source {
   void refused() noexcept override;
   void owner_died() noexcept override;
   void ready(std::uint32_t events) noexcept override;
+  void expect() const noexcept override;
   void released() noexcept override;
 
   // --- under the lock; port.cpp ---
@@ -109,21 +114,23 @@ class port final : public notice, public resource, public poll_source {
   /// then the descriptor is still the caller's.
   bool begin(io_state& io, process& owner, int descriptor, port_phase phase,
              tcp_options const& options, int& error, gate_place from = {}) noexcept;
-  std::uint64_t generation() const noexcept { return generation_; }
+  std::uint64_t generation() const noexcept { return generation_.load(std::memory_order_relaxed); }
   port_phase phase() const noexcept { return phase_; }
-  /// Of this node.
-  bool is_owned_by(process const& who) const noexcept;
   pid owner() const noexcept;
+  bool is_owned_by(process const& p) const noexcept {
+    return owner_.load(std::memory_order_relaxed) == p.bits();
+  }
   /// The calling process uses the port: if it has been made the owner, it takes it up now.
-  void adopt(process& self) noexcept;
+  void adopt(process& self) noexcept {
+    if (!owned_) [[unlikely]]
+      take_up(self);
+  }
   /// Voids the name and ends the connection. `self`: the calling process if there is one.
   void close(port_lock& lock, wakes& woken, process* self, bool reset) noexcept;
-  /// Posts the notice to the owner. Unlocks for it, and locks again.
+  /// Posts the notice to the owner; if the next owner has died before it was one, closes the port.
   void tell_owner(port_lock& lock) noexcept;
   /// Gives the block back if nobody holds it; then the lock is released.
   void release(port_lock& lock) noexcept;
-  /// The same for who has posted something without the lock.
-  void unpin(port_lock& lock) noexcept;
   void hand_over(port_lock& lock, process& from, pid to, active_mode resume) noexcept;
   /// For a transfer: nothing is posted or delivered from here on. Gives what to resume with.
   active_mode hold_still() noexcept;
@@ -160,13 +167,28 @@ class port final : public notice, public resource, public poll_source {
   /// Why a receive may not begin.
   std::error_code receive_refused(waiter const* mine) const noexcept;
   /// Fills `scratch` with what the owner has not used and what has come.
-  detail::lent_input lend(port_lock& lock, wakes& woken, process& self, char* scratch) noexcept;
-  void take_back(port_lock& lock, std::string_view rest) noexcept;
+  void lend(port_lock& lock, wakes& woken, process& self, char* scratch,
+            detail::lent_input& out) noexcept;
+  void take_back(port_lock& lock, process const& self, std::string_view rest) noexcept;
+  /// The owner has used all that it was lent; without the lock. False: take_back() is to look.
+  ///
+  /// While the name is good and it owns the port, the block serves nobody else and lent_ is its
+  /// own: it cannot give the port away meanwhile, and who else closes it leaves it in its list. An
+  /// event that sets hint_ after this look is told by ready(), as it always is.
+  bool end_read(process const& self, std::uint64_t generation) noexcept {
+    if (this->generation() != generation || !is_owned_by(self) || hint_) return false;
+    lent_ = false;
+    return true;
+  }
 
   // --- under the lock; output.cpp ---
+  bool may_send() const noexcept {
+    return phase_ == port_phase::open && !write_shut_ && !shutdown_due_;
+  }
+  /// Why not.
   std::error_code send_refused() const noexcept;
   /// The next send has to wait: too much is queued here, or in the node and something here.
-  bool congested(wakes& woken) noexcept;
+  bool congested(wakes& woken) noexcept { return (congested_ || buffers_) && is_congested(woken); }
   tcp_result<void> write(std::string_view data, wakes& woken) noexcept;
   void flush(wakes& woken) noexcept;
   void shutdown_write(wakes& woken) noexcept;
@@ -250,6 +272,7 @@ class port final : public notice, public resource, public poll_source {
   enum class got : unsigned char { bytes, nothing, end };
 
   bool wants_notice() const noexcept;
+  void take_up(process& self) noexcept;
   port_buffers& buffers() {
     return buffers_ ? *buffers_ : *(buffers_ = std::make_unique<port_buffers>());
   }
@@ -261,6 +284,7 @@ class port final : public notice, public resource, public poll_source {
 
   // busy.cpp
   void set_congested(bool on, wakes& woken) noexcept;
+  bool is_congested(wakes& woken) noexcept;
   void note_activity() noexcept;
 
   // input.cpp
@@ -299,6 +323,8 @@ class port final : public notice, public resource, public poll_source {
 
   // output.cpp
   tcp_result<void> write_bytes(std::string_view data, wakes& woken) noexcept;
+  tcp_result<void> send_rest(std::string_view data, std::ptrdiff_t n, wakes& woken) noexcept;
+  tcp_result<void> queue_output(std::string_view data, wakes& woken) noexcept;
   tcp_result<void> write_failed(int error, wakes& woken) noexcept;
   void drop_output(wakes& woken) noexcept;
   void output_drained(wakes& woken) noexcept;
@@ -312,16 +338,14 @@ class port final : public notice, public resource, public poll_source {
   std::uint32_t const index_;
   small_mutex mutex_;
   io_state* io_ = nullptr;
-  std::uint64_t generation_ = 1;
-  std::uint64_t owner_ = 0;  // bits of its pid; 0: none
+  std::atomic<std::uint64_t> generation_{1};
+  std::atomic<std::uint64_t> owner_{0};  // bits of its pid; it is of this node
   std::unique_ptr<port_buffers> buffers_;
   std::int32_t error_ = 0;  // why input ended; 0: the peer's end of sending
-  std::uint16_t pins_ = 0;  // who posts the notice without the lock
+  std::uint16_t pins_ = 0;  // who is about to post the notice of the queue
   // All in one word, which the lock allows.
   bool polled_ : 1 = false;
   bool owned_ : 1 = false;    // in the owner's list of resources
-  bool refused_ : 1 = false;  // the notice came back while somebody was posting
-  bool hint_ : 1 = false;     // a read may find something
   bool strayed_ : 1 = false;  // the last read was not where its events come
   bool hung_up_ : 1 = false;  // a short read does not mean that there is nothing more
   bool input_ended_ : 1 = false;
@@ -331,7 +355,6 @@ class port final : public notice, public resource, public poll_source {
   bool shutdown_due_ : 1 = false;  // once the queue is empty
   bool write_shut_ : 1 = false;
   bool datagrams_ : 1 = false;  // udp.cpp
-  bool lent_ : 1 = false;       // the owner looks at input in a scratch buffer
 };
 static_assert(sizeof(port) == 216, "with a million connections each word counts");
 

@@ -14,9 +14,6 @@ namespace {
 /// not reading, only asking.
 constexpr std::size_t most_answers = 16384;
 
-/// The buffer for what comes does not lie where the one for the user lay.
-constexpr unsigned second_scratch = 32;
-
 }  // namespace
 
 void end_tls::operator()(tls_stream* s) const noexcept { delete s; }
@@ -88,7 +85,7 @@ port::got port::read_tls(char* into, std::size_t room, std::size_t& n, wakes& wo
     if (!send_said(woken)) outcome = got_tls::failed;
   } else {
     try {
-      borrowed_scratch wire(io_->scratch(), second_scratch);
+      borrowed_scratch const wire;
       do {
         std::ptrdiff_t const r = read_wire(wire.get(), scratch_bytes);
         if (r == -EAGAIN) return got::nothing;

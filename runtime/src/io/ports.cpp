@@ -57,10 +57,6 @@ io_state& io_state::of(process_system& system) {
   return of_existing(system);
 }
 
-io_state& io_state::of_existing(process_system& system) noexcept {
-  return *static_cast<io_state*>(system.ports.get());
-}
-
 io_state* io_state::of_if_any(process_system& system) noexcept {
   std::lock_guard lock(system.ports_mutex);
   return static_cast<io_state*>(system.ports.get());

@@ -2,7 +2,7 @@
 
 // io/ports.hpp - what the ports of one node share.
 //
-//   io_state       table of ports, network, scratch buffers; made when first needed
+//   io_state       table of ports, network; made when first needed
 //   ports_open()   how many ports there are, for the node's statistics
 
 #include <atomic>
@@ -16,10 +16,9 @@
 #include "io/port.hpp"
 #include "io/scratch.hpp"
 #include "io/tls_gates.hpp"
+#include "process/process_system.hpp"
 
 namespace otter::rts {
-
-class process_system;
 
 /// Ownership: of the process_system; destroyed with it, when no worker runs any more.
 /// Threads:   any.
@@ -35,7 +34,9 @@ class io_state {
   /// Made by the first call. Throws: std::bad_alloc.
   static io_state& of(process_system& system);
   /// For who holds the name of a port of this node: its maker has made the state long before.
-  static io_state& of_existing(process_system& system) noexcept;
+  static io_state& of_existing(process_system& system) noexcept {
+    return *static_cast<io_state*>(system.ports.get());
+  }
   static io_state* of_if_any(process_system& system) noexcept;
 
   /// A free port, or null: there are as many as there may be.
@@ -44,7 +45,6 @@ class io_state {
   port* at(std::uint32_t index) noexcept { return table_.at(index); }
 
   network& net() noexcept { return *network_; }
-  scratch_pool& scratch() noexcept { return scratch_; }
   tls_gates& gates() noexcept { return gates_; }
   process_system& system() noexcept { return system_; }
   node_marks& marks() noexcept { return marks_; }
@@ -65,7 +65,6 @@ class io_state {
   process_system& system_;
   std::unique_ptr<network> network_;
   node_marks marks_;  // outlives the ports
-  scratch_pool scratch_;
   tls_gates gates_;
   std::atomic<std::size_t> open_{0};    // a count, orders nothing
   std::atomic<bool> exhausted_{false};  // relaxed: only a second report could come of it
@@ -84,7 +83,7 @@ std::uint64_t ports_shed(process_system& system) noexcept;
 /// Under the port's lock, in a life of it.
 template <class Name>
 Name port_access::name_of(port const& p) noexcept {
-  return name<Name>(p.io_->node_index(), p.index_, p.generation_);
+  return name<Name>(p.io_->node_index(), p.index_, p.generation());
 }
 
 }  // namespace otter::rts

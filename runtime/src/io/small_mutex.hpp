@@ -33,4 +33,34 @@ class small_mutex {
   std::atomic<std::uint32_t> word_{free};
 };
 
+/// std::unique_lock without its checks, which are calls: who unlocks holds it.
+class port_lock {
+ public:
+  port_lock() noexcept = default;
+  explicit port_lock(small_mutex& m) noexcept : mutex_(&m) { lock(); }
+  port_lock(port_lock const&) = delete;
+  port_lock& operator=(port_lock const&) = delete;
+  ~port_lock() {
+    if (held_) unlock();
+  }
+  void lock() noexcept {
+    mutex_->lock();
+    held_ = true;
+  }
+  void unlock() noexcept {
+    held_ = false;
+    mutex_->unlock();
+  }
+  bool owns_lock() const noexcept { return held_; }
+  /// Takes over what is locked. Nothing is held here.
+  void lock(small_mutex& m) noexcept {
+    mutex_ = &m;
+    lock();
+  }
+
+ private:
+  small_mutex* mutex_ = nullptr;
+  bool held_ = false;
+};
+
 }  // namespace otter::rts

@@ -11,20 +11,20 @@ using namespace rts;  // this room's own names; the file defines only functions 
 
 // --- sending (doc/io.md, "Sending") ---
 
-tcp_result<void> tcp_socket::send(std::string_view data) const {
-  io_call call("tcp_socket::send");
-  process& self = call.self;
-  self.charge(4 + static_cast<int>(std::min<std::size_t>(data.size() / 1024, 400)));
+namespace {
+
+/// A first attempt found others ahead, or too much queued: waits for its turn.
+OTTER_NOINLINE tcp_result<void> send_in_turn(process& self, tcp_socket socket,
+                                             std::string_view data) {
   wait_limit until(INT64_MAX);
   std::optional<waiting_place> place;
   bool close_late = false;
   std::optional<tcp_result<void>> done;
-  node_marks* const marks = marks_of(self, *this);
   for (;;) {
     port* at = nullptr;
     {
       wakes woken;
-      held_port p(self, *this);
+      held_port p(self, socket);
       if (!p) return io_failure(tcp_errc::closed);
       if (std::error_code const why = p->send_refused()) return tl::unexpected(why);
       bool const my_turn = place ? p->waiters.first() == &place->entry() : p->waiters.empty();
@@ -39,10 +39,7 @@ tcp_result<void> tcp_socket::send(std::string_view data) const {
       }
       close_late = p->set.send_timeout_close;
     }
-    if (done) {
-      marks->tell_of_output();
-      return *done;
-    }
+    if (done) return *done;
     if (!place) {  // allocates: not under the lock. The next round enters it into the list.
       self.note_busy_port();
       place.emplace(self, *at, wait_place::tcp_send);
@@ -50,10 +47,33 @@ tcp_result<void> tcp_socket::send(std::string_view data) const {
     }
     if (!place->wait(until)) {
       place.reset();
-      if (close_late) close();
+      if (close_late) socket.close();
       return io_failure(tcp_errc::timeout);
     }
   }
+}
+
+}  // namespace
+
+tcp_result<void> tcp_socket::send(std::string_view data) const {
+  io_call call("tcp_socket::send");
+  process& self = call.self;
+  self.charge(4 + static_cast<int>(std::min<std::size_t>(data.size() / 1024, 400)),
+              call.border.here());
+  node_marks* const marks = marks_of(self, *this);
+  if (marks == nullptr) return io_failure(tcp_errc::closed);
+  tcp_result<void> done;
+  bool at_once = false;
+  {
+    wakes woken;
+    held_port p(self, *this);
+    at_once = p && p->may_send() && p->waiters.empty() && !p->congested(woken);
+    if (at_once) [[likely]]
+      done = p->write(data, woken);
+  }
+  if (!at_once) done = send_in_turn(self, *this, data);
+  marks->tell_of_output();
+  return done;
 }
 
 tcp_result<void> tcp_socket::send(std::span<std::byte const> data) const {
@@ -81,38 +101,39 @@ tcp_result<std::size_t> tcp_socket::recv_some(std::span<std::byte> into, duratio
 
 detail::lent_input tcp_socket::begin_read() const {
   io_call call("tcp_socket::read");
-  call.self.charge(4);
+  process& self = call.self;
+  self.charge(4, call.border.here());
   detail::lent_input input;
-  if (!*this || port_access::node(*this) != call.self.system().node_index()) {
+  if (!*this || port_access::node(*this) != self.system().node_index()) {
     input.error = make_error_code(tcp_errc::closed);
     return input;
   }
-  io_state& io = io_state::of_existing(call.self.system());  // it has given the name
-  unsigned const near = call.border.here()->number();
-  char* const scratch = io.scratch().take(near);
+  local_state* const near = here::now(call.border).local;
+  char* const scratch = take_scratch(near);
   {
     wakes woken;
-    held_port p(call.self, *this);
-    if (p)
-      input = p->lend(p.lock(), woken, call.self, scratch);
+    held_port p(self, *this);
+    if (p) [[likely]]
+      p->lend(p.lock(), woken, self, scratch, input);
     else
       input.error = make_error_code(tcp_errc::closed);
   }
-  if (input.buffer == nullptr) io.scratch().put(near, scratch);
+  if (input.buffer == nullptr) keep_scratch(near, scratch);
   return input;
 }
 
 void tcp_socket::end_read(detail::lent_input const& input, std::size_t used) const noexcept {
   quiet_io_call call;
   if (call.self == nullptr) return;  // abandoned: the buffer stays with the frames
-  {
+  port* const at = held_port::find(*call.self, *this);
+  bool const all = used >= input.view.size();
+  if (!all || at == nullptr || !at->end_read(*call.self, port_access::generation(*this))) {
     held_port p(*call.self, *this);
-    if (p) p->take_back(p.lock(), as_text(input.view).substr(std::min(used, input.view.size())));
+    if (p)
+      p->take_back(p.lock(), *call.self,
+                   as_text(input.view).substr(std::min(used, input.view.size())));
   }
-  worker* const w = current_worker();
-  io_state::of_existing(call.self->system())
-      .scratch()
-      .put(w != nullptr ? w->number() : 0, static_cast<char*>(input.buffer));
+  keep_scratch(here::now(call.border).local, static_cast<char*>(input.buffer));
 }
 
 tcp_socket tcp_socket::of(event& what) noexcept {

@@ -122,7 +122,7 @@ class handshake {
     for (;;) {
       port::wire_input got;
       {
-        borrowed_scratch scratch(io_.scratch());
+        borrowed_scratch const scratch;
         wakes woken;
         {
           held_port p(self_, socket_);

@@ -43,14 +43,14 @@ std::optional<tcp_result<udp_datagram>> port::take_datagram(char* scratch) {
 }
 
 std::optional<tcp_result<udp_datagram>> port::try_recv_from() {
-  borrowed_scratch scratch(io_->scratch());
+  borrowed_scratch const scratch;
   return take_datagram(scratch.get());
 }
 
 void port::deliver_datagrams(message_sink& sink) noexcept {
   auto const name = port_access::name_of<udp_socket>(*this);
   try {
-    borrowed_scratch scratch(io_->scratch());
+    borrowed_scratch const scratch;
     std::size_t taken = 0;
     for (int i = 0; i < batch && taken < batch_bytes && delivers(); ++i) {
       auto came = take_datagram(scratch.get());

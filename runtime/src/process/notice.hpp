@@ -14,6 +14,7 @@
 namespace otter::rts {
 
 class process;
+class process_system;
 class notice;
 
 /// Where a notice puts the messages that it stands for: at its own place in the mailbox.
@@ -24,6 +25,19 @@ class message_sink {
 
  protected:
   ~message_sink() = default;
+};
+
+/// Written under a lock, and looked at without.
+class seen_flag {
+ public:
+  seen_flag& operator=(bool on) noexcept {
+    is_.store(on, std::memory_order_relaxed);
+    return *this;
+  }
+  operator bool() const noexcept { return is_.load(std::memory_order_relaxed); }
+
+ private:
+  std::atomic<bool> is_{false};
 };
 
 /// A readiness signal. It travels through the owner's inbox like any other signal, so that its
@@ -42,8 +56,10 @@ class notice : public detail::envelope {
   /// Pushes the notice to `owner` unless it is on its way already. True if it is on its way now;
   /// false if `owner` is dead.
   bool post(pid owner) noexcept;
-  /// The same with the bits of a pid of the node that the calling thread is of.
-  bool post(std::uint64_t owner) noexcept;
+  /// The same, to the process of this node with these bits, by who keeps others from posting it and
+  /// the owner from looking meanwhile, by a lock under which the owner looks, too.
+  bool post_alone(process_system& system, std::uint64_t owner) noexcept;
+  /// As an answer it may be a moment old.
   bool in_flight() const noexcept { return in_flight_.load(std::memory_order_acquire); }
 
   /// The owner has reached the notice. In the owner, in the runtime, must not suspend. May post()
@@ -59,6 +75,10 @@ class notice : public detail::envelope {
 
  protected:
   ~notice() = default;
+
+  // Of the port that it is part of, under its lock but where said: here they fill a gap.
+  seen_flag hint_;     ///< a read may find something; end_read() looks at it without the lock
+  bool lent_ = false;  ///< the owner's: it looks at input in a scratch buffer
 
  private:
   friend class process;

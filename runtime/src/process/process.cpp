@@ -171,7 +171,9 @@ void process::run() noexcept {
     }
     if (lone != nullptr) {
       if (lone->flags != 0) message_left(lone);
-      if (lone->kind == signal_kind::request) {
+      if (lone->kind == signal_kind::ready) {
+        handle_ready(static_cast<notice&>(*lone), w);
+      } else if (lone->kind == signal_kind::request) {
         list_request(*static_cast<request_envelope*>(lone));
         handle(lone, w);
       } else {
@@ -195,14 +197,15 @@ void process::run() noexcept {
   }
 }
 
-/// One message, cast or request that finds nothing waiting and nothing to be watched: it is handled
-/// at once, as it would be on its way through an empty mailbox.
+/// One message, cast, request or direct notice that finds nothing waiting and nothing to be
+/// watched: it is handled at once, as it would be on its way through an empty mailbox.
 bool process::is_usual(envelope const& chain) const noexcept {
   // flag_answered speaks of the last request, and stays until the next one.
   constexpr std::uint32_t of_no_account =
       flag_started | flag_trap_exit | flag_sensitive | flag_answered;
   bool const plain = chain.kind == signal_kind::message || chain.kind == signal_kind::cast ||
-                     chain.kind == signal_kind::request;
+                     chain.kind == signal_kind::request ||
+                     (chain.kind == signal_kind::ready && static_cast<notice const&>(chain).direct);
   return plain && chain.next == nullptr && (chain.flags & ~detail::counted) == 0 &&
          chain.target == bits() && (flags_ & ~of_no_account) == 0 && has(flag_started) &&
          mailbox_.empty() && system_messages_.empty() && system_->limits().long_queue_on == 0 &&
@@ -231,16 +234,19 @@ bool process::next_rarer_event(worker& w) noexcept {
   return false;
 }
 
-void process::handle(envelope* e, worker& w) noexcept {
+/// The notice is its port's: the event only says that it came.
+void process::handle_ready(notice& n, worker& w) noexcept {
   --w.reductions;
   ++reductions_;
-  if (e->kind == signal_kind::ready) {
-    // The notice is its port's: the event only says that it came.
-    static_cast<notice*>(e)->in_flight_.store(false, std::memory_order_release);
-    event what(e);
-    in_user_code(w, [&](reactive& body) { body.handle(what); });
-    return;
-  }
+  n.in_flight_.store(false, std::memory_order_release);
+  event what(&n);
+  in_user_code(w, [&](reactive& body) { body.handle(what); });
+}
+
+void process::handle(envelope* e, worker& w) noexcept {
+  if (e->kind == signal_kind::ready) return handle_ready(static_cast<notice&>(*e), w);
+  --w.reductions;
+  ++reductions_;
   bool const is_request = e->kind == signal_kind::request || e->kind == signal_kind::system;
   if (is_request) {
     e->flags |= treated;

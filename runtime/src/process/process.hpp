@@ -25,6 +25,7 @@
 #include <otter/spawn.hpp>
 #include <utility>
 
+#include "base/cache_line.hpp"
 #include "base/keyed_set.hpp"
 #include "base/number_set.hpp"
 #include "message/pid_access.hpp"
@@ -73,6 +74,20 @@ class process final : public runnable {
   inbox& signals() noexcept { return inbox_; }
   /// Makes it runnable after a push that woke it.
   void wake_up(worker* here) noexcept;
+  /// Its block is wanted soon, whoever has it then.
+  void fetch_block() const noexcept {
+    auto const* const at = reinterpret_cast<char const*>(this);
+    for (std::size_t i = 0; i < sizeof(process); i += cache_line) __builtin_prefetch(at + i);
+  }
+  /// What the turn of a body begins with. For who has woken it and not yet made it runnable: as
+  /// whoever runs it, by [I2] of the inbox.
+  void fetch_body() const noexcept {
+    __builtin_prefetch(body_);
+    if (timeout_ == nullptr) return;
+    auto const* const at = reinterpret_cast<char const*>(timeout_);
+    __builtin_prefetch(at);
+    __builtin_prefetch(at + sizeof(timer_block) - 1);
+  }
   /// Pid, name and label for reports. In a signal handler it takes no lock that is held, and then
   /// leaves the name out.
   enum class in_signal : bool { no, yes };
@@ -322,6 +337,7 @@ class process final : public runnable {
   bool next_rarer_event(worker& w) noexcept;
   void handle_plain(envelope* e, worker& w) noexcept;
   void handle(envelope* e, worker& w) noexcept;
+  void handle_ready(notice& n, worker& w) noexcept;
   void end_of_request(request_envelope& r) noexcept;
   void sleep(wait_limit* limit);
   void give_way();

@@ -6,6 +6,7 @@
 //   local_state      one worker's (or attached thread's) stocks, so that spawning and timers
 //                    touch no shared line
 
+#include <array>
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
@@ -46,6 +47,8 @@ struct alignas(64) local_state {
   std::atomic<std::uint64_t> dropped{0};
   std::int64_t turn_began_ns = 0;  ///< while system_monitor() is on; the worker's own
   throw_note thrown;               ///< the worker's own
+  /// Kept warm for the room above, by which they are of one size; the worker's own.
+  std::array<std::unique_ptr<char[]>, 2> buffers;
 
   static void add(std::atomic<std::int64_t>& n, std::int64_t by) noexcept {
     // One writer: a plain addition that readers may see late.

@@ -53,6 +53,20 @@ bool push(process_system& system, std::uint64_t target, envelope* e, worker* on)
   return false;
 }
 
+bool push_notice(process_system& system, std::uint64_t target, notice& n) noexcept {
+  process* const p = system.at(static_cast<std::uint32_t>(target) & max_process_index);
+  if (p == nullptr || system.simulated()) [[unlikely]]
+    return push(system, target, &n);
+  if (p->bits() != target) return false;
+  n.target = target;
+  inbox::pushed const how = p->signals().push(&n);
+  if (how == inbox::pushed::woke) {
+    p->fetch_body();
+    p->wake_up(current_worker());
+  }
+  return how != inbox::pushed::refused;
+}
+
 void deliver(process_system& system, std::uint64_t target, envelope* e) noexcept {
   if (!push(system, target, e)) answer_for_dead(system, e);
 }

@@ -15,6 +15,10 @@ bool push(process_system& system, std::uint64_t target, envelope* e) noexcept;
 /// For who knows on which worker it is, or that it is on none.
 bool push(process_system& system, std::uint64_t target, envelope* e, worker* on) noexcept;
 
+/// push() of a notice. Whoever it wakes is about to look at its body and at its time-out: those are
+/// fetched meanwhile.
+bool push_notice(process_system& system, std::uint64_t target, notice& n) noexcept;
+
 /// Does with a signal what the rule says for a receiver that does not live: drops it, or answers
 /// `noproc`. Takes it over.
 void answer_for_dead(process_system& system, envelope* e) noexcept;

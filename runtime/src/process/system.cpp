@@ -194,19 +194,24 @@ void print_event(node_event const& event) noexcept {
 void refuse_notice(notice& n) noexcept { n.refuse(); }
 
 bool notice::post(pid owner) noexcept {
-  process_system const* const system = here::now().system;
-  bool const of_this_node = system != nullptr && node_of(owner) == system->node_index();
-  return post(of_this_node ? pid_access::bits(owner) : 0);
-}
-
-bool notice::post(std::uint64_t owner) noexcept {
   if (in_flight_.exchange(true, std::memory_order_acq_rel)) return true;
   process_system* const system = here::now().system;
-  if (system == nullptr || !push(*system, owner, this)) {
-    in_flight_.store(false, std::memory_order_release);
-    return false;
-  }
-  return true;
+  if (system != nullptr && node_of(owner) == system->node_index() &&
+      push_notice(*system, pid_access::bits(owner), *this))
+    return true;
+  in_flight_.store(false, std::memory_order_release);
+  return false;
+}
+
+/// Only we can set in_flight_ now, so no exchange is needed. If the owner is just taking the notice
+/// out, it may still look as if it were on its way; then the owner looks once we let it, and finds
+/// what this was to tell of.
+bool notice::post_alone(process_system& system, std::uint64_t owner) noexcept {
+  if (in_flight()) return true;
+  in_flight_.store(true, std::memory_order_relaxed);  // *this goes along with the push
+  if (push_notice(system, owner, *this)) return true;
+  in_flight_.store(false, std::memory_order_release);
+  return false;
 }
 
 void notice::refuse() noexcept {
