@@ -188,11 +188,10 @@ class Raw:
 
 
 async def talk(client, other, stop):
-    """Numbers both ways, some always on their way, until `stop`; gives how many were said and heard."""
+    """Numbers both ways, one always on its way, until `stop`; gives how many were said and heard."""
     said = heard = 0
-    for _ in range(3):
-        client.say(other, said)
-        said += 1
+    client.say(other, said)
+    said += 1
     ended = False
     while (body := await client.hear()) != "end":
         assert body == str(heard), f"{client.name}/{client.resource} heard {body}, not {heard}"
