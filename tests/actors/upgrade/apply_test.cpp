@@ -222,6 +222,37 @@ TEST_CASE("processes that start meanwhile are in the new version too", "[upgrade
   });
 }
 
+TEST_CASE("a process that an old one starts in the middle of an upgrade is in the new version too",
+          "[upgrade][CL-19]") {
+  in_simulation([](driver_report& report) {
+    for (mode const m : both_modes) {
+      load("lamp", 1);
+      otter::pid const first = start_stuck("lamp", 1);  // the others are asked when it has answered
+      otter::pid const parent = start("lamp", 2);
+      otter::pid const test = otter::self();
+      otter::pid const helper = otter::spawn([=] {
+        otter::receive([](lamps::go_on) {});
+        // An instant later all waits for the first.
+        otter::receive(otter::after(std::chrono::milliseconds(1), [] {}));
+        otter::cast(parent, lamps::start_more{1, otter::self()});
+        otter::send(test, otter::receive([](otter::pid child) { return child; }));
+        otter::send(first, lamps::go_on{});
+      });
+      auto const done = upgrade::apply(
+          {.modules = {step("lamp", 2, {}, m)}},
+          {.window = 1, .trial_sample = 0, .progress = [helper](std::string_view line) {
+             if (has(std::string(line), "checked")) otter::send(helper, lamps::go_on{});
+           }});
+      report.check("done: " + lines(done), done.done && done.notes.empty());
+      report.equal("three have changed", done.modules[0].processes, 3u);
+      otter::pid const child = otter::receive([](otter::pid p) { return p; });
+      report.equal("all are in version 2", look({first, parent, child}),
+                   std::string("2: 1, 2: 2, 2: 1"));
+      for (otter::pid const p : {first, parent, child}) otter::stop(p);
+    }
+  });
+}
+
 TEST_CASE("a process that cannot go back stays in its version, and the report says so",
           "[upgrade][CL-15]") {
   on_every_driver([](driver_report& report) {
