@@ -44,7 +44,8 @@
 // An exception in a callback ends the server after terminate(), which may see a half-changed state;
 // it is reported, and whoever waits for an answer gets it as the reason. A message that `accepts`
 // does not list is the sender's mistake: a call fails at the caller with `unknown_request`,
-// anything else is reported and dropped, and the server goes on.
+// anything else is reported and dropped, and the server goes on. One that has another layout of
+// what is listed is converted first: otter/message_change.hpp.
 
 #include <array>
 #include <cstddef>
