@@ -174,7 +174,7 @@ bool from_plain_variant(plain_value& from, T& to, misfit& why) {
       good = take(i, value, another);  // a copy: who refuses may have moved of it
       return good;
     };
-    (try_any(std::integral_constant<std::size_t, I>{}) || ...);
+    static_cast<void>((try_any(std::integral_constant<std::size_t, I>{}) || ...));
   }
   (std::make_index_sequence<std::variant_size_v<T>>{});
   if (!good && why.to.empty()) why.of(from, type_name<T>(), "no alternative takes it");

@@ -57,7 +57,8 @@ bool to_plain_variant(T const& from, plain_value& to, misfit& why, unsigned room
       to.of = plain_value::alternative{type_name<std::variant_alternative_t<Index, T>>(),
                                        same_before<T, Index>(), std::move(value)};
     };
-    ((from.index() == I && (keep(std::integral_constant<std::size_t, I>{}), true)) || ...);
+    static_cast<void>(
+        ((from.index() == I && (keep(std::integral_constant<std::size_t, I>{}), true)) || ...));
   }
   (std::make_index_sequence<std::variant_size_v<T>>{});
   return good;
