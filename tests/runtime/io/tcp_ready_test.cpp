@@ -1,6 +1,7 @@
 // A process per connection without a stack: events of kind ready, and reading in place.
 
 #include <algorithm>
+#include <utility>
 
 #include "tcp_support.hpp"
 
@@ -130,6 +131,72 @@ TEST_CASE("only the owner reads, and only in mode ready", "[io][TCP-27]") {
       otter::send(me, 1);
     });
     receive([](int) {});
+  });
+}
+
+TEST_CASE("a socket that is given away while it is read is its next owner's to read",
+          "[io][TCP-27]") {
+  everywhere({"not refused", "looks on: einval"}, [](notes& see) {
+    class next_owner final : public reactive {
+     public:
+      next_owner(tcp_socket s, pid home) : socket_(s), home_(home) {}
+      void start() override {}
+      void handle(event& what) override {
+        if (auto const* before = what.get_if<pid>()) {
+          before_ = *before;
+          must(socket_.set_active(active::ready), "set_active");
+        }
+        if (what.what() != event::kind::ready) return;
+        auto const r = socket_.read([this](std::span<std::byte const> view) {
+          if (std::exchange(looked_, true)) return view.size();
+          otter::send(home_, std::string("not refused"));
+          otter::send(before_, 0.5);
+          receive([](char) {});  // the one before has ended its look
+          auto const again = socket_.read([](std::span<std::byte const> v) { return v.size(); });
+          otter::send(home_, "looks on: " + show(again));
+          return view.size();
+        });
+        if (!r && !std::exchange(looked_, true)) otter::send(home_, "refused: " + show(r));
+      }
+
+     private:
+      tcp_socket socket_;
+      pid home_, before_;
+      bool looked_ = false;
+    };
+    class first_owner final : public reactive {
+     public:
+      first_owner(tcp_socket s, pid home, pid next) : socket_(s), home_(home), next_(next) {}
+      void start() override {}
+      void handle(event& what) override {
+        if (what.get_if<int>() != nullptr) must(socket_.set_active(active::ready), "set_active");
+        if (what.what() != event::kind::ready) return;
+        static_cast<void>(socket_.read([this](std::span<std::byte const> view) {
+          must(socket_.controlling_process(next_), "controlling_process");
+          otter::send(next_, self());
+          otter::send(home_, 1);
+          receive([](double) {});  // it looks at what came for it
+          return view.size();
+        }));
+        otter::send(next_, 'e');
+      }
+
+     private:
+      tcp_socket socket_;
+      pid home_, next_;
+    };
+    pair p = connect_pair();
+    pid const next = spawn_reactive({}, make_reactive<next_owner>(p.server, self()));
+    pid const first = spawn_reactive({}, make_reactive<first_owner>(p.server, self(), next));
+    must(p.client.send("one"), "send");
+    must(p.server.controlling_process(first), "controlling_process");
+    otter::send(first, 1);
+    receive([](int) {});
+    must(p.client.send("two"), "send");
+    std::string said;
+    receive([&](std::string const& m) { said = m; });
+    see.add(said);
+    if (said == "not refused") receive([&](std::string const& m) { see.add(m); });
   });
 }
 
