@@ -35,55 +35,11 @@ class reports {
   std::atomic<int> count_{0};
 };
 
-/// As in_simulation(), on nodes with `options`; `prepare(core)` before anything runs.
-template <class Story, class Prepare>
-bool in_simulation_with(node_options const& options, lines const& expected, Story story,
-                        Prepare prepare) {
-  otter_test::seed_range const range = otter_test::seeds(some_seeds(20));
-  bool as_expected = true;
-  for (std::uint64_t seed = range.first; seed <= range.last; ++seed) {
-    otter_test::run_of const line(seed);
-    INFO("seed " << seed);
-    notes seen;
-    simulation_options simulated;
-    simulated.node = options;
-    simulation sim(seed, simulated);
-    prepare(sim.core());
-    auto const result = sim.run([&] { story(seen); });
-    CHECK(to_string(result.main) == "normal");
-    CHECK(seen.lines() == expected);
-    CHECK(ports_left(sim) == 0);
-    CHECK(sim.statistics().queued_output == 0);
-    as_expected = as_expected && seen.lines() == expected;
-  }
-  return as_expected;
-}
-
-/// As everywhere(), likewise.
-template <class Story, class Prepare>
-void everywhere_with(node_options const& options, lines const& expected, Story story,
-                     Prepare prepare) {
-  if (!in_simulation_with(options, expected, story, prepare) || otter_test::seeds(1).one_alone)
-    return;
-  for (unsigned workers : {1u, 4u}) {
-    INFO(workers << " workers");
-    notes seen;
-    node_options threads = options;
-    threads.workers = workers;
-    {
-      node n(threads);
-      prepare(n.core());
-      CHECK(to_string(n.run([&] { story(seen); })) == "normal");
-      CHECK(ports_left(n) == 0);
-      CHECK(n.statistics().queued_output == 0);
-    }
-    CHECK(seen.lines() == expected);
-  }
-}
-
-template <class Story>
-void everywhere_with(node_options const& options, lines const& expected, Story story) {
-  everywhere_with(options, expected, story, [](rts::node_core&) {});
+/// What the node takes for the memory in use.
+auto measured_as(std::atomic<std::size_t> const& bytes) {
+  return [&bytes](rts::node_core& core) {
+    rts::io_state::of(core.system()).marks().measure_memory_by([&bytes] { return bytes.load(); });
+  };
 }
 
 /// The system holds little, so that what is sent is queued.
@@ -201,7 +157,7 @@ TEST_CASE("a listener accepts no faster than it may, and a burst at once", "[io]
     for (int i = 0; i < burst + 1; ++i) see.add(show(tcp_accept(l, 10ms)));
     see.add(show(tcp_accept(l, 1s)));
   };
-  in_simulation_with(options, {"ok", "ok", "ok", "timeout", "ok"}, at_once, [](rts::node_core&) {});
+  in_simulation_with(options, {"ok", "ok", "ok", "timeout", "ok"}, at_once, unprepared);
   CHECK(paused.count() > 0);
 }
 
@@ -302,9 +258,7 @@ TEST_CASE("above the node's mark for memory accepting pauses, and goes on below 
         see.add(show(tcp_accept(l, long_time)));
         c.close();
       },
-      [&](rts::node_core& core) {
-        rts::io_state::of(core.system()).marks().measure_memory_by([&] { return memory.load(); });
-      });
+      measured_as(memory));
   CHECK(told.count() == runs);
 }
 
@@ -378,14 +332,12 @@ TEST_CASE("above the second mark idle sockets are closed that may be, and their 
         must(stays.client.send("stays"), "send");
         see.add(show(stays.server.recv(5, long_time)));
       },
-      [&](rts::node_core& core) {
-        rts::io_state::of(core.system()).marks().measure_memory_by([&] { return memory.load(); });
-      });
+      measured_as(memory));
   CHECK(reported.count() == runs);
 }
 
 TEST_CASE("a socket in use is not shed", "[io][TCP-14]") {
-  std::size_t memory = 1000;
+  std::atomic<std::size_t> const memory = 1000;
   otter_test::seed_range const range = otter_test::seeds(some_seeds(20));
   for (std::uint64_t seed = range.first; seed <= range.last; ++seed) {
     otter_test::run_of const line(seed);
@@ -393,7 +345,7 @@ TEST_CASE("a socket in use is not shed", "[io][TCP-14]") {
     options.node.memory_shed_idle = 1000;
     options.node.on_event = [](node_event const&) {};
     simulation sim(seed, options);
-    rts::io_state::of(sim.core().system()).marks().measure_memory_by([&] { return memory; });
+    measured_as(memory)(sim.core());
     std::string seen;
     sim.run([&] {
       tcp_options o;

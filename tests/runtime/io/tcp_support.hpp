@@ -68,7 +68,30 @@ inline std::size_t ports_left(otter::simulation& sim) {
   return sim.statistics().ports;
 }
 
-/// Runs `story(notes&)` on one and on four workers, and with both pollers.
+inline constexpr auto unprepared = [](otter::rts::node_core&) {};
+
+/// Runs `story(notes&)` on a node with `options`; `prepare(core)` before anything runs.
+template <class Story, class Prepare>
+void on_node(otter::node_options const& options, lines const& expected, Story story,
+             Prepare prepare) {
+  notes seen;
+  std::string reason;
+  std::size_t ports = 1;
+  std::size_t queued = 1;
+  {
+    otter::node node(options);
+    prepare(node.core());
+    reason = to_string(node.run([&] { story(seen); }));
+    ports = ports_left(node);
+    queued = node.statistics().queued_output;
+  }
+  CHECK(reason == "normal");
+  CHECK(seen.lines() == expected);
+  CHECK(ports == 0);
+  CHECK(queued == 0);
+}
+
+/// On one and on four workers, and with both pollers.
 template <class Story>
 void on_threads(lines const& expected, Story story) {
   struct setting {
@@ -82,43 +105,43 @@ void on_threads(lines const& expected, Story story) {
         setting{4, otter::poller_kind::epoll, 100}}) {
     INFO(workers << " workers, " << (poller == otter::poller_kind::epoll ? "epoll" : "io_uring")
                  << ", " << direct << " direct");
-    notes seen;
     otter::node_options options;
     options.workers = workers;
     options.poller = poller;
     options.direct_connections = direct;
-    std::string reason;
-    std::size_t ports = 1;
-    {
-      otter::node node(options);
-      reason = to_string(node.run([&] { story(seen); }));
-      ports = ports_left(node);
-    }
-    CHECK(reason == "normal");
-    CHECK(seen.lines() == expected);
-    CHECK(ports == 0);
+    on_node(options, expected, story, unprepared);
   }
 }
 
 /// Runs it in simulation, with the simulated network, from several seeds. False if one of them saw
 /// something else.
-template <class Story>
-bool in_simulation(lines const& expected, Story story) {
+template <class Story, class Prepare>
+bool in_simulation_with(otter::node_options const& options, lines const& expected, Story story,
+                        Prepare prepare) {
   bool as_expected = true;
   otter_test::seed_range const range = otter_test::seeds(some_seeds(20));
   for (std::uint64_t seed = range.first; seed <= range.last; ++seed) {
     otter_test::run_of const line(seed);
     INFO("seed " << seed);
     notes seen;
-    otter::simulation sim(seed);
+    otter::simulation_options simulated;
+    simulated.node = options;
+    otter::simulation sim(seed, simulated);
+    prepare(sim.core());
     auto const result = sim.run([&] { story(seen); });
     CHECK(result.finished);
     CHECK(to_string(result.main) == "normal");
     CHECK(seen.lines() == expected);
     CHECK(ports_left(sim) == 0);
+    CHECK(sim.statistics().queued_output == 0);
     as_expected = as_expected && result.finished && seen.lines() == expected;
   }
   return as_expected;
+}
+
+template <class Story>
+bool in_simulation(lines const& expected, Story story) {
+  return in_simulation_with({}, expected, story, unprepared);
 }
 
 template <class Story>
@@ -127,6 +150,24 @@ void everywhere(lines const& expected, Story story) {
   // comes short, and on threads it would be long.
   if (in_simulation(expected, story) && !otter_test::seeds(1).one_alone)
     on_threads(expected, story);
+}
+
+/// On nodes with `options`, with one and with four workers; `prepare(core)` before anything runs.
+template <class Story, class Prepare>
+void everywhere_with(otter::node_options const& options, lines const& expected, Story story,
+                     Prepare prepare) {
+  if (!in_simulation_with(options, expected, story, prepare) || otter_test::seeds(1).one_alone)
+    return;
+  for (unsigned workers : {1u, 4u}) {
+    INFO(workers << " workers");
+    otter::node_options threads = options;
+    threads.workers = workers;
+    on_node(threads, expected, story, prepare);
+  }
+}
+template <class Story>
+void everywhere_with(otter::node_options const& options, lines const& expected, Story story) {
+  everywhere_with(options, expected, story, unprepared);
 }
 
 /// Throws what ends the story if a step failed that the test is not about.
