@@ -7,7 +7,9 @@
 #include <cstdint>
 #include <iterator>
 #include <list>
+#include <memory>
 #include <otter/child_spec.hpp>
+#include <otter/detail/code_change.hpp>
 #include <otter/timer.hpp>
 #include <string>
 #include <unordered_map>
@@ -30,6 +32,8 @@ class child_table {
     timer_ref waits{};          // until that begins, if it has a back-off
     exit_reason last{};         // why it has to be started again
     restart_history history{};
+    /// Of the module whose code its start is, if that is known.
+    std::shared_ptr<part_use> use{};
   };
   using iterator = std::list<child>::iterator;
 

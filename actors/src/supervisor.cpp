@@ -63,7 +63,6 @@ struct begin_restart {
 struct supervisor_source {
   supervisor_class const* says;
   any_message argument{};
-  part_use use{};  // of the module that the class is of
 
   /// What it says. Throws: process_exit.
   supervisor_init ask(supervisor_class const& by) {
@@ -94,7 +93,8 @@ class supervisor_process : public gen_server<supervisor_process> {
   }
   explicit supervisor_process(supervisor_source source)
       : supervisor_process(source.ask(*source.says)) {
-    source.use = part_use(source.says);
+    use_ = std::make_shared<part_use>(source.says);
+    for (child& c : children_) c.use = use_;
     source_ = std::make_unique<supervisor_source>(std::move(source));
   }
 
@@ -240,16 +240,19 @@ class supervisor_process : public gen_server<supervisor_process> {
     if (std::string wrong = wrong_with(said, children_.size() + more); !wrong.empty())
       refuse_change(wrong);
     if (wanted.check) return;
-    part_use use(&now);
+    auto use = std::make_shared<part_use>(&now);
     const std::vector<iterator> order = make_room(said.children);
     // Nothing fails any more.
-    for (std::size_t i = 0; i < order.size(); ++i) order[i]->spec = std::move(said.children[i]);
+    for (std::size_t i = 0; i < order.size(); ++i) {
+      order[i]->spec = std::move(said.children[i]);
+      order[i]->use = use;  // one that is kept goes on to use the version that its start is of
+    }
     children_.put_first(order);
     flags_ = said.flags;
     window_.allow_other(flags_.intensity, flags_.period);
     backoff_ = backoff(flags_.backoff);
     source_->says = &now;
-    source_->use = std::move(use);
+    use_ = std::move(use);
   }
 
  private:
@@ -456,6 +459,7 @@ class supervisor_process : public gen_server<supervisor_process> {
   backoff backoff_;
   child_table children_;
   std::unique_ptr<supervisor_source> source_;
+  std::shared_ptr<part_use> use_;  // of the module that its class is of
 };
 
 start_result<supervisor> start_supervisor(supervisor_class const& says, any_message argument,
