@@ -25,6 +25,7 @@ ROWS = [
      "the handlers of signals"),
     (RTS + r"(?:earlier|entered|install_terminate_handler\(\)::one_at_a_time)", "the terminate handler"),
     (RTS + r"scheduler::~scheduler\(\)::(?:kept|mutex)", "the list of schedulers whose threads were left behind"),
+    (r"otter::detail::" + ANONYMOUS + r"payloads\(\)::list", "the list of exit reasons with a payload"),
     (r"otter::detail::(?:module_mark|object_mark<.*>)", "the type descriptors"),
     (r"otter::detail::(?:" + ANONYMOUS + r"readers|running_tables<.*>::instance\(\)::tables)", "the tables of registries"),
     (r"otter::detail::" + ANONYMOUS + "in_user_code", "a filter of the log runs here"),

@@ -37,11 +37,11 @@ class free_marks {
 
 void slab::each_block_in_use(
     std::function<void(std::byte const* block, std::size_t bytes)> const& look) const {
-  std::unordered_map<chunk const*, free_marks> marks;
+  std::unordered_map<std::uintptr_t, free_marks> marks;  // by their chunk; never walked
   auto const strike_out = [&](free_block const* b) {
     for (; b != nullptr; b = next_of(b)) {
       chunk const* const c = chunk_of(const_cast<free_block*>(b));
-      marks[c].add(c, b);
+      marks[reinterpret_cast<std::uintptr_t>(c)].add(c, b);
     }
   };
   for (std::size_t index = 0; index < class_count; ++index) {
@@ -53,7 +53,7 @@ void slab::each_block_in_use(
   strike_out(pile_);
   for (std::size_t index = 0; index < class_count; ++index) {
     for (chunk const* c = chunks_[index]; c != nullptr; c = c->next) {
-      free_marks const& free = marks[c];
+      free_marks const& free = marks[reinterpret_cast<std::uintptr_t>(c)];
       auto const* block = reinterpret_cast<std::byte const*>(c) + cache_line;
       for (std::size_t n = 0; n < blocks_per_chunk(index); ++n, block += class_bytes(index)) {
         bool const fresh = fresh_[index].next <= block && block < fresh_[index].end;

@@ -3,12 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
 #include <map>
 #include <span>
 #include <string>
 #include <tuple>
 
+#include "base/clock.hpp"
 #include "base/words.hpp"
 #include "code/code_table.hpp"
 #include "message/exit_detail.hpp"
@@ -23,7 +23,6 @@ namespace {
 using code::holder;
 using code::holder_kind;
 using memory = std::span<std::byte const>;
-using moment = std::chrono::steady_clock::time_point;
 
 /// A block of a slab in which an address of a version was found.
 struct found_block {
@@ -317,10 +316,10 @@ class held_threads {
     for (auto const& h : held_) h.who.waker->let_go();
   }
   /// Empty, or who did not come to wait.
-  std::string hold_all(moment until, process_system const& system) {
+  std::string hold_all(std::int64_t until_ns, process_system const& system) {
     held_.reserve(all_.size());
     for (attached_threads::entry const& e : all_) {
-      memory const frames = e.waker->hold(until.time_since_epoch() / std::chrono::nanoseconds(1));
+      memory const frames = e.waker->hold(until_ns);
       held_.push_back({e, frames});
       if (frames.empty())
         return fmt::format("the attached thread {} runs code of its own",
@@ -352,22 +351,20 @@ std::vector<std::vector<holder>> all_busy(std::size_t versions,
 std::vector<std::vector<holder>> find_holders(process_system& system, code_table& modules,
                                               std::vector<module_version*> const& versions,
                                               std::uint64_t finder, std::int64_t limit_ns) {
-  moment const until =
-      std::chrono::steady_clock::now() +
-      std::chrono::nanoseconds(std::min<std::int64_t>(limit_ns, 3'600'000'000'000));
+  std::int64_t const until_ns =
+      monotonic_ns() + std::min<std::int64_t>(limit_ns, 3'600'000'000'000);
   for (;;) {
     // Whoever makes signals on a thread that is no worker's is waited for while everything still
     // runs: he may want a lock that is held when it does not.
-    if (!system.pool.empty_until(until))
+    if (!system.pool.empty_until(until_ns))
       return all_busy(versions.size(), {"a job of offload() is running"});
     held_threads held(system.attached);
-    if (std::string why = held.hold_all(until, system); !why.empty())
+    if (std::string why = held.hold_all(until_ns, system); !why.empty())
       return all_busy(versions.size(), {std::move(why)});
     search s(system, modules, versions, finder);
     bool alone = false;
     bool complete = false;
-    auto const left = std::chrono::nanoseconds(until - std::chrono::steady_clock::now()).count();
-    std::vector<std::string> const busy = system.sched().at_rest(left, [&] {
+    std::vector<std::string> const busy = system.sched().at_rest(until_ns - monotonic_ns(), [&] {
       std::unique_lock const foreign(system.foreign_mutex, std::try_to_lock);
       alone = foreign.owns_lock() && system.pool.try_close();
       if (!alone) return;
@@ -387,7 +384,7 @@ std::vector<std::vector<holder>> find_holders(process_system& system, code_table
     if (alone)
       return all_busy(versions.size(), {"a thread has memory of the node in use that is none of "
                                         "its workers, nor attached"});
-    if (std::chrono::steady_clock::now() >= until)
+    if (monotonic_ns() >= until_ns)
       return all_busy(versions.size(), {"other threads make signals without a pause"});
   }
 }

@@ -25,7 +25,8 @@ class pool_gate {
   }
 
   /// Waits until nobody is inside; false if the time is over.
-  bool empty_until(std::chrono::steady_clock::time_point until) noexcept {
+  bool empty_until(std::int64_t until_ns) noexcept {
+    std::chrono::steady_clock::time_point const until{std::chrono::nanoseconds(until_ns)};
     std::unique_lock lock(mutex_);
     return changed_.wait_until(lock, until, [this] { return inside_ == 0; });
   }

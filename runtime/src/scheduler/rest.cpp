@@ -95,8 +95,8 @@ std::vector<std::string> threads_driver::at_rest(std::int64_t limit_ns,
       if (!between_turns_locked(*t)) busy.push_back(t.get());
     return !busy.empty();
   };
-  auto const until = std::chrono::steady_clock::now() +
-                     std::chrono::nanoseconds(std::min<std::int64_t>(limit_ns, 3'600'000'000'000));
+  std::chrono::steady_clock::time_point const until{std::chrono::nanoseconds(
+      monotonic_ns() + std::min<std::int64_t>(limit_ns, 3'600'000'000'000))};
   bool stopped = false;
   {
     std::unique_lock lock(mutex_);
