@@ -82,6 +82,12 @@ class retired {
   void free_unread() noexcept { static_cast<void>(take_unread()); }
   /// For who has made sure, or will before it goes, that nobody reads any of it.
   [[nodiscard]] unread take_all() noexcept;
+  /// f(retirable const&) for all that waits. The writer's.
+  template <class F>
+  void each(F&& f) const {
+    for (retirable const* const list : {fresh_, waiting_})
+      for (retirable const* r = list; r != nullptr; r = r->next_) f(*r);
+  }
 
  private:
   retirable* fresh_ = nullptr;    // added since waiting_ was filled

@@ -22,9 +22,10 @@ void append_ordered_text(std::string& out, std::string_view text) {
 // --- who may do what ---
 
 std::string describe(table_core const& table) {
-  return table.name.empty()
-             ? fmt::format("table of {} to {}", table.types.key->name, table.types.value->name)
-             : fmt::format("table \"{}\"", table.name);
+  if (!table.name.empty()) return fmt::format("table \"{}\"", table.name);
+  // The types may be of a version of a module that has been unmapped since the end.
+  if (table.has_ended()) return "table without a name";
+  return fmt::format("table of {} to {}", table.types.key->name, table.types.value->name);
 }
 
 void throw_ended(table_core const* table) {

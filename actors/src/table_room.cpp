@@ -3,6 +3,7 @@
 #include "table_room.hpp"
 
 #include <fmt/format.h>
+#include <malloc.h>
 
 #include <otter/detail/node_log.hpp>
 #include <otter/error.hpp>
@@ -267,6 +268,29 @@ bool describe_table(table_core const* table, table_info& to) {
   to.memory =
       sizeof(table_core) + table->row_bytes.load(std::memory_order_relaxed) + table->index.bytes();
   return !table->has_ended();
+}
+
+void table_room::each_memory(memory_look const& look) const {
+  // A row, a branch or what waits to be freed is an object of a class with virtual functions, and
+  // begins where its block does.
+  auto const block_of = [](retirable const& r) {
+    auto const* const start = static_cast<std::byte const*>(dynamic_cast<void const*>(&r));
+    return std::span(start, ::malloc_usable_size(const_cast<std::byte*>(start)));
+  };
+  std::lock_guard lock(mutex_);
+  for (auto const& [owner, theirs] : owned_) {
+    for (std::list<table_ptr> const* const list : {&theirs->tables, &theirs->ended}) {
+      for (table_ptr const& table : *list) {
+        std::string const what = "a row of " + describe(*table);
+        std::lock_guard of_table(table->mutex);
+        look(std::as_bytes(std::span(&table->types, 1)), owner, "the types of " + describe(*table));
+        for (table_row const* row = table->index.end(table_end::first); row != nullptr;
+             row = table->index.beside({row->hash, row->text}, table_end::last))
+          look(block_of(*row), owner, what);
+        table->gone.each([&](retirable const& r) { look(block_of(r), owner, what); });
+      }
+    }
+  }
 }
 
 }  // namespace otter::detail

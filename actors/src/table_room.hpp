@@ -37,6 +37,7 @@ class table_room final : public node_estates {
   void give_away(table_ptr const& table, pid to, std::string const& data);
   void remove(table_ptr const& table);
   std::unique_ptr<estate> owner_ended(pid owner) noexcept override;
+  void each_memory(memory_look const& look) const override;
 
  private:
   /// The tables of an owner; when it has ended, those that ended with it.
@@ -58,7 +59,7 @@ class table_room final : public node_estates {
 
   hash_key const key_ = make_hash_key();
   read_index<named> names_;  // read by all, written under mutex_
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   // guarded by mutex_
   std::map<pid, std::unique_ptr<belongings>> owned_;
   retired gone_;  // of the names: no code of a user

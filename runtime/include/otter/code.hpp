@@ -103,7 +103,7 @@ enum class holder_kind : unsigned char {
   exception,    ///< on its way in a process that waits
   job,          ///< of offload(), waiting or running
   module,       ///< a variable of another version
-  table,        ///< of the room above; not searched for yet
+  table,        ///< what the room above keeps of it: types and rows of tables
   memory,       ///< anything else that the runtime has made for a process
   busy,         ///< nobody could look: a thread did not come to rest in time
   loader,       ///< nothing refers to it, but the dynamic loader keeps it

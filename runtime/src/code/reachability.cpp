@@ -117,6 +117,7 @@ class search {
     jobs();
     exit_reasons();
     variables();
+    upper_room();
     rest_of_blocks();
     return true;
   }
@@ -284,6 +285,18 @@ class search {
                                  v.code.description().version));
         });
       }
+    });
+  }
+
+  void upper_room() {
+    detail::node_estates const* const room = system_.estates().get();
+    if (room == nullptr) return;
+    room->each_memory([&](memory part, pid owner, std::string_view what) {
+      each_version_in(part, [&](std::size_t version) {
+        process* const p = system_.find(owner);
+        found_.add(version, holder_kind::table, p != nullptr ? p->bits() : 0,
+                   p != nullptr ? fmt::format("{} of {}", what, title(*p)) : std::string(what));
+      });
     });
   }
 

@@ -11,8 +11,12 @@
 // touch the list. Here a mark on the process is all that the runtime keeps: so ownership changes at
 // once, whoever changes it, and who owns nothing pays nothing.
 
+#include <cstddef>
+#include <functional>
 #include <memory>
 #include <otter/pid.hpp>
+#include <span>
+#include <string_view>
 
 namespace otter::detail {
 
@@ -34,6 +38,12 @@ class node_estates {
   /// and monitors have not been told. Called once for each owner, on any worker, in the middle of
   /// the runtime: must not wait, and may post().
   virtual std::unique_ptr<estate> owner_ended(pid owner) noexcept = 0;
+  /// Shows all memory of that room in which addresses of a module's code may lie, and whose it is:
+  /// a version is unmapped only if there are none. Called while no process of the node runs: no
+  /// lock is held by one, and nothing may be sent. Throws: what `look` throws.
+  using memory_look =
+      std::function<void(std::span<std::byte const>, pid owner, std::string_view what)>;
+  virtual void each_memory(memory_look const& look) const = 0;
 };
 
 /// Of the calling thread's node. Null: it works for none, or none was made. Exits: never.
