@@ -39,8 +39,14 @@ otter::monitor_ref watch(otter::pid whom) { return otter::monitor_with_tag(whom,
 std::function<int(int)> closure(int by) {
   return [by](int n) { return scale(n) * by; };
 }
-otter::request_id offload_job() {
-  return otter::offload([] { return scale(2); });
+/// Offloads a job of the module. May be called when the version is purged.
+std::function<otter::request_id()> offloads() {
+  return [] { return otter::offload([] { return scale(2); }); };
+}
+/// A call that nobody waits for in the module.
+void ask(otter::pid whom) {
+  otter::detail::send_request(
+      whom, otter::detail::pack<parcel>(otter::detail::signal_kind::request, parcel{6}));
 }
 /// Waits in a function of the module that is called in the ordinary way.
 std::function<void()> waits() {
@@ -55,5 +61,5 @@ OTTER_MODULE(otter::code::function<&address>("address"),
              otter::code::function<&remember>("remember"), otter::code::function<&forget>("forget"),
              otter::code::function<&ends_with_a_parcel>("ends_with_a_parcel"),
              otter::code::function<&closure>("closure"), otter::code::function<&watch>("watch"),
-             otter::code::function<&offload_job>("offload_job"),
+             otter::code::function<&ask>("ask"), otter::code::function<&offloads>("offloads"),
              otter::code::function<&waits>("waits"));

@@ -3,150 +3,23 @@
 #include <atomic>
 #include <catch2/catch.hpp>
 #include <chrono>
-#include <cinttypes>
-#include <cstdio>
-#include <fstream>
 #include <functional>
+#include <memory>
 #include <otter/attached_thread.hpp>
 #include <otter/blocking.hpp>
 #include <otter/code.hpp>
-#include <otter/error.hpp>
 #include <otter/exit.hpp>
 #include <otter/monitor.hpp>
 #include <otter/node.hpp>
-#include <otter/process_info.hpp>
 #include <otter/receive.hpp>
 #include <otter/spawn.hpp>
 #include <otter/timer.hpp>
 #include <string>
 #include <thread>
 
-#include "keeper.hpp"
-#include "modules.hpp"
-#include "on_every_driver.hpp"
+#include "unloading.hpp"
 
-namespace code = otter::code;
-using code::holder_kind;
-using keeper::call;
-using keeper::go_on;
-
-namespace {
-
-/// Runs `work` in a process of its own, and waits for its end: what a call leaves on a stack would
-/// hold the version.
-template <class Work>
-void elsewhere(Work work) {
-  auto const p = otter::spawn_monitor(work);
-  otter::receive(
-      otter::when([&](otter::down const& d) { return d.ref == p.ref; }, [](otter::down const&) {}));
-}
-
-/// An address in the current version, so written that it does not hold it.
-struct hidden_address {
-  std::uintptr_t inverted = 0;
-  hidden_address() {
-    elsewhere([test = otter::self()] { otter::send(test, ~keeper::address()); });
-    inverted = otter::receive([](std::uintptr_t a) { return a; });
-  }
-};
-
-/// Whether a module is at that address. Something else may have come there.
-bool is_mapped(hidden_address hidden) {
-  std::uintptr_t const address = ~hidden.inverted;
-  std::ifstream maps("/proc/self/maps");
-  for (std::string line; std::getline(maps, line);) {
-    std::uintptr_t from = 0;
-    std::uintptr_t to = 0;
-    if (std::sscanf(line.c_str(), "%" SCNxPTR "-%" SCNxPTR, &from, &to) == 2 && from <= address &&
-        address < to)
-      return line.find("otter module") != std::string::npos;
-  }
-  return false;
-}
-
-/// Loads it in place of the present version, which is purged.
-void replace(char const* module) {
-  code::delete_module(module);
-  code::purge(module);
-}
-
-/// "unmapped", or the kinds of those that hold it, of one version.
-std::string outcome(std::vector<code::unload_result> const& results) {
-  if (results.size() != 1) return std::to_string(results.size()) + " versions";
-  if (results[0].unmapped) return "unmapped";
-  std::string text;
-  for (auto const& h : results[0].held_by)
-    text += (text.empty() ? "" : " ") + std::string(code::to_string(h.what));
-  return text;
-}
-std::string texts(std::vector<code::unload_result> const& results) {
-  std::string all;
-  for (auto const& r : results)
-    for (auto const& h : r.held_by) all += h.text + "; ";
-  return all;
-}
-
-/// A process that does `work` when it is told to, and then waits again.
-template <class Work>
-otter::pid does(Work work) {
-  return otter::spawn([work, test = otter::self()]() mutable {
-    for (;;) {
-      otter::receive([&](go_on) { work(); });
-      otter::send(test, go_on{});
-    }
-  });
-}
-void let_do(otter::pid who) {
-  otter::send(who, go_on{});
-  otter::receive([](go_on) {});
-}
-
-/// What has ended, or was cancelled, is gone soon: when its process or its worker has come to it.
-std::string unload_soon(char const* module) {
-  std::string last;
-  for (int attempt = 0; attempt < 500; ++attempt) {
-    auto const result = code::unload(module);
-    last = outcome(result) + ": " + texts(result);
-    if (last == "unmapped: ") return "unmapped";
-    otter::sleep_for(std::chrono::milliseconds(attempt / 10));
-  }
-  return last;
-}
-
-/// The one version that is purged is held by `who` in the way `kind`, until `release()`.
-template <class Release>
-void is_held(driver_report& report, std::string const& what, holder_kind kind, otter::pid who,
-             Release&& release) {
-  hidden_address const address;
-  replace("keeper");
-  auto const held = code::unload("keeper");
-  report.equal(what + ": how many are still there", held.size(), 1u);
-  bool named = false;
-  for (auto const& r : held)
-    for (auto const& h : r.held_by) named = named || (h.what == kind && h.process == who);
-  report.check(what + " holds it: " + outcome(held) + ": " + texts(held), named);
-  report.check(what + ": it is still there", is_mapped(address));
-  if (!named) return;  // what is left would run code that is not there
-  auto const listed = code::purged("keeper");
-  report.check(what + ": and is listed with the reason",
-               listed.size() == 1 && !listed[0].held_by.empty());
-  release();
-  report.equal(what + ", afterwards", unload_soon("keeper"), std::string("unmapped"));
-  report.check(what + ": it is gone", !is_mapped(address));
-}
-/// The same for what ends with a process.
-void is_held_by(driver_report& report, std::string const& what, holder_kind kind, otter::pid who) {
-  is_held(report, what, kind, who, [&] {
-    auto const watch = otter::monitor(who);
-    otter::exit(who, otter::exit_reason::kill());
-    otter::receive(otter::when([&](otter::down const& d) { return d.ref == watch; },
-                               [](otter::down const&) {}));
-  });
-}
-
-void load_keeper() { code::load(modules::file("keeper-1")).value(); }
-
-}  // namespace
+using namespace unloading;
 
 TEST_CASE("a purged version to which nothing refers is unmapped, and its memory is gone",
           "[code][CL-11]") {
@@ -315,10 +188,6 @@ struct no_rest {
     pid_is_said = refused.find(to_string(who)) != std::string::npos;
   }
 };
-
-otter::node_options quiet() {
-  return {.workers = 2, .on_event = [](otter::node_event const&) {}};
-}
 
 }  // namespace
 
