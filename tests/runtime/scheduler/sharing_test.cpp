@@ -3,6 +3,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <catch2/catch.hpp>
 #include <condition_variable>
 #include <set>
@@ -231,12 +232,12 @@ TEST_CASE("a sleeping worker is woken by its descriptors", "[scheduler][poller]"
 TEST_CASE("a descriptor moves to the worker that has used it twice in a row",
           "[scheduler][poller]") {
   struct source final : poll_source {
-    countdown* readable = nullptr;
+    std::atomic<countdown*> readable{nullptr};  // a pipe orders nothing that can be seen
     unsigned told_on = 0;
     void ready(std::uint32_t events) noexcept override {
       if ((events & EPOLLIN) == 0) return;
       told_on = current_worker()->number();
-      readable->one();
+      readable.load(std::memory_order_acquire)->one();
     }
   };
   int ends[2];
@@ -277,7 +278,7 @@ TEST_CASE("a descriptor moves to the worker that has used it twice in a row",
   };
   auto const told_on = [&] {
     countdown readable(1);
-    in.readable = &readable;
+    in.readable.store(&readable, std::memory_order_release);
     REQUIRE(::write(ends[1], "x", 1) == 1);
     REQUIRE(readable.wait());
     char byte = 0;  // what lies there would be told again where it moves to
