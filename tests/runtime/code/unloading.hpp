@@ -53,7 +53,7 @@ struct hidden_address {
 };
 
 /// Whether a module is at that address. Something else may have come there.
-inline bool is_mapped(hidden_address hidden) {
+inline bool is_in_maps(hidden_address hidden) {
   std::uintptr_t const address = ~hidden.inverted;
   std::ifstream maps("/proc/self/maps");
   for (std::string line; std::getline(maps, line);) {
@@ -64,6 +64,13 @@ inline bool is_mapped(hidden_address hidden) {
       return line.find("otter module") != std::string::npos;
   }
   return false;
+}
+
+/// The same, with the address on the stack of another process.
+inline bool is_mapped(hidden_address hidden) {
+  bool mapped = false;
+  elsewhere([&] { mapped = is_in_maps(hidden); });
+  return mapped;
 }
 
 /// Loads it in place of the present version, which is purged.
