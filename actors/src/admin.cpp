@@ -26,6 +26,7 @@
 #include <vector>
 
 #include "report.hpp"
+#include "text_table.hpp"
 
 namespace otter {
 namespace detail {
@@ -136,17 +137,8 @@ class admin_session {
                       m.current ? std::to_string(m.current->processes) : "-",
                       m.old ? m.old->version : "-",
                       m.old ? std::to_string(m.old->processes) : "-"});
-    row widest;
-    std::array<std::size_t, 5> width{};
-    for (row const& r : rows)
-      for (std::size_t i = 0; i < r.size(); ++i) width[i] = std::max(width[i], r[i].size());
-    std::string text;
-    for (row const& r : rows) {
-      std::string line;
-      for (std::size_t i = 0; i < r.size(); ++i) line += fmt::format("{:<{}}  ", r[i], width[i]);
-      line.erase(line.find_last_not_of(' ') + 1);
-      text += (text.empty() ? "" : "\n") + line;
-    }
+    std::string text = text_table(rows, 5);
+    text.pop_back();
     say(text);
     finish();
   }

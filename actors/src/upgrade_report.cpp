@@ -2,9 +2,10 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <array>
 #include <otter/upgrade.hpp>
+
+#include "text_table.hpp"
 
 namespace otter::upgrade {
 
@@ -59,19 +60,7 @@ std::string to_string(report const& what) {
   rows.push_back(
       {"module", "version", "state", "processes", "left out", "pause p50", "p99", "max", "took"});
   for (module_report const& m : what.modules) rows.push_back(row_of(m));
-  row widest;
-  std::array<std::size_t, widest.size()> width{};
-  for (row const& r : rows)
-    for (std::size_t i = 0; i < r.size(); ++i) width[i] = std::max(width[i], r[i].size());
-  std::string text;
-  for (row const& r : rows) {
-    std::string line;
-    for (std::size_t i = 0; i < r.size(); ++i)
-      line +=
-          i < 3 ? fmt::format("{:<{}}  ", r[i], width[i]) : fmt::format("{:>{}}  ", r[i], width[i]);
-    line.erase(line.find_last_not_of(' ') + 1);
-    text += line + '\n';
-  }
+  std::string text = detail::text_table(rows, 3);
   for (std::string const& r : what.refusals) text += "refused: " + r + '\n';
   for (std::string const& n : what.notes) text += "note: " + n + '\n';
   text.pop_back();

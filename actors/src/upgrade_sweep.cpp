@@ -13,7 +13,13 @@ namespace otter::detail {
 
 namespace {
 
-void post(pid process, system_message m) {
+/// An answer that nobody wants goes nowhere.
+void post(pid process, system_message::kind what, std::unique_ptr<system_job> job = nullptr,
+          alias_ref answer_to = {}) {
+  system_message m;
+  m.what = what;
+  m.answer_to = answer_to;
+  m.job = std::move(job);
   detail::cast(process, pack<system_message>(signal_kind::system, std::move(m)));
 }
 
@@ -28,21 +34,12 @@ std::function<std::unique_ptr<system_job>()> change_jobs(upgrade::module_step co
 }
 
 void change_unasked(pid process, upgrade::module_step const& step) {
-  system_message hold;
-  hold.what = system_message::kind::suspend;
-  post(process, std::move(hold));
-  system_message change;
-  change.what = system_message::kind::job;
-  change.job = change_jobs(step)();
-  post(process, std::move(change));
+  post(process, system_message::kind::suspend);
+  post(process, system_message::kind::job, change_jobs(step)());
   let_go(process);
 }
 
-void let_go(pid process) {
-  system_message m;
-  m.what = system_message::kind::resume;
-  post(process, std::move(m));
-}
+void let_go(pid process) { post(process, system_message::kind::resume); }
 
 void sweep::run(std::vector<pid> const& processes, std::function<bool(swept const&)> const& heard) {
   go_on_ = true;
@@ -60,11 +57,7 @@ void sweep::ask(pid process) {
   monitor_ref const watch = monitor(process, alias_mode::demonitor);
   int answers = 0;
   auto const ask_for = [&](system_message::kind what, std::unique_ptr<system_job> job = nullptr) {
-    system_message m;
-    m.what = what;
-    m.answer_to = alias_ref(watch);
-    m.job = std::move(job);
-    post(process, std::move(m));
+    post(process, what, std::move(job), alias_ref(watch));
     ++answers;
   };
   if (what_.suspend) ask_for(system_message::kind::suspend);

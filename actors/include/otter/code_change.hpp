@@ -44,8 +44,9 @@
 // started, those that are not there any more are kept, and no child notices (SUP-39).
 //
 // It is asked for by otter::sys::change_code(), between suspend() and resume(); an older version is
-// gone back to in the same way, when it has been loaded again. otter::sys::check_code_change() does
-// all that but the moves, to see whether it would go: so a hook must do nothing but fill in `now`.
+// gone back to in the same way, when it is current again: by otter::code::restore_old(), or loaded
+// once more. otter::sys::check_code_change() does all that but the moves, to see whether it would
+// go: so a hook must do nothing but fill in `now`.
 
 #include <otter/detail/event_change.hpp>
 #include <otter/detail/message_change.hpp>
